@@ -1,0 +1,26 @@
+import type { KafkaTableOptions } from '../engine/types.ts';
+
+/** A column of the landing table that a message's payload can fill (virtual and ALIAS columns are not among them). */
+export interface LandingColumn {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** A table the gateway manages, as read from the server's system tables at one moment. */
+export interface ManagedTable {
+  readonly database: string;
+  readonly table: string;
+  readonly uuid: string;
+  readonly options: KafkaTableOptions;
+  readonly columns: readonly LandingColumn[];
+  /** Virtual columns that exist in the landing table (a payload column of the same name hides one). */
+  readonly virtualColumns: readonly string[];
+  /** Virtual columns that some dependent view reads, a subset of `virtualColumns`. */
+  readonly usedVirtualColumns: readonly string[];
+  /** Materialized views on it, `database.name`. */
+  readonly views: readonly string[];
+  /** Why it must not stream although it has views (a target is missing, a view names the table as it was called before), or undefined. */
+  readonly notReady?: string;
+  /** Changes whenever anything above changes: a running stream with another fingerprint is restarted. */
+  readonly fingerprint: string;
+}

@@ -1,0 +1,99 @@
+/**
+ * The gateway's view of Kafka: record batches as bytes, partitions with bigint offsets, a consumer that is one group member.
+ * kafkajs stays behind this door.
+ */
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+/** One record batch (magic 2), decompressed and checked (CRC-32C). `records` holds `recordCount` records as in KIP-98, varint-framed. */
+export interface RecordBatch {
+  /** Offset and timestamp that the records' deltas count from. Safe integers. */
+  readonly baseOffset: number;
+  readonly lastOffset: number;
+  readonly baseTimestampMs: number;
+  readonly maxTimestampMs: number;
+  /** true: every record's timestamp is `maxTimestampMs` (LogAppendTime). */
+  readonly isLogAppendTime: boolean;
+  readonly recordCount: number;
+  readonly records: Buffer;
+}
+
+/** What one fetch brought for one partition, in offset order; aborted and control batches are already left out. */
+export interface FetchedPartition extends TopicPartition {
+  readonly batches: readonly RecordBatch[];
+  /** Records below this offset were read before: the first batch may begin earlier than asked for. */
+  readonly fromOffset: number;
+  /** The position after everything this fetch covered, left-out batches included. */
+  readonly nextOffset: number;
+  readonly highWatermark: number;
+}
+
+export interface CommitOffset extends TopicPartition {
+  /** The next offset to read. */
+  readonly offset: bigint;
+  readonly metadata?: string;
+}
+
+/** Credentials and transport, in kafkajs' own option shapes but without its types. */
+export interface KafkaSecurity {
+  readonly ssl?: boolean | Readonly<Record<string, unknown>>;
+  readonly sasl?: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string };
+}
+
+export interface ConsumerOptions {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly groupId: string;
+  readonly topics: readonly string[];
+  readonly security: KafkaSecurity;
+  readonly sessionTimeoutMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly maxBytesPerPartition: number;
+  readonly maxBytes: number;
+  readonly maxWaitMs: number;
+  readonly metadataMaxAgeMs: number;
+}
+
+/** Called by the consumer; none of them concurrently with itself. */
+export interface ConsumerHandlers {
+  /**
+   * A new generation began: positions of all `partitions` restart at the committed offsets, everything read before and not
+   * committed comes again. Synchronous, and before the first fetch of that generation.
+   */
+  onAssigned(partitions: readonly TopicPartition[]): void;
+  /**
+   * Takes one fetch's batches. While it waits for room it must call `control.heartbeat()` at least every heartbeat interval
+   * (which throws when the group rebalances: let it pass through) and stop when `control.isStale()` or `!control.isRunning()`.
+   * The position advances to `nextOffset` when it resolves, or to the number it returns.
+   */
+  onFetched(fetched: FetchedPartition, control: FetchControl): Promise<number | void>;
+  /** The committed offset was out of range: the partition restarts at `to` (earliest). */
+  onOffsetReset?(partition: TopicPartition, from: bigint, to: bigint): void;
+  /** The consumer died (all retries used up); it is stopped and must be built anew. */
+  onCrash(error: Error): void;
+}
+
+export interface FetchControl {
+  heartbeat(): Promise<void>;
+  /** The partition was sought or revoked since the fetch: what is left of it must be dropped. */
+  isStale(): boolean;
+  isRunning(): boolean;
+}
+
+export interface GroupConsumer {
+  /** Connects, joins the group and begins to fetch. Throws when broker, topic or group cannot be reached (after its retries). */
+  start(): Promise<void>;
+  /** Leaves the group (LeaveGroup is sent) and disconnects; resolves within a few seconds even when the broker is gone. Idempotent. */
+  stop(): Promise<void>;
+  /** Commits with the current generation. Throws for partitions that this member does not own. */
+  commit(offsets: readonly CommitOffset[]): Promise<void>;
+  /** The next fetch of the partition begins at `offset`. */
+  seek(partition: TopicPartition, offset: bigint): void;
+  pause(partitions: readonly TopicPartition[]): void;
+  resume(partitions: readonly TopicPartition[]): void;
+  isAssigned(partition: TopicPartition): boolean;
+  readonly memberId: string;
+}

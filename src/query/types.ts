@@ -1,0 +1,36 @@
+import type { ClickHouseException } from '../errors.ts';
+
+/**
+ * One client's connection or request as the query path sees it: who asks, in which database and session.
+ * Both front ends provide it; everything it runs carries the client's own credentials, roles and session.
+ */
+export interface ClientSession {
+  /**
+   * Runs a read-only helper query as the client (same user, roles, session, database) and returns its rows, every value as text
+   * (the front end asks for a text format and unescapes). Throws the server's answer as `ClickHouseException`.
+   */
+  query(sql: string): Promise<string[][]>;
+}
+
+/** What the front end has to do with a statement. */
+export type Action =
+  /** Send the client's own bytes on. */
+  | { readonly kind: 'forward'; readonly after?: AfterSuccess }
+  /** Send `sql` instead of the statement, everything else of the request (parameters, settings, format, credentials) unchanged. */
+  | { readonly kind: 'run'; readonly sql: string; readonly after?: AfterSuccess }
+  /** Answer with this exception as the server would (after the client's credentials have proved good). */
+  | { readonly kind: 'refuse'; readonly exception: ClickHouseException };
+
+/** Called once the server answered success and before the client sees the end of the answer. Must not throw. */
+export type AfterSuccess = () => Promise<void>;
+
+export interface Dispatcher {
+  /**
+   * Decides from the beginning of a statement, in microseconds and without parsing it, what the front end must read:
+   * `forward` = not ours whatever follows; `more` = give me a longer head (only when `complete` is false); `whole` = read the
+   * statement to its end and call `dispatch`. `head` is the statement's bytes as latin1 text; `complete` says that nothing follows.
+   */
+  classify(head: string, complete: boolean): 'forward' | 'more' | 'whole';
+  /** Decides about a whole statement (for INSERT: at least its head). Never throws: what fails becomes `refuse`. */
+  dispatch(statement: string, session: ClientSession): Promise<Action>;
+}
