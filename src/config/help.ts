@@ -1,0 +1,50 @@
+import { CONFIG_FILE } from './sources.ts';
+import { CONFIG_KEYS, environmentVariableOf, flagOf, GROUPS, SETTINGS, type Setting } from './settings.ts';
+
+const ROWS: readonly Setting<unknown>[] = CONFIG_KEYS.map((key) => SETTINGS[key]);
+
+/** What `sluice --help` prints. */
+export function helpText(): string {
+  const usage = `Usage: sluice [flags]
+
+A gateway in front of ClickHouse: clients talk to it as if it were ClickHouse, and it runs their ENGINE = Kafka tables itself.
+Every setting can be a flag, an environment variable or a line of a YAML file (http_port: 8124); the first of these counts.
+Durations are written 500ms, 7.5s, 2m (a plain number is milliseconds), sizes 64MiB (a plain number is bytes).`;
+  const groups = GROUPS.map((group) => [`${group}:`, ...ROWS.filter((row) => row.group === group).map(settingHelp)].join('\n'));
+  const other = [
+    'Other:',
+    entry(`${flagOf(CONFIG_FILE)} FILE`, environmentVariableOf(CONFIG_FILE), 'YAML file with settings. Default: none'),
+    '  -h, --help\n      Print this text.',
+    '  -v, --version\n      Print the version.',
+  ].join('\n');
+  return `${[usage, ...groups, other].join('\n\n')}\n`;
+}
+
+function settingHelp(row: Setting<unknown>): string {
+  return entry(
+    `${flagOf(row.name)} ${row.type.placeholder}`,
+    environmentVariableOf(row.name),
+    `${row.sentence} Default: ${defaultOf(row)}`,
+  );
+}
+
+function entry(flag: string, variable: string, sentence: string): string {
+  return `  ${flag.padEnd(34)}${variable}\n      ${sentence}`;
+}
+
+function defaultOf(row: Setting<unknown>): string {
+  return row.default === '' ? 'empty' : (row.default ?? row.defaultSentence ?? 'none');
+}
+
+/** The README's table of settings, in Markdown. */
+export function settingsTable(): string {
+  const cells = ROWS.map((row) => [
+    `\`${row.name}\``,
+    `\`${flagOf(row.name)}\``,
+    `\`${environmentVariableOf(row.name)}\``,
+    defaultOf(row),
+    row.sentence,
+  ]);
+  const lines = [['In the file', 'Flag', 'Environment', 'Default', 'Meaning'], ['---', '---', '---', '---', '---'], ...cells];
+  return lines.map((line) => `| ${line.join(' | ')} |`).join('\n');
+}

@@ -1,0 +1,106 @@
+import { isIP } from 'node:net';
+import { LOG_LEVELS, type LogLevel } from '../logger.ts';
+import { formatByteSize, formatDuration, parseByteSize, parseDurationMs } from './units.ts';
+
+/** How the text of a setting becomes its value. */
+export interface SettingType<T> {
+  /** The value's place holder in `--help`. */
+  readonly placeholder: string;
+  /** What a value has to be, a phrase that follows "must be". */
+  readonly allowed: string;
+  /** The value, or undefined when the text is not one. Never throws. */
+  parse(text: string): T | undefined;
+  /** The text as it may be shown in a problem; as it is when absent. */
+  show?(text: string): string;
+}
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const TEXT: SettingType<string> = {
+  placeholder: 'TEXT',
+  allowed: 'a text that is not empty',
+  parse: (text) => (text === '' ? undefined : text),
+};
+
+/** As `TEXT`, and may be empty. */
+export const PASSWORD: SettingType<string> = { placeholder: 'TEXT', allowed: 'a text', parse: (text) => text };
+
+export const LISTEN_PORT: SettingType<number> = {
+  placeholder: 'PORT',
+  allowed: 'a whole number from 0 to 65535 (0 takes a free port)',
+  parse: (text) => parsePort(text, 0),
+};
+
+export const LISTEN_HOST: SettingType<string> = {
+  placeholder: 'HOST',
+  allowed: 'an IP address or a host name without port',
+  parse: (text) => (isHost(text) ? text : undefined),
+};
+
+export const LOG_LEVEL: SettingType<LogLevel> = {
+  placeholder: 'LEVEL',
+  allowed: `one of ${LOG_LEVELS.join(', ')}`,
+  parse: (text) => LOG_LEVELS.find((level) => level === text),
+};
+
+/** An origin without a trailing slash. User info is refused because the URL is shown in logs and error messages. */
+export const SERVER_URL: SettingType<string> = {
+  placeholder: 'URL',
+  allowed:
+    'http://host:port or https://host:port, without path and query, and without user and password (those are the settings clickhouse_user and clickhouse_password)',
+  parse: parseServerUrl,
+  show: (text) => text.replace(/^(\w+:\/*)?.*@/s, '$1***@'),
+};
+
+export const HOST_PORT: SettingType<HostPort> = {
+  placeholder: 'HOST:PORT',
+  allowed: 'host:port with a port from 1 to 65535 (an IPv6 address in brackets)',
+  parse: parseHostPort,
+};
+
+/** Milliseconds from `minMs` to `maxMs`. */
+export function durationMs(minMs: number, maxMs: number): SettingType<number> {
+  return {
+    placeholder: 'DURATION',
+    allowed: `a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)} such as 500ms, 7.5s or 2m (a plain number is milliseconds)`,
+    parse: (text) => within(parseDurationMs(text), minMs, maxMs),
+  };
+}
+
+/** Bytes from `minBytes` to `maxBytes`. */
+export function byteSize(minBytes: number, maxBytes: number): SettingType<number> {
+  return {
+    placeholder: 'BYTES',
+    allowed: `a size from ${formatByteSize(minBytes)} to ${formatByteSize(maxBytes)} such as 64MiB (a plain number is bytes)`,
+    parse: (text) => within(parseByteSize(text), minBytes, maxBytes),
+  };
+}
+
+function within(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined;
+}
+
+function parsePort(text: string, min: number): number | undefined {
+  return /^\d{1,5}$/.test(text) ? within(Number(text), min, 65535) : undefined;
+}
+
+function isHost(text: string): boolean {
+  return isIP(text) !== 0 || (/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$/i.test(text) && !/^[\d.]+$/.test(text));
+}
+
+function parseServerUrl(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const isPlain = url.username === '' && url.password === '' && url.pathname === '/' && url.search === '' && url.hash === '';
+  return isPlain && (url.protocol === 'http:' || url.protocol === 'https:') ? url.origin : undefined;
+}
+
+function parseHostPort(text: string): HostPort | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text);
+  const host = match?.[1] ?? match?.[2] ?? '';
+  const port = parsePort(match?.[3] ?? '', 1);
+  return isHost(host) && port !== undefined ? { host, port } : undefined;
+}
