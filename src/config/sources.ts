@@ -33,20 +33,22 @@ export function readFlags(argv: readonly string[]): Flags {
   const values = new Map<string, GivenValue>();
   const problems: string[] = [];
   let asksFor: Flags['asksFor'];
+  let unknownFlagAt = NaN;
   for (const token of tokenize(argv)) {
-    if (token.kind === 'positional')
-      problems.push(`'${token.value}' is not a flag: settings are given as --name value, see sluice --help.`);
-    isAfterUnknown = false;
-    if (token.kind !== 'option') continue;
-    const name = names.get(token.rawName);
-    const answer = ANSWERED_AT_ONCE.find((word) => word === token.name);
-    if (answer) asksFor ??= answer;
-    else if (name === undefined) {
-      problems.push(`Unknown flag ${token.rawName}: ${didYouMean(token.rawName, [...names.keys()])}`);
-      isAfterUnknown = true;
-    } else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) {
-      problems.push(`The flag ${token.rawName} needs a value, as in ${token.rawName}=VALUE.`);
-    } else values.set(name, { text: token.value, origin: `the flag ${token.rawName}` });
+    if (token.kind === 'positional') {
+      // The word after an unknown flag is most likely its value, perhaps a password: not to be shown.
+      if (token.index !== unknownFlagAt + 1) problems.push(`'${token.value}' is not a flag: settings are given as --name value.`);
+    } else if (token.kind === 'option') {
+      const name = names.get(token.rawName);
+      const answer = ANSWERED_AT_ONCE.find((word) => word === token.name);
+      if (answer) asksFor ??= answer;
+      else if (name === undefined) {
+        problems.push(`Unknown flag ${token.rawName}: ${didYouMean(token.rawName, [...names.keys()])}`);
+        unknownFlagAt = token.index;
+      } else if (token.value === undefined || (!token.inlineValue && token.value.startsWith('--'))) {
+        problems.push(`The flag ${token.rawName} needs a value, as in ${token.rawName}=VALUE.`);
+      } else values.set(name, { text: token.value, origin: `the flag ${token.rawName}` });
+    }
   }
   return { values, problems, asksFor };
 }
