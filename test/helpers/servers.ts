@@ -1,0 +1,50 @@
+import test, { type ExecutionContext } from 'ava';
+import {
+  existingClickHouse,
+  startClickHouse,
+  startOwnClickHouse,
+  type ClickHouseOptions,
+  type ClickHousePart,
+} from '../parts/clickhouse.ts';
+import { existingKafka, startKafka, startOwnKafka, type KafkaOptions, type KafkaPart } from '../parts/kafka.ts';
+
+// One Kafka and one ClickHouse for all files of one `npm test`: test/run.ts starts them and names them to the workers here.
+const { SLUICE_TEST_KAFKA, SLUICE_TEST_CLICKHOUSE, SLUICE_TEST_CLICKHOUSE_NATIVE_PORT } = process.env;
+
+// A file that runs alone (`npx ava test/x.test.ts`) has servers of its own, shared by its tests.
+let kafka: Promise<KafkaPart> | undefined;
+let clickHouse: Promise<ClickHousePart> | undefined;
+
+test.after.always('servers of this file are stopped', async () => {
+  await (await kafka)?.stop();
+  await (await clickHouse)?.stop();
+});
+
+/** The Kafka shared by all tests: use topics and groups of your own (`uniqueName`). In tests and in `before` hooks. */
+export async function useKafka(_t?: ExecutionContext): Promise<KafkaPart> {
+  kafka ??= SLUICE_TEST_KAFKA === undefined ? startKafka() : Promise.resolve(existingKafka(SLUICE_TEST_KAFKA));
+  return kafka;
+}
+
+/** The ClickHouse shared by all tests: use a database of your own (`useDatabase`). In tests and in `before` hooks. */
+export async function useClickHouse(_t?: ExecutionContext): Promise<ClickHousePart> {
+  clickHouse ??=
+    SLUICE_TEST_CLICKHOUSE === undefined
+      ? startClickHouse()
+      : Promise.resolve(existingClickHouse(SLUICE_TEST_CLICKHOUSE, Number(SLUICE_TEST_CLICKHOUSE_NATIVE_PORT)));
+  return clickHouse;
+}
+
+/** A broker for this test alone, which it may kill and restart. */
+export async function useOwnKafka(t: ExecutionContext, options: KafkaOptions = {}): Promise<KafkaPart> {
+  const own = await startOwnKafka(options);
+  t.teardown(async () => own.stop());
+  return own;
+}
+
+/** A server for this test alone, which it may kill and restart, with users and configuration of its own. */
+export async function useOwnClickHouse(t: ExecutionContext, options: ClickHouseOptions = {}): Promise<ClickHousePart> {
+  const own = await startOwnClickHouse(options);
+  t.teardown(async () => own.stop());
+  return own;
+}

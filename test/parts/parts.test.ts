@@ -1,0 +1,106 @@
+import test from 'ava';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { uniqueName, useClickHouse, useDatabase, useKafka, useOwnClickHouse, useOwnKafka, useTopic, waitFor } from '../helpers/index.ts';
+import { installOnce } from './cache.ts';
+import { startProcess } from './process.ts';
+
+test('the shared Kafka keeps what was produced and knows no group that never was', async (t) => {
+  const kafka = await useKafka(t);
+  const topic = await useTopic(t, 2);
+  await kafka.produce(topic, [
+    { value: 'a', partition: 0 },
+    { value: 'b', partition: 1, key: 'k' },
+    { value: 'c', partition: 1 },
+  ]);
+  t.deepEqual(await kafka.endOffsets(topic), [
+    { partition: 0, low: 0n, high: 1n },
+    { partition: 1, low: 0n, high: 2n },
+  ]);
+  const group = uniqueName(t, 'group');
+  t.deepEqual(await kafka.groupOffsets(group), []);
+  t.deepEqual(await kafka.groupMembers(group), []);
+});
+
+test('the native Kafka engine of the shared ClickHouse reads from the shared Kafka', async (t) => {
+  const kafka = await useKafka(t);
+  const clickHouse = await useClickHouse(t);
+  const topic = await useTopic(t);
+  const database = await useDatabase(t);
+  const group = uniqueName(t, 'group');
+  await kafka.produce(topic, ['{"id":1}', '{"id":2}']);
+  await clickHouse.query(`CREATE TABLE ${database}.target (id UInt64) ENGINE = MergeTree ORDER BY id`);
+  await clickHouse.query(
+    `CREATE TABLE ${database}.queue (id UInt64) ENGINE = Kafka('${kafka.brokers}', '${topic}', '${group}', 'JSONEachRow')
+      SETTINGS kafka_flush_interval_ms = 200`,
+  );
+  await clickHouse.query(`CREATE MATERIALIZED VIEW ${database}.view TO ${database}.target AS SELECT id FROM ${database}.queue`);
+  await waitFor(async () => (await clickHouse.query(`SELECT count() FROM ${database}.target`)) === '2', { message: 'two rows' });
+  t.deepEqual(await clickHouse.rows(`SELECT id FROM ${database}.target ORDER BY id`), [{ id: '1' }, { id: '2' }]);
+  await waitFor(async () => (await kafka.groupOffsets(group)).some(({ offset }) => offset === 2n), { message: 'the commit of offset 2' });
+});
+
+test('a ClickHouse of its own has its users and keeps its tables over a kill', async (t) => {
+  const clickHouse = await useOwnClickHouse(t, {
+    usersXml: `<reader><password>secret</password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
+      <grants><query>GRANT SELECT ON *.*</query></grants></reader>`,
+    configXml: '<query_log><database>system</database><table>query_log</table></query_log>',
+  });
+  await clickHouse.query('CREATE TABLE kept (a Int8) ENGINE = MergeTree ORDER BY a');
+  await clickHouse.query('INSERT INTO kept VALUES (7)');
+  const asReader = { user: 'reader', password: 'secret' };
+  const response = await fetch(`${clickHouse.url}/?${new URLSearchParams({ ...asReader, query: 'SELECT currentUser()' }).toString()}`);
+  t.is(await response.text(), 'reader\n');
+  await clickHouse.kill();
+  await t.throwsAsync(clickHouse.query('SELECT 1'));
+  await clickHouse.restart();
+  t.is(await clickHouse.query('SELECT a FROM kept'), '7');
+});
+
+test('a broker of its own keeps its topics over a kill', async (t) => {
+  const kafka = await useOwnKafka(t);
+  await kafka.createTopic('kept');
+  await kafka.produce('kept', ['a']);
+  await kafka.kill();
+  await kafka.restart();
+  t.deepEqual(await kafka.endOffsets('kept'), [{ partition: 0, low: 0n, high: 1n }]);
+});
+
+test('a process that ends before it serves fails the start with what it printed', async (t) => {
+  const folder = await useFolder(t);
+  const start = startProcess({
+    name: 'The patient',
+    command: 'sh',
+    args: ['-c', 'echo it hurts here; exit 3'],
+    logFile: join(folder, 'log'),
+    isReady: async () => Promise.resolve(false),
+  });
+  await t.throwsAsync(start, { message: /The patient ended with code 3 before it was ready\nit hurts here/ });
+});
+
+test.serial('an install happens once for all who ask at the same time, and a failed one leaves nothing', async (t) => {
+  const folder = await useFolder(t);
+  const previous = process.env['SLUICE_PARTS_CACHE'];
+  process.env['SLUICE_PARTS_CACHE'] = join(folder, 'cache');
+  t.teardown(() => {
+    if (previous === undefined) delete process.env['SLUICE_PARTS_CACHE'];
+    else process.env['SLUICE_PARTS_CACHE'] = previous;
+  });
+  const versions = join(folder, 'versions.txt');
+  await writeFile(versions, '1');
+  const install = { name: 'thing', files: [versions], command: 'sh', args: ['-c', `echo run >> ${folder}/runs; sleep 0.3; touch done`] };
+  const folders = await Promise.all([installOnce(install), installOnce(install), installOnce(install)]);
+  t.is(new Set(folders).size, 1);
+  t.true(existsSync(join(folders[0], 'done')));
+  await writeFile(versions, '2');
+  await t.throwsAsync(installOnce({ ...install, args: ['-c', 'echo no network; exit 1'] }), { message: /ended with code 1\nno network/ });
+  t.is((await readdir(join(folder, 'cache'))).length, 1);
+});
+
+async function useFolder(t: { teardown(fn: () => Promise<void>): void }): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-parts-test-'));
+  t.teardown(async () => rm(folder, { recursive: true, force: true }));
+  return folder;
+}

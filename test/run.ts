@@ -1,0 +1,43 @@
+// `npm test`: one Kafka and one ClickHouse for all test files, ava, a readable report, and `N passed, N failed` at the end.
+// Arguments go to ava: `npm test -- test/sql/parse.test.ts`. Exits with ava's code.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { startClickHouse } from './parts/clickhouse.ts';
+import { startKafka } from './parts/kafka.ts';
+import { TapReport } from './tap-report.ts';
+
+/** Runs ava with TAP output, prints it line by line as it comes, and answers ava's exit code. */
+async function runAva(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const report = new TapReport((line) => {
+    console.log(line);
+  });
+  const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--tap', ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exitCode = new Promise<number>((resolve, reject) => {
+    ava.once('error', reject);
+    ava.once('close', (code) => {
+      resolve(code ?? 1);
+    });
+  });
+  const stopAva = (): void => void ava.kill('SIGINT');
+  process.once('SIGINT', stopAva);
+  process.once('SIGTERM', stopAva);
+  for await (const line of createInterface({ input: ava.stdout })) report.add(line);
+  const code = await exitCode;
+  console.log(`\n${report.passed} passed, ${report.failed} failed`);
+  return code === 0 && report.failed > 0 ? 1 : code;
+}
+
+const [kafka, clickHouse] = await Promise.all([startKafka(), startClickHouse()]);
+try {
+  process.exitCode = await runAva(process.argv.slice(2), {
+    ...process.env,
+    SLUICE_TEST_KAFKA: kafka.brokers,
+    SLUICE_TEST_CLICKHOUSE: clickHouse.url,
+    SLUICE_TEST_CLICKHOUSE_NATIVE_PORT: String(clickHouse.nativePort),
+  });
+} finally {
+  await Promise.all([kafka.stop(), clickHouse.stop()]);
+}

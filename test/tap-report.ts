@@ -1,0 +1,33 @@
+// The frame of TAP, its own counts, and the titles of hooks (`# title`; what a test or hook logs has three spaces).
+const NOISE = /^TAP version|^\d+\.\.\d+|^# (?!.* remaining in )\S|^\s*(---|\.\.\.)\s*$|^\s*$/;
+
+/**
+ * Turns ava's TAP output into lines for people and counts results. Fed one line at a time, in order.
+ * Prints each test, what a failed one says about itself, and whatever else the tests print.
+ */
+export class TapReport {
+  passed = 0;
+  failed = 0;
+  readonly #print: (line: string) => void;
+
+  constructor(print: (line: string) => void) {
+    this.#print = print;
+  }
+
+  add(line: string): void {
+    const result = /^(not )?ok \d+ - (.*)$/.exec(line);
+    if (result !== null) this.#addResult(result[1] === undefined, result[2] ?? '');
+    else if (!NOISE.test(line)) this.#print(line);
+  }
+
+  #addResult(isPassed: boolean, title: string): void {
+    // A test that is skipped or still to be written has neither passed nor failed.
+    if (/ # (SKIP|TODO)\b/i.test(title)) {
+      this.#print(`- ${title}`);
+      return;
+    }
+    if (isPassed) this.passed += 1;
+    else this.failed += 1;
+    this.#print(`${isPassed ? '✔' : '✘'} ${title}`);
+  }
+}
