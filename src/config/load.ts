@@ -7,7 +7,7 @@ export interface ConfigSources {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Returns a text file's content or throws as `fs.readFileSync` does. */
-  readFile(path: string): string;
+  readonly readFile: (path: string) => string;
 }
 
 export type LoadResult =
