@@ -1,0 +1,33 @@
+/** When a batch is complete. Plain arithmetic: who holds the clock asks here. */
+export interface FlushLimits {
+  /** Rows of one INSERT, at least 1. */
+  readonly maxRows: number;
+  /** Bytes of one INSERT's body; a single larger message still goes as a batch of its own. */
+  readonly maxBytes: number;
+  /** Greatest age of the oldest message in an unfinished batch, in milliseconds. */
+  readonly flushIntervalMs: number;
+}
+
+/** Why a batch was sealed. */
+export type FlushReason = 'rows' | 'bytes' | 'interval' | 'memory' | 'barrier' | 'drain';
+
+/** The reason to seal a batch of this size now, or undefined. */
+export function fullReason(limits: FlushLimits, rows: number, bytes: number): FlushReason | undefined {
+  if (rows >= limits.maxRows) return 'rows';
+  if (bytes >= limits.maxBytes) return 'bytes';
+  return undefined;
+}
+
+/** Milliseconds until a batch begun at `beganAtMs` has to go out; 0 or less: now. */
+export function untilFlushMs(limits: FlushLimits, beganAtMs: number, nowMs: number): number {
+  return beganAtMs + limits.flushIntervalMs - nowMs;
+}
+
+/**
+ * Rows after which the real engine closes a block: it looks between polls of `pollMaxBatchSize` messages, so a block of 6 with polls of
+ * 4 closes at 8 (kafka-engine, "blocks"). A poll is never larger than a block.
+ */
+export function blockRows(maxBlockSize: number, pollMaxBatchSize: number): number {
+  const poll = Math.max(1, Math.min(pollMaxBatchSize, maxBlockSize));
+  return Math.ceil(maxBlockSize / poll) * poll;
+}

@@ -1,0 +1,111 @@
+import type { Batch } from '../batching/index.ts';
+import { ByteFinder, DelimitedPrefix, delimitedDecoding, writeRow } from './delimited.ts';
+import type { RecordCursor } from './record-cursor.ts';
+import { UNPROVABLE, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
+
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const QUOTE = 0x22;
+
+/**
+ * CSV: the carried fields go in front of each row. A message without quotes ends its rows at line breaks; one with quotes is read
+ * field by field as ClickHouse does (RFC 4180 with white space around fields). Whatever else — an open quote, text behind a closing
+ * one, lone carriage returns, empty lines — is left to the exact path.
+ */
+class CsvWriter implements MessageWriter {
+  readonly #prefix: DelimitedPrefix;
+  readonly #delimiter: number;
+  readonly #newlines = new ByteFinder(NEWLINE);
+  readonly #quotes = new ByteFinder(QUOTE);
+  readonly #carriageReturns = new ByteFinder(CARRIAGE_RETURN);
+
+  constructor(fields: readonly CarriedField[], delimiter: number) {
+    this.#prefix = new DelimitedPrefix(fields, delimiter);
+    this.#delimiter = delimiter;
+  }
+
+  write(batch: Batch, source: number, message: RecordCursor): number {
+    const { bytes, valueStart, valueEnd } = message;
+    const isQuoted = this.#quotes.find(bytes, valueStart, valueEnd) >= 0;
+    const hasCarriageReturn = this.#carriageReturns.find(bytes, valueStart, valueEnd) >= 0;
+    let rows = 0;
+    for (let start = valueStart; start < valueEnd;) {
+      const newline =
+        isQuoted || hasCarriageReturn ? endOfRow(bytes, start, valueEnd, this.#delimiter) : this.#endOfPlainRow(bytes, start, valueEnd);
+      let rowEnd = newline;
+      if (rowEnd > start && bytes[rowEnd] === NEWLINE && bytes[rowEnd - 1] === CARRIAGE_RETURN) rowEnd--;
+      if (newline < 0 || rowEnd === start) {
+        batch.rollback();
+        return UNPROVABLE;
+      }
+      writeRow(batch, this.#prefix, source, message, start, rowEnd);
+      rows += 1;
+      start = newline + 1;
+    }
+    return rows;
+  }
+
+  #endOfPlainRow(bytes: Buffer, start: number, end: number): number {
+    const newline = this.#newlines.find(bytes, start, end);
+    return newline < 0 ? end : newline;
+  }
+}
+
+/** The position of the line break that ends the row beginning at `start` (or `end`), or -1 when the row cannot be made out. */
+function endOfRow(bytes: Buffer, start: number, end: number, delimiter: number): number {
+  for (let at = start; ;) {
+    at = skipBlanks(bytes, at, end);
+    if (bytes[at] === QUOTE && at < end) {
+      at = endOfQuoted(bytes, at + 1, end);
+      if (at < 0) return -1;
+      at = skipBlanks(bytes, at, end);
+    } else {
+      while (at < end && bytes[at] !== delimiter && bytes[at] !== NEWLINE && bytes[at] !== CARRIAGE_RETURN) at++;
+    }
+    if (at === end || bytes[at] === NEWLINE) return at;
+    if (bytes[at] === CARRIAGE_RETURN) return at + 1 < end && bytes[at + 1] === NEWLINE ? at + 1 : -1;
+    if (bytes[at] !== delimiter) return -1;
+    at++;
+  }
+}
+
+function skipBlanks(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && (bytes[at] === 0x20 || bytes[at] === 0x09)) at++;
+  return at;
+}
+
+/** The position behind the quote that closes the field whose inside begins at `at`, or -1. `""` is a quote in the field. */
+function endOfQuoted(bytes: Buffer, at: number, end: number): number {
+  for (; at < end; at++) {
+    if (bytes[at] !== QUOTE) continue;
+    if (at + 1 < end && bytes[at + 1] === QUOTE) at++;
+    else return at + 1;
+  }
+  return -1;
+}
+
+/** Settings that act once a message or change where a field or row ends. */
+const UNSAFE: Readonly<Record<string, string>> = {
+  input_format_csv_skip_first_lines: '0',
+  input_format_csv_allow_cr_end_of_line: '0',
+  input_format_csv_allow_whitespace_or_tab_as_delimiter: '0',
+  format_csv_allow_single_quotes: '0',
+  format_csv_allow_double_quotes: '1',
+};
+
+/** A delimiter that the carried fields (digits, hexadecimal, dots, signs) and quoting leave unambiguous, or undefined. */
+function plainDelimiter(text: string): number | undefined {
+  return /^[\x21#-,/:-@G-`g-~]$/.test(text) && text !== "'" && text !== '"' ? text.charCodeAt(0) : undefined;
+}
+
+/** CSV with any one-character delimiter. */
+export const csv: Splicer = {
+  createWriter(fields, settings) {
+    const delimiter = plainDelimiter(settings['format_csv_delimiter'] ?? ',');
+    const isSafe = Object.entries(UNSAFE).every(([name, safe]) => (settings[name] ?? safe) === safe);
+    return delimiter === undefined || !isSafe ? undefined : new CsvWriter(fields, delimiter);
+  },
+  forcedSettings: { input_format_csv_detect_header: '0', format_csv_allow_single_quotes: '0' },
+  ...delimitedDecoding,
+};

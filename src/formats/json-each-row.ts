@@ -1,0 +1,147 @@
+import type { Batch } from '../batching/index.ts';
+import type { RecordCursor } from './record-cursor.ts';
+import { UNPROVABLE, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
+import { JSON_ESCAPE_FACTOR, MAX_DIGITS, isSpace, writeBytes, writeInteger, writeJsonString } from './write-text.ts';
+import { ObjectScanner } from './json-objects.ts';
+
+/**
+ * JSONEachRow: `{…}` becomes `{"<source>":1,"<offset>":7,…}` by writing the carried fields behind the opening brace.
+ *
+ * Why this is safe with a look at only the first and the last byte: the carried names hold a secret, so no payload can contain them,
+ * and the INSERT refuses any row without a source. A message begins with `{` and ends with `}`; after its last `}` the
+ * parser is either done with the row, or in need of `,`, `]`, `}`, or inside a string. What follows is always a line break and
+ * `{"<secret>`: no continuation of the first kind, and in a string the quote ends it and the secret's letters are garbage. So
+ * no row reaches into the next message, and a message of several objects leaves rows without a source. Both fail the
+ * INSERT, which is atomic; the batch is then made again with every message scanned (`scanNext`).
+ */
+class JsonEachRowWriter implements MessageWriter {
+  readonly #fields: readonly CarriedField[];
+  readonly #names: readonly Buffer[];
+  readonly #prefixes = new Map<number, Buffer>();
+  readonly #scanner = new ObjectScanner();
+  #scanLeft = 0;
+
+  constructor(fields: readonly CarriedField[]) {
+    this.#fields = fields;
+    this.#names = fields.map((field, i) => Buffer.from(`${i === 0 ? '{' : ','}"${field.name}":`, 'latin1'));
+  }
+
+  /** The next `messages` messages are scanned object by object: set after an INSERT found a row that no splice accounts for. */
+  scanNext(messages: number): void {
+    this.#scanLeft = messages;
+  }
+
+  write(batch: Batch, source: number, message: RecordCursor): number {
+    const bytes = message.bytes;
+    let start = message.valueStart;
+    let end = message.valueEnd;
+    while (start < end && isSpace(bytes[start])) start++;
+    while (end > start && isSpace(bytes[end - 1])) end--;
+    if (start === end) return 0; // white space only: no row, as in the real engine
+    const first = bytes[start];
+    if (this.#scanLeft > 0 || first === 0x5b) {
+      if (this.#scanLeft > 0) this.#scanLeft -= 1;
+      return this.#writeScanned(batch, source, message, start, end);
+    }
+    if (first !== 0x7b || bytes[end - 1] !== 0x7d || end - start < 2) return UNPROVABLE;
+    this.#writeObject(batch, source, message, start, end);
+    return 1;
+  }
+
+  #writeScanned(batch: Batch, source: number, message: RecordCursor, start: number, end: number): number {
+    const objects = this.#scanner.scan(message.bytes, start, end);
+    if (objects === undefined) return UNPROVABLE;
+    for (let i = 0; i < objects.length; i += 2) {
+      this.#writeObject(batch, source, message, objects[i] as number, objects[i + 1] as number);
+    }
+    // Topics with several objects in a message usually go on so: keep scanning.
+    if (objects.length > 2) this.#scanLeft = SCAN_MESSAGES;
+    return objects.length / 2;
+  }
+
+  #writeObject(batch: Batch, source: number, message: RecordCursor, start: number, end: number): void {
+    const bytes = message.bytes;
+    const prefix = this.#prefixes.get(source) ?? this.#makePrefix(source);
+    batch.ensure(prefix.length + this.#carriedBytes(message) + end - start + 2);
+    writeBytes(batch, prefix, 0, prefix.length);
+    for (let i = 1; i < this.#fields.length; i++) {
+      const name = this.#names[i] as Buffer;
+      writeBytes(batch, name, 0, name.length);
+      writeCarried(batch, (this.#fields[i] as CarriedField).what, message);
+    }
+    let inner = start + 1;
+    while (isSpace(bytes[inner])) inner++;
+    if (inner < end - 1) batch.chunk[batch.position++] = 0x2c;
+    writeBytes(batch, bytes, inner, end);
+    batch.chunk[batch.position++] = 0x0a;
+  }
+
+  #makePrefix(source: number): Buffer {
+    const prefix = Buffer.concat([this.#names[0] as Buffer, Buffer.from(String(source), 'latin1')]);
+    this.#prefixes.set(source, prefix);
+    return prefix;
+  }
+
+  /** Upper bound of what the carried fields of one object take, besides the source. */
+  #carriedBytes(message: RecordCursor): number {
+    let total = 0;
+    for (let i = 1; i < this.#fields.length; i++) {
+      total += (this.#names[i] as Buffer).length + carriedBytes((this.#fields[i] as CarriedField).what, message);
+    }
+    return total;
+  }
+}
+
+/** After a message of several objects so many messages are scanned before the quick look is trusted again. */
+export const SCAN_MESSAGES = 200_000;
+
+function carriedBytes(what: Carried, message: RecordCursor): number {
+  switch (what) {
+    case 'source':
+    case 'offset':
+    case 'timestamp':
+      return MAX_DIGITS;
+    case 'key':
+      return 2 + Math.max(0, message.keyEnd - message.keyStart) * JSON_ESCAPE_FACTOR;
+    case 'header-names':
+    case 'header-values':
+      return 2 + message.headerBytes() * JSON_ESCAPE_FACTOR + message.headerCount * 3;
+  }
+}
+
+function writeCarried(batch: Batch, what: Carried, message: RecordCursor): void {
+  switch (what) {
+    case 'source':
+      return; // part of the prefix
+    case 'offset':
+      return writeInteger(batch, message.offset);
+    case 'timestamp':
+      return writeInteger(batch, message.timestampMs);
+    case 'key':
+      return writeJsonString(batch, message.bytes, message.keyStart, Math.max(message.keyStart, message.keyEnd));
+    case 'header-names':
+    case 'header-values':
+      return writeHeaders(batch, what, message);
+  }
+}
+
+function writeHeaders(batch: Batch, what: 'header-names' | 'header-values', message: RecordCursor): void {
+  let separator = 0x5b;
+  message.forEachHeader((nameStart, nameEnd, valueStart, valueEnd) => {
+    batch.chunk[batch.position++] = separator;
+    separator = 0x2c;
+    if (what === 'header-names') writeJsonString(batch, message.bytes, nameStart, nameEnd);
+    else writeJsonString(batch, message.bytes, valueStart, Math.max(valueStart, valueEnd));
+  });
+  if (separator === 0x5b) batch.chunk[batch.position++] = 0x5b;
+  batch.chunk[batch.position++] = 0x5d;
+}
+
+/** JSONEachRow and its other names JSONLines and NDJSON. */
+export const jsonEachRow: Splicer = {
+  createWriter: (fields) => new JsonEachRowWriter(fields),
+  forcedSettings: {},
+  decodeText: (expression) => expression,
+  decodeList: (expression) => expression,
+  listType: 'Array(String)',
+};

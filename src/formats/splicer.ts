@@ -1,0 +1,65 @@
+import type { Batch } from '../batching/index.ts';
+import type { RecordCursor } from './record-cursor.ts';
+
+/** Virtual columns a splicer can inject, by the real engine's names (kafka-engine, "virtual columns"). */
+export const VIRTUAL_COLUMNS = [
+  '_topic',
+  '_key',
+  '_offset',
+  '_partition',
+  '_timestamp',
+  '_timestamp_ms',
+  '_headers.name',
+  '_headers.value',
+] as const;
+export type VirtualColumn = (typeof VIRTUAL_COLUMNS)[number];
+
+/** A value carried beside the payload in every row, under a name no payload can guess. */
+export interface CarriedField {
+  /** Name in the INSERT's `input(…)` structure. */
+  readonly name: string;
+  readonly type: string;
+  readonly what: Carried;
+}
+
+/**
+ * What a row can carry: `source` (which partition, from 1) always; the others as the virtual columns in use need them. The
+ * partition's number and topic follow from the source.
+ */
+export type Carried = 'source' | 'offset' | 'timestamp' | 'key' | 'header-names' | 'header-values';
+
+/** Writing failed to prove that the bytes stay this message's own rows: it has to go in an INSERT of its own. */
+export const UNPROVABLE = -1;
+
+/**
+ * One format's way to put messages into a common INSERT body, metadata spliced in. The bytes of a payload are never changed, a
+ * broken message is never made valid and never touches its neighbours; what the writer cannot prove it leaves alone.
+ */
+export interface MessageWriter {
+  /**
+   * Appends the cursor's message (value neither null nor empty). Returns its number of rows, or UNPROVABLE with the batch as it was.
+   * `source` is the number every row carries.
+   */
+  write(batch: Batch, source: number, message: RecordCursor): number;
+  /**
+   * The server found a row without a source among what was written: the next `messages` messages have to be looked at whole.
+   * Undefined where the writer always does.
+   */
+  scanNext?(messages: number): void;
+}
+
+/** What a format needs to be spliced. */
+export interface Splicer {
+  /**
+   * `fields` come in the order in which a positional format gets them: before the payload's columns, `source` first. Returns undefined when
+   * the table's format settings make splicing unsafe (they act once a message, or move the borders of rows).
+   */
+  createWriter(fields: readonly CarriedField[], formatSettings: Readonly<Record<string, string>>): MessageWriter | undefined;
+  /** Format settings the splicing relies on, and what the real engine forces for each message. */
+  readonly forcedSettings: Readonly<Record<string, string>>;
+  /** SQL that turns a carried key back into its bytes. */
+  decodeText(expression: string): string;
+  /** SQL that turns carried header names or values back into Array(String), and their type on the way. */
+  decodeList(expression: string): string;
+  readonly listType: string;
+}

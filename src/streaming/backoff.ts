@@ -1,0 +1,19 @@
+/** Waiting times between attempts, in milliseconds: doubling, capped, and spread by a random half so that many tables do not knock together. */
+export function backoffMs(attempt: number, firstMs = 500, mostMs = 15_000): number {
+  const full = Math.min(mostMs, firstMs * 2 ** Math.min(attempt, 16));
+  return full / 2 + Math.random() * (full / 2);
+}
+
+/** Resolves after `ms`, or at once when `signal` is aborted (also when it was before). Never rejects. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,40 @@
+import { ClickHouseException } from '../errors.ts';
+import { STRAY_ROW } from './insert-plan.ts';
+
+/**
+ * What an INSERT's failure says about its messages.
+ *
+ * - `stray-row`: a message made rows that carry no metadata; scanning the messages sorts it out.
+ * - `broken`: the format could not read a row; `row` counts from 0 when the server named one.
+ * - `other`: the messages are not to blame (target, view, memory, network): the same batch is tried again.
+ */
+export type InsertFailure =
+  { readonly kind: 'stray-row' } | { readonly kind: 'broken'; readonly row?: number } | { readonly kind: 'other' };
+
+/**
+ * Codes that the server also raises while it reads a format, although the rows are good: limits, cancellation, trouble of its own
+ * (ClickHouse `src/Common/ErrorCodes.cpp`).
+ */
+const NOT_THE_MESSAGE = new Set([
+  159, // TIMEOUT_EXCEEDED
+  160, // TOO_SLOW
+  173, // CANNOT_ALLOCATE_MEMORY
+  202, // TOO_MANY_SIMULTANEOUS_QUERIES
+  209, // SOCKET_TIMEOUT
+  210, // NETWORK_ERROR
+  236, // ABORTED
+  241, // MEMORY_LIMIT_EXCEEDED
+  394, // QUERY_WAS_CANCELLED
+]);
+
+/** The format's reader speaks: `(at row N)`, or the name of an input format as the processor that failed. */
+const FORMAT_SPEAKS = /\(at row (\d+)\)|While executing \w*(?:InputFormat|ParallelParsing)/;
+
+export function explainFailure(error: unknown): InsertFailure {
+  if (!(error instanceof ClickHouseException) || NOT_THE_MESSAGE.has(error.code)) return { kind: 'other' };
+  if (error.text.includes(STRAY_ROW)) return { kind: 'stray-row' };
+  if (error.text.includes('while pushing to view')) return { kind: 'other' };
+  const match = FORMAT_SPEAKS.exec(error.text);
+  if (match === null) return { kind: 'other' };
+  return match[1] === undefined ? { kind: 'broken' } : { kind: 'broken', row: Number(match[1]) - 1 };
+}

@@ -1,0 +1,350 @@
+import type { FlushReason, MemoryBudget } from '../batching/index.ts';
+import { RecordCursor, UNPROVABLE } from '../formats/index.ts';
+import type { FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
+import type { Logger } from '../logger.ts';
+import { backoffMs, pause } from './backoff.ts';
+import { explainFailure } from './broken-message.ts';
+import type { InsertPlan, InsertRequest } from './insert-plan.ts';
+import type { Delivery, Lane, PartitionRange, Seat } from './lane.ts';
+import { Positions } from './positions.ts';
+import { partitionKey } from './sources.ts';
+import type { StatusRecorder } from './table-status.ts';
+
+/** Sends one INSERT; resolves when the server has answered success for every dependent view. */
+export type SendInsert = (request: InsertRequest, body: readonly Buffer[], signal: AbortSignal) => Promise<void>;
+
+/** One consumer of the table and where its messages go. */
+export interface Member {
+  readonly consumer: GroupConsumer;
+  readonly lane: Lane;
+  readonly seat: Seat;
+}
+
+/** How often a waiting handler looks after its membership and whether it is to stop. */
+const WAIT_TICK_MS = 200;
+/** How long an inserted range that cannot be committed is remembered. */
+const FORGET_UNCOMMITTED_MS = 120_000;
+
+/**
+ * A message's way from Kafka into ClickHouse, top-down:
+ * fetched → appended to a batch → batch full or old → INSERT → the server answered for every view → offsets committed.
+ *
+ * Nothing is committed that ClickHouse has not acknowledged, and each partition's offsets are committed in order.
+ */
+export class Ingest {
+  readonly #send: SendInsert;
+  readonly #budget: MemoryBudget;
+  readonly #status: StatusRecorder;
+  readonly #logger: Logger;
+  readonly #members = new Set<Member>();
+  readonly #positions = new Positions();
+  readonly #stopping = new AbortController();
+  /** Messages that go in an INSERT of their own, because a batch failed at them: partition key → offsets. */
+  readonly #suspects = new Map<string, Set<number>>();
+  /** Partitions held at a message the format cannot read: partition key → attempts so far, and when the next is due. */
+  readonly #held = new Map<string, { attempts: number; untilMs: number }>();
+  /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
+  #isScanning = false;
+  #isDraining = false;
+
+  constructor(options: { send: SendInsert; budget: MemoryBudget; status: StatusRecorder; logger: Logger }) {
+    this.#send = options.send;
+    this.#budget = options.budget;
+    this.#status = options.status;
+    this.#logger = options.logger;
+  }
+
+  addMember(member: Member): void {
+    this.#members.add(member);
+  }
+
+  removeMember(member: Member): void {
+    this.#members.delete(member);
+    member.lane.closeSeat(member.seat);
+  }
+
+  /** A generation began for this member: what it had read and not sealed comes again; what is inserted can be committed now. */
+  assigned(member: Member): void {
+    member.lane.emptySeat(member.seat);
+    void this.#commitInserted();
+  }
+
+  /** The partition's offsets begin anew (out of range, topic made again): nothing noted about it holds any more. */
+  offsetsReset(partition: TopicPartition): void {
+    this.#positions.abandoned(partition);
+    this.#suspects.delete(partitionKey(partition));
+    this.#held.delete(partitionKey(partition));
+  }
+
+  /** Takes one fetch. Resolves with the position to go on from. */
+  async fetched(member: Member, fetched: FetchedPartition, control: FetchControl): Promise<number> {
+    const start = this.#positions.resumeAt(fetched, fetched.fromOffset);
+    if (this.#isHeld(member, fetched) || !(await this.#mayBegin(member, fetched, control))) return fetched.fromOffset;
+    const cursor = new RecordCursor();
+    let position = start;
+    for (const batch of fetched.batches) {
+      if (batch.lastOffset < position) continue;
+      if (!this.#budget.hasRoom() && !(await this.#flush(member, 'memory', control))) return position;
+      cursor.open(batch);
+      for (;;) {
+        const outcome = this.#append(member, fetched, cursor, position);
+        if (outcome === 'end') break;
+        const isAlone = outcome === 'alone';
+        position = isAlone ? cursor.offset : cursor.offset + 1;
+        if (!(await this.#flush(member, isAlone ? 'barrier' : outcome, control))) return position;
+        if (!isAlone) continue;
+        this.#insertAlone(member, fetched, cursor, position);
+        if (!(await this.#waitFor(member.lane.idle(), control))) return position;
+        position += 1;
+      }
+      position = batch.lastOffset + 1;
+    }
+    member.seat.batch.begin(member.lane.sourceOf(fetched), position);
+    member.seat.batch.cover(fetched.nextOffset);
+    member.lane.arm();
+    return fetched.nextOffset;
+  }
+
+  /** Lets what is under way finish and be committed, sends what has been gathered, and takes nothing more. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    for (const lane of this.#lanes()) {
+      await lane.idle();
+      if (!this.#stopping.signal.aborted) lane.seal('drain');
+      await lane.idle();
+    }
+    await this.#commitInserted();
+  }
+
+  /** Lets what is under way finish and be committed, and takes nothing more. */
+  async finish(): Promise<void> {
+    this.#isDraining = true;
+    for (const lane of this.#lanes()) await lane.idle();
+    await this.#commitInserted();
+  }
+
+  /** Makes `lane` write by another plan. What could not be sent before is read again. */
+  replan(lane: Lane, plan: InsertPlan): void {
+    this.#seekBack(lane.discard());
+    lane.usePlan(plan);
+  }
+
+  /** Gives up whatever is waiting to be tried again; the INSERT under way is cut off. */
+  abort(): void {
+    this.#isDraining = true;
+    this.#stopping.abort();
+  }
+
+  // ── from a fetch into a batch ──
+
+  /** Appends messages from `position` on until the record batch ends, the lane is full, or a message needs an INSERT of its own. */
+  #append(member: Member, partition: TopicPartition, cursor: RecordCursor, position: number): 'end' | 'alone' | FlushReason {
+    const { seat, lane } = member;
+    const { batch, writer } = seat;
+    const source = lane.sourceOf(partition);
+    const suspects = this.#suspects.get(partitionKey(partition));
+    batch.begin(source, position);
+    while (cursor.next()) {
+      if (cursor.offset < position) continue;
+      this.#status.messagesRead += 1;
+      if (cursor.valueEnd <= cursor.valueStart) {
+        batch.cover(cursor.offset + 1); // a tombstone or an empty message makes no row in any format
+        continue;
+      }
+      if (suspects?.has(cursor.offset) === true) return 'alone';
+      const rows = writer === undefined ? UNPROVABLE : writer.write(batch, source, cursor);
+      if (rows === UNPROVABLE) return 'alone';
+      batch.endMessage(cursor.offset, rows);
+      const full = lane.full();
+      if (full !== undefined) return full;
+    }
+    return 'end';
+  }
+
+  /** Waits until the lane is free and sends what has been gathered. False: the fetch is void, because of a stop or because it is read again. */
+  async #flush(member: Member, reason: FlushReason, control: FetchControl): Promise<boolean> {
+    if (!(await this.#waitFor(member.lane.idle(), control))) return false;
+    member.lane.seal(reason);
+    // A message of its own, and memory, need the lane empty; otherwise the next batch fills while this one is under way.
+    if (reason === 'barrier' || reason === 'memory') return this.#waitFor(member.lane.idle(), control);
+    return true;
+  }
+
+  #insertAlone(member: Member, { topic, partition }: TopicPartition, message: RecordCursor, first: number): void {
+    const { offset } = message;
+    member.lane.launch({
+      reason: 'barrier',
+      request: member.lane.plan.messageRequest(topic, partition, message),
+      body: [message.bytes.subarray(message.valueStart, message.valueEnd)],
+      rows: 1,
+      messages: 1,
+      bytes: message.valueEnd - message.valueStart,
+      ranges: [{ topic, partition, first, next: offset + 1 }],
+      isAlone: true,
+      messageOfRow: () => ({ topic, partition, offset }),
+      release: () => undefined,
+    });
+  }
+
+  /** Waits while keeping the membership alive. False when the fetch has become void meanwhile. A rebalance is thrown by `heartbeat`. */
+  async #waitFor(settled: Promise<void>, control: FetchControl): Promise<boolean> {
+    let isSettled = false;
+    const done = settled.then(() => {
+      isSettled = true;
+    });
+    for (;;) {
+      const tick = new AbortController();
+      await Promise.race([done.finally(() => tick.abort()), pause(WAIT_TICK_MS, tick.signal)]);
+      tick.abort();
+      if (!control.isRunning() || control.isStale()) return false;
+      if (isSettled) return true;
+      await control.heartbeat();
+    }
+  }
+
+  /** A stream that drains takes nothing; a partition whose earlier part is still under way in another lane waits for it. */
+  async #mayBegin(member: Member, partition: TopicPartition, control: FetchControl): Promise<boolean> {
+    const before = this.#positions.laneBefore(partition, member.lane);
+    if (before !== undefined && !(await this.#waitFor(before.idle(), control))) return false;
+    if (!this.#isDraining) return true;
+    await this.#waitFor(new Promise<void>(() => undefined), control);
+    return false;
+  }
+
+  // ── from a batch into ClickHouse and back to Kafka ──
+
+  /** Delivers one batch: tried until it is in, or found to hold a broken message, or the stream is aborted. Never rejects. */
+  async deliver(lane: Lane, delivery: Delivery): Promise<void> {
+    for (const range of delivery.ranges) this.#positions.sealed(range, range.next, lane);
+    try {
+      await this.#insertUntilSettled(lane, delivery);
+    } finally {
+      delivery.release();
+    }
+    await this.#commitInserted();
+  }
+
+  async #insertUntilSettled(lane: Lane, delivery: Delivery): Promise<void> {
+    for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
+      const startedAtMs = Date.now();
+      try {
+        if (delivery.rows > 0) await this.#send(delivery.request, delivery.body, this.#stopping.signal);
+        this.#inserted(delivery, Date.now() - startedAtMs);
+        return;
+      } catch (error) {
+        if (this.#stopping.signal.aborted) break;
+        this.#report(error, delivery);
+        const failure = explainFailure(error);
+        if (failure.kind !== 'other') return this.#readAgain(lane, delivery, failure);
+        await pause(backoffMs(attempt), this.#stopping.signal);
+      }
+    }
+    for (const range of delivery.ranges) this.#positions.abandoned(range);
+  }
+
+  #inserted(delivery: Delivery, durationMs: number): void {
+    if (!delivery.isAlone) this.#isScanning = false;
+    for (const range of delivery.ranges) {
+      this.#positions.inserted(range, range.next);
+      if (delivery.isAlone) {
+        this.#suspects.get(partitionKey(range))?.delete(range.next - 1);
+        this.#held.delete(partitionKey(range));
+      }
+    }
+    this.#status.state = this.#held.size === 0 ? 'streaming' : 'retrying';
+    this.#status.inserts += 1;
+    this.#status.rowsInserted += delivery.rows;
+    const { reason, rows, bytes } = delivery;
+    this.#logger.debug({ reason, rows, bytes, duration_ms: durationMs }, 'inserted');
+  }
+
+  /**
+   * The batch holds a message that cannot go with the others. The batch and all gathered behind it are forgotten and read again; this time the
+   * message in question goes alone. A message that fails alone is broken: its partition is held there and tried again later.
+   */
+  #readAgain(lane: Lane, delivery: Delivery, failure: { kind: 'stray-row' } | { kind: 'broken'; row?: number }): void {
+    if (delivery.isAlone) {
+      this.#hold(delivery.ranges[0] as PartitionRange);
+    } else if (failure.kind === 'stray-row' && !this.#isScanning) {
+      this.#isScanning = true;
+      lane.scanNext(delivery.messages + SCAN_BEYOND_MESSAGES);
+    } else {
+      const suspect = failure.kind === 'broken' && failure.row !== undefined ? delivery.messageOfRow(failure.row) : undefined;
+      if (suspect !== undefined) this.#suspect(suspect);
+      else this.#suspectAll(delivery);
+    }
+    const starts = new Map<string, PartitionRange>();
+    for (const range of [...lane.discard(), ...delivery.ranges]) starts.set(partitionKey(range), range);
+    for (const range of starts.values()) this.#positions.abandoned(range);
+    this.#seekBack([...starts.values()]);
+  }
+
+  #seekBack(ranges: readonly PartitionRange[]): void {
+    for (const range of ranges) {
+      for (const member of this.#members) if (member.consumer.isAssigned(range)) member.consumer.seek(range, BigInt(range.first));
+    }
+  }
+
+  #suspectAll(delivery: Delivery): void {
+    for (const range of delivery.ranges) {
+      for (let offset = range.first; offset < range.next; offset++) this.#suspect({ ...range, offset });
+    }
+  }
+
+  #suspect(message: TopicPartition & { offset: number }): void {
+    const key = partitionKey(message);
+    const offsets = this.#suspects.get(key) ?? new Set<number>();
+    this.#suspects.set(key, offsets.add(message.offset));
+  }
+
+  #hold(range: PartitionRange): void {
+    const key = partitionKey(range);
+    this.#suspect({ ...range, offset: range.next - 1 });
+    const attempts = (this.#held.get(key)?.attempts ?? 0) + 1;
+    const waitMs = backoffMs(attempts, 1000, 30_000);
+    this.#held.set(key, { attempts, untilMs: Date.now() + waitMs });
+    this.#status.state = 'retrying';
+    void pause(waitMs, this.#stopping.signal).then(() => {
+      for (const member of this.#members) if (member.consumer.isAssigned(range)) member.consumer.resume([range]);
+    });
+  }
+
+  #isHeld(member: Member, partition: TopicPartition): boolean {
+    const held = this.#held.get(partitionKey(partition));
+    if (held === undefined || Date.now() >= held.untilMs) return false;
+    member.consumer.pause([partition]);
+    return true;
+  }
+
+  /** Commits everything inserted, through whichever member owns the partition now. What fails stays noted and is tried with the next batch. */
+  async #commitInserted(): Promise<void> {
+    this.#positions.expire(FORGET_UNCOMMITTED_MS);
+    for (const member of this.#members) {
+      const mine = this.#positions.toCommit().filter(({ partition }) => member.consumer.isAssigned(partition));
+      if (mine.length === 0) continue;
+      try {
+        await member.consumer.commit(mine.map(({ partition, next }) => ({ ...partition, offset: BigInt(next) })));
+        for (const { partition, next } of mine) this.#positions.committed(partition, next);
+        this.#status.committed();
+      } catch (error) {
+        // A rebalance is the usual reason: the next assignment commits again.
+        this.#logger.warn({ err: error }, 'offsets not committed yet');
+        this.#status.exception(`Cannot commit offsets: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+  }
+
+  #report(error: unknown, delivery: Delivery): void {
+    const where = delivery.ranges.map((range) => `${range.topic}[${range.partition}]:${range.first}-${range.next - 1}`).join(', ');
+    const text = `${error instanceof Error ? error.message : String(error)} (while inserting ${where})`;
+    this.#status.state = 'retrying';
+    if (this.#status.exception(text)) this.#logger.error({ err: error, ranges: where, rows: delivery.rows }, 'insert failed');
+  }
+
+  #lanes(): Set<Lane> {
+    return new Set([...this.#members].map((member) => member.lane));
+  }
+}
+
+/** Messages scanned beyond a batch with a stray row before the quick look is trusted again. */
+const SCAN_BEYOND_MESSAGES = 200_000;

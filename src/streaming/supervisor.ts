@@ -1,0 +1,122 @@
+import type { ManagedTable } from '../catalog/index.ts';
+import { VIRTUAL_COLUMNS } from '../formats/index.ts';
+import type { Logger } from '../logger.ts';
+import { TableStream, type StreamContext } from './table-stream.ts';
+import type { TableStatus } from './table-status.ts';
+
+/** How long a table that is dropped, detached or changed may take to finish what is under way. */
+const STOP_GRACE_MS = 2_000;
+/** How long a statement that makes a view waits for the rows gathered before it. */
+const VIEW_CHANGE_WAIT_MS = 3_000;
+
+/**
+ * Compares the tables that should stream (they have views, and all of them are ready) with those that do, and starts, stops or changes streams until they
+ * agree. Level-triggered: it may be called at any time and as often as one likes.
+ */
+export class Supervisor {
+  readonly #context: StreamContext;
+  readonly #logger: Logger;
+  readonly #streams = new Map<string, TableStream>();
+  readonly #notReady = new Map<string, string>();
+  #queue: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(context: StreamContext) {
+    this.#context = context;
+    this.#logger = context.logger;
+  }
+
+  /** Brings the running streams in line with `tables`. Resolves when every stream that had to stop has left its group. Never rejects. */
+  reconcile(tables: readonly ManagedTable[]): Promise<void> {
+    return this.#enqueue(() => this.#align(tables));
+  }
+
+  /**
+   * A view on these tables is about to be made or changed: until the next reconcile their rows carry every virtual column, since the new view may
+   * read any of them.
+   */
+  prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<void> {
+    return this.#enqueue(async () => {
+      for (const name of names) {
+        const stream = this.#streams.get(keyOf(name));
+        if (stream === undefined) continue;
+        const all = VIRTUAL_COLUMNS.filter((column) => stream.table.virtualColumns.includes(column));
+        await stream.useTable({ ...stream.table, usedVirtualColumns: all }, VIEW_CHANGE_WAIT_MS);
+      }
+    });
+  }
+
+  status(): { readonly database: string; readonly table: string; readonly status: TableStatus }[] {
+    return [...this.#streams.values()].map((stream) => ({
+      database: stream.table.database,
+      table: stream.table.table,
+      status: stream.status(),
+    }));
+  }
+
+  /** Drains all streams: running batches finish and are committed, within `graceMs`. No stream starts afterwards. */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosed = true;
+    await this.#queue;
+    await Promise.all([...this.#streams.values()].map((stream) => stream.stop({ graceMs, flush: true })));
+    this.#streams.clear();
+  }
+
+  #enqueue(work: () => Promise<void>): Promise<void> {
+    this.#queue = this.#queue.then(async () => {
+      if (!this.#isClosed) await work();
+    });
+    return this.#queue;
+  }
+
+  async #align(tables: readonly ManagedTable[]): Promise<void> {
+    const wanted = new Map<string, ManagedTable>();
+    for (const table of tables) {
+      this.#noteReadiness(table);
+      if (table.views.length > 0 && table.notReady === undefined) wanted.set(keyOf(table), table);
+    }
+    const stopping: Promise<void>[] = [];
+    for (const [key, stream] of this.#streams) {
+      const table = wanted.get(key);
+      if (table !== undefined && !mustRestart(stream.table, table)) continue;
+      this.#streams.delete(key);
+      stopping.push(stream.stop({ graceMs: STOP_GRACE_MS, flush: false }));
+    }
+    await Promise.all(stopping);
+    await Promise.all([...wanted].map(([key, table]) => this.#startOrChange(key, table)));
+  }
+
+  async #startOrChange(key: string, table: ManagedTable): Promise<void> {
+    const running = this.#streams.get(key);
+    if (running === undefined) {
+      const stream = new TableStream(table, this.#context);
+      this.#streams.set(key, stream);
+      stream.start();
+    } else if (running.table.usedVirtualColumns.join() !== table.usedVirtualColumns.join()) {
+      await running.useTable(table, VIEW_CHANGE_WAIT_MS);
+    }
+  }
+
+  #noteReadiness(table: ManagedTable): void {
+    const key = keyOf(table);
+    if (this.#notReady.get(key) === table.notReady) return;
+    if (table.notReady === undefined) this.#notReady.delete(key);
+    else {
+      this.#notReady.set(key, table.notReady);
+      this.#logger.warn({ table: `${table.database}.${table.table}`, reason: table.notReady }, 'not streaming');
+    }
+  }
+}
+
+function keyOf({ database, table }: { readonly database: string; readonly table: string }): string {
+  return JSON.stringify([database, table]);
+}
+
+/** Everything but the set of virtual columns in use needs a new stream. */
+function mustRestart(running: ManagedTable, wanted: ManagedTable): boolean {
+  return streamFingerprint(running) !== streamFingerprint(wanted);
+}
+
+function streamFingerprint({ uuid, options, columns, virtualColumns }: ManagedTable): string {
+  return JSON.stringify([uuid, options, columns, virtualColumns]);
+}

@@ -1,0 +1,247 @@
+import { hostname } from 'node:os';
+import { blockRows, type ChunkPool, type FlushLimits, type MemoryBudget } from '../batching/index.ts';
+import type { ManagedTable } from '../catalog/index.ts';
+import type { KafkaTableOptions } from '../engine/index.ts';
+import { createGroupConsumer, describeKafkaError, topicPartitions, type ConsumerHandlers, type ConsumerOptions } from '../kafka/index.ts';
+import type { Logger } from '../logger.ts';
+import { backoffMs, pause } from './backoff.ts';
+import { Ingest, type Member, type SendInsert } from './ingest.ts';
+import { InsertPlan } from './insert-plan.ts';
+import { Lane } from './lane.ts';
+import { StatusRecorder, type TableStatus } from './table-status.ts';
+
+/** What all streams of the process share. */
+export interface StreamContext {
+  readonly send: SendInsert;
+  readonly budget: MemoryBudget;
+  readonly pool: ChunkPool;
+  readonly maxBatchBytes: number;
+  /** The server's own defaults for what a table does not say (profile-level settings). */
+  readonly serverDefaults: ServerDefaults;
+  readonly logger: Logger;
+}
+
+export interface ServerDefaults {
+  readonly maxInsertBlockSize: number;
+  readonly maxBlockSize: number;
+  readonly streamFlushIntervalMs: number;
+}
+
+/** librdkafka's default session time-out, which the real engine runs with. */
+const SESSION_TIMEOUT_MS = 45_000;
+const HEARTBEAT_INTERVAL_MS = 3_000;
+const REBALANCE_TIMEOUT_MS = 60_000;
+/** New partitions and topics are noticed within this time. */
+const METADATA_MAX_AGE_MS = 30_000;
+/** Fetches of about a megabyte a partition cost the least CPU (measured; see README, benchmark). */
+const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
+const MAX_BYTES_PER_FETCH = 16 * 1024 * 1024;
+
+/** One Kafka table at work: its consumers, kept alive, and the ingest they feed. Started once, stopped once. */
+export class TableStream {
+  readonly #context: StreamContext;
+  readonly #logger: Logger;
+  readonly #status = new StatusRecorder();
+  readonly #ingest: Ingest;
+  readonly #lanes: readonly Lane[];
+  readonly #stopping = new AbortController();
+  readonly #running: Promise<void>[] = [];
+  #table: ManagedTable;
+
+  constructor(table: ManagedTable, context: StreamContext) {
+    this.#table = table;
+    this.#context = context;
+    this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, group: table.options.groupName });
+    this.#ingest = new Ingest({ send: context.send, budget: context.budget, status: this.#status, logger: this.#logger });
+    const limits = flushLimits(table.options, context);
+    const lanes = table.options.threadPerConsumer ? table.options.numConsumers : 1;
+    this.#lanes = Array.from({ length: lanes }, () => {
+      const lane: Lane = new Lane({
+        limits,
+        pool: context.pool,
+        plan: new InsertPlan(table),
+        deliver: (delivery) => this.#ingest.deliver(lane, delivery),
+      });
+      return lane;
+    });
+  }
+
+  get table(): ManagedTable {
+    return this.#table;
+  }
+
+  status(): TableStatus {
+    return this.#status.snapshot();
+  }
+
+  start(): void {
+    this.#logger.info({ topics: this.#table.options.topics, consumers: this.#table.options.numConsumers }, 'streaming started');
+    for (let i = 0; i < this.#table.options.numConsumers; i++) this.#running.push(this.#keepConsuming(i));
+  }
+
+  /**
+   * Leaves the group. What is under way is finished and committed within `graceMs`; what was gathered goes along when `flush` is
+   * set; the rest is left to whoever reads the topic next. Never rejects.
+   */
+  async stop(options: { graceMs: number; flush: boolean }): Promise<void> {
+    if (options.flush || this.#lanes.some((lane) => lane.isBusy)) {
+      await within(options.graceMs, options.flush ? this.#ingest.drain() : this.#ingest.finish());
+    }
+    this.#ingest.abort();
+    this.#stopping.abort();
+    await Promise.all(this.#running);
+    for (const lane of this.#lanes) lane.close();
+    this.#status.state = 'stopped';
+    this.#logger.info('streaming stopped');
+  }
+
+  /**
+   * From the next batch on, rows carry the virtual columns that `table` says are used. What was gathered before goes out first, so that
+   * a view made meanwhile never sees a row without the columns it reads. Gives up after `waitMs` (the target refuses) and switches all the same.
+   */
+  async useTable(table: ManagedTable, waitMs: number): Promise<void> {
+    this.#table = table;
+    await Promise.all(
+      this.#lanes.map(async (lane) => {
+        const deadlineMs = Date.now() + waitMs;
+        while (Date.now() < deadlineMs && (lane.isBusy || !lane.isEmpty)) {
+          if (!lane.isBusy) lane.seal('barrier');
+          await within(deadlineMs - Date.now(), lane.idle());
+        }
+        this.#ingest.replan(lane, new InsertPlan(table));
+      }),
+    );
+  }
+
+  /** Runs one consumer until the stream stops; a consumer that dies is built anew after a pause. */
+  async #keepConsuming(index: number): Promise<void> {
+    for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
+      const startedAtMs = Date.now();
+      try {
+        await this.#consume(index);
+      } catch (error) {
+        this.#report(error);
+      }
+      if (Date.now() - startedAtMs > RESET_ATTEMPTS_MS) attempt = 0;
+      await pause(backoffMs(attempt), this.#stopping.signal);
+    }
+  }
+
+  /** One consumer's life: resolves when the stream stops, throws when it could not start or died. */
+  async #consume(index: number): Promise<void> {
+    const options = this.#consumerOptions(index);
+    const found = await topicPartitions(options, options.topics);
+    const missing = options.topics.filter((topic) => !found.has(topic));
+    if (missing.length > 0) this.#report(new Error(`Broker: Unknown topic or partition: ${missing.join(', ')} (group ${options.groupId})`));
+    const topics = options.topics.filter((topic) => found.has(topic));
+    if (topics.length === 0) return;
+
+    const lane = this.#lanes[index % this.#lanes.length] as Lane;
+    const seat = lane.openSeat();
+    let member: Member | undefined;
+    const crashed = new Promise<never>((_resolve, reject) => {
+      const handlers: ConsumerHandlers = {
+        onAssigned: () => this.#assigned(member as Member),
+        onFetched: (fetched, control) => this.#ingest.fetched(member as Member, fetched, control),
+        onOffsetReset: (partition, from, to) => this.#offsetsReset(partition, from, to),
+        onCrash: reject,
+      };
+      member = { consumer: createGroupConsumer({ ...options, topics }, handlers, this.#logger), lane, seat };
+    });
+    crashed.catch(() => undefined);
+    const { consumer } = member as unknown as Member;
+    this.#ingest.addMember(member as unknown as Member);
+    try {
+      await Promise.race([consumer.start(), crashed]);
+      // A topic that is missing now may appear: build the consumer anew then.
+      await Promise.race([crashed, untilAborted(this.#stopping.signal), ...(missing.length > 0 ? [this.#appears(options, missing)] : [])]);
+    } finally {
+      await consumer.stop();
+      this.#ingest.removeMember(member as unknown as Member);
+    }
+  }
+
+  async #appears(options: ConsumerOptions, missing: readonly string[]): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      await pause(TOPIC_CHECK_MS, this.#stopping.signal);
+      const found = await topicPartitions(options, missing).catch(() => new Map<string, number>());
+      if (found.size > 0) return;
+    }
+  }
+
+  #assigned(member: Member): void {
+    if (this.#status.state === 'starting') this.#status.state = 'streaming';
+    this.#ingest.assigned(member);
+  }
+
+  #offsetsReset(partition: { topic: string; partition: number }, from: bigint, to: bigint): void {
+    const text = `Offset out of range: ${partition.topic}[${partition.partition}] has nothing at ${from} any more, reading goes on at ${to} (${to - from} offsets away)`;
+    this.#status.exception(text);
+    this.#logger.error({ ...partition, offset: String(from), restart: String(to) }, 'offset out of range');
+    this.#ingest.offsetsReset(partition);
+  }
+
+  #report(error: unknown): void {
+    if (this.#stopping.signal.aborted) return;
+    const text = describeKafkaError(error);
+    this.#status.state = 'retrying';
+    if (this.#status.exception(text)) this.#logger.error({ err: error, reason: text }, 'consumer failed');
+  }
+
+  #consumerOptions(index: number): ConsumerOptions {
+    const { options, database, table } = this.#table;
+    const clientId = options.clientId === '' ? `ClickHouse-${hostname()}-${database}-${table}` : options.clientId;
+    return {
+      brokers: options.brokers,
+      clientId: options.numConsumers > 1 ? `${clientId}-${index}` : clientId,
+      groupId: options.groupName,
+      topics: options.topics,
+      security: securityOf(options),
+      sessionTimeoutMs: SESSION_TIMEOUT_MS,
+      heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
+      rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
+      maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
+      maxBytes: MAX_BYTES_PER_FETCH,
+      maxWaitMs: Math.max(10, Math.min(options.pollTimeoutMs ?? 500, 500)),
+      metadataMaxAgeMs: METADATA_MAX_AGE_MS,
+    };
+  }
+}
+
+const RESET_ATTEMPTS_MS = 60_000;
+const TOPIC_CHECK_MS = 1_000;
+
+/** The table's flush limits; what it leaves open comes from the server's profile, as in the real engine (kafka-engine, settings). */
+export function flushLimits(options: KafkaTableOptions, context: Pick<StreamContext, 'maxBatchBytes' | 'serverDefaults'>): FlushLimits {
+  const defaults = context.serverDefaults;
+  const blockSize = options.maxBlockSize ?? Math.max(1, Math.floor(defaults.maxInsertBlockSize / options.numConsumers));
+  return {
+    maxRows: blockRows(blockSize, options.pollMaxBatchSize ?? defaults.maxBlockSize),
+    maxBytes: context.maxBatchBytes,
+    flushIntervalMs: options.flushIntervalMs ?? defaults.streamFlushIntervalMs,
+  };
+}
+
+function securityOf(options: KafkaTableOptions): ConsumerOptions['security'] {
+  const protocol = options.securityProtocol.toUpperCase();
+  const mechanism = options.saslMechanism.toLowerCase();
+  const isSasl = protocol.startsWith('SASL') && (mechanism === 'plain' || mechanism === 'scram-sha-256' || mechanism === 'scram-sha-512');
+  return {
+    ...(protocol.endsWith('SSL') ? { ssl: true } : {}),
+    ...(isSasl ? { sasl: { mechanism, username: options.saslUsername, password: options.saslPassword } } : {}),
+  };
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Resolves with the promise, or after `ms`, whichever comes first. */
+async function within(ms: number, promise: Promise<void>): Promise<void> {
+  const cut = new AbortController();
+  await Promise.race([promise, pause(Math.max(0, ms), cut.signal)]);
+  cut.abort();
+}
