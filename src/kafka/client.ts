@@ -1,0 +1,79 @@
+import net from 'node:net';
+import tls from 'node:tls';
+import kafkajs, { type ISocketFactory, type logCreator, type SASLOptions } from 'kafkajs';
+import type { Logger } from '../logger.ts';
+import { checkKafkajsVersion } from './raw-fetch.ts';
+import { stopIdlePolling } from './request-queue.ts';
+import type { ConsumerOptions } from './types.ts';
+
+export type ClientOptions = Pick<ConsumerOptions, 'brokers' | 'clientId' | 'security'>;
+
+/** A kafkajs client whose sockets can be cut. */
+export interface KafkaClient {
+  readonly kafka: kafkajs.Kafka;
+  /** Ends every connection at once, and no new one is made: whatever still waits for a broker fails. */
+  cut(): void;
+}
+
+// Three tries over about a second for a connection: whoever needs it tries again later, and says meanwhile what is wrong.
+const RETRY = { retries: 3, initialRetryTime: 200, multiplier: 2, maxRetryTime: 2000 };
+const CONNECTION_TIMEOUT_MS = 3000;
+
+/** Does not connect yet. Throws when the installed kafkajs is not the one we know. */
+export function createKafkaClient({ brokers, clientId, security }: ClientOptions, logger: Logger): KafkaClient {
+  checkKafkajsVersion();
+  stopIdlePolling();
+  const sockets = new Sockets();
+  const kafka = new kafkajs.Kafka({
+    brokers: [...brokers],
+    clientId,
+    ...(security.ssl === undefined ? {} : { ssl: security.ssl }),
+    ...(security.sasl === undefined ? {} : { sasl: security.sasl as SASLOptions }),
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    retry: RETRY,
+    socketFactory: sockets.open,
+    logLevel: logger.isLevelEnabled('debug') ? kafkajs.logLevel.DEBUG : kafkajs.logLevel.ERROR,
+    logCreator: logTo(logger),
+  });
+  return { kafka, cut: () => sockets.cut() };
+}
+
+const KEEP_ALIVE_DELAY_MS = 60_000;
+
+class Sockets {
+  readonly #sockets = new Set<net.Socket>();
+  #isCut = false;
+
+  readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+    if (this.#isCut) throw new Error('the client was closed');
+    const server = net.isIP(host) === 0 ? { host, port, servername: host } : { host, port };
+    const socket = isTls(ssl) ? tls.connect({ ...server, ...tlsOptions(ssl) }, onConnect) : net.connect({ host, port }, onConnect);
+    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+    return socket;
+  };
+
+  cut(): void {
+    this.#isCut = true;
+    // Only an error makes kafkajs give up what waits for an answer; connections it has ended itself wait for none.
+    for (const socket of this.#sockets) socket.destroy(socket.writableEnded ? undefined : new Error('the client was closed'));
+  }
+}
+
+function isTls(ssl: unknown): boolean {
+  return ssl !== undefined && ssl !== null && ssl !== false;
+}
+
+function tlsOptions(ssl: unknown): tls.ConnectionOptions {
+  return typeof ssl === 'object' ? (ssl as tls.ConnectionOptions) : {};
+}
+
+/** kafkajs calls retried failures errors; whether one matters is told to us by a rejected call or a crash. */
+function logTo(logger: Logger): logCreator {
+  return () =>
+    ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, ...fields } }) => {
+      const write = level <= kafkajs.logLevel.ERROR ? logger.warn.bind(logger) : logger.debug.bind(logger);
+      write({ kafkajs: namespace, ...fields, detail: message }, 'kafka client');
+    };
+}

@@ -1,0 +1,53 @@
+import zlib from 'node:zlib';
+import { decompress as decompressZstd } from 'fzstd';
+import { decompressFrameSync } from 'lz4-napi';
+import { uncompressSync } from 'snappy';
+
+/** Compression types by their number in a record batch's attributes (bits 0–2, KIP-98 and KIP-110). */
+export const COMPRESSION_NAMES = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
+export type CompressionName = (typeof COMPRESSION_NAMES)[number];
+
+/** The bytes before compression. Throws whatever the codec throws when `bytes` is not its format. */
+export function decompress(compression: CompressionName, bytes: Buffer): Buffer {
+  return DECOMPRESSORS[compression](bytes);
+}
+
+const DECOMPRESSORS: Record<CompressionName, (bytes: Buffer) => Buffer> = {
+  none: (bytes) => bytes,
+  gzip: (bytes) => zlib.gunzipSync(bytes),
+  snappy: uncompressSnappy,
+  lz4: (bytes) => decompressFrameSync(bytes),
+  zstd: uncompressZstd,
+};
+
+// The Java client frames snappy as the xerial library does: 8 magic bytes, version, lowest compatible version, then blocks with their
+// length. librdkafka and others write one raw block.
+const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
+const XERIAL_HEADER_BYTES = 16;
+
+function uncompressSnappy(bytes: Buffer): Buffer {
+  if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return uncompressSnappyBlock(bytes);
+  const blocks: Buffer[] = [];
+  let position = XERIAL_HEADER_BYTES;
+  while (position < bytes.length) {
+    const end = position + 4 + bytes.readInt32BE(position);
+    if (end <= position || end > bytes.length) throw new RangeError(`snappy block at byte ${position} goes past the end`);
+    blocks.push(uncompressSnappyBlock(bytes.subarray(position + 4, end)));
+    position = end;
+  }
+  return blocks.length === 1 && blocks[0] !== undefined ? blocks[0] : Buffer.concat(blocks);
+}
+
+function uncompressSnappyBlock(block: Buffer): Buffer {
+  const plain = uncompressSync(block, { asBuffer: true });
+  return typeof plain === 'string' ? Buffer.from(plain) : plain;
+}
+
+// Node 22.15 and later has zstd of its own, many times faster than the JavaScript one that serves Node 20.
+const nativeZstd = (zlib as { zstdDecompressSync?: (bytes: Buffer) => Buffer }).zstdDecompressSync;
+
+function uncompressZstd(bytes: Buffer): Buffer {
+  if (nativeZstd !== undefined) return nativeZstd(bytes);
+  const plain = decompressZstd(bytes);
+  return Buffer.from(plain.buffer, plain.byteOffset, plain.byteLength);
+}

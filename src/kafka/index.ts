@@ -1,0 +1,6 @@
+export { createGroupConsumer } from './consumer.ts';
+export { topicPartitions } from './topics.ts';
+export { describeKafkaError, KafkaError } from './errors.ts';
+export { RecordBatchError } from './record-batches.ts';
+export type { ClientOptions } from './client.ts';
+export type * from './types.ts';

@@ -1,0 +1,175 @@
+import { createRequire } from 'node:module';
+import type { Broker, Cluster } from 'kafkajs';
+import { FETCH_VERSIONS, readFetchResponse, type FetchedTopic, type FetchResponse } from './fetch-response.ts';
+import type { RecordSet } from './record-batches.ts';
+import type { TopicPartition } from './types.ts';
+
+/**
+ * kafkajs decodes every record of a fetch into an object. Here a fetch of one consumer hands out whole record sets instead, as one
+ * pseudo message a partition, while groups, SASL, TLS, metadata and retries stay kafkajs's. Nothing process-wide is replaced: the
+ * `cluster` that kafkajs gives to its partition assigners belongs to one consumer, and only `fetch` of its brokers is wrapped.
+ *
+ * What is relied on, beyond the published types: `Broker.fetch` gets its protocol from `this.lookupRequest(apiKey, versions)`, a protocol
+ * is `{ request: { apiVersion }, response: { decode, parse } }`, and `ConsumerGroup.fetch` makes one `Batch` of each partition's
+ * `messages`, `abortedTransactions` and `highWatermark`. Hence the exact version.
+ */
+export const KAFKAJS_VERSION = '2.2.4';
+
+/** Throws when another kafkajs is installed than the one whose inner parts are known. */
+export function checkKafkajsVersion(installed: string = installedVersion()): void {
+  if (installed === KAFKAJS_VERSION) return;
+  throw new Error(`kafkajs ${installed} is installed, but reading record batches from it is only known to work with ${KAFKAJS_VERSION}`);
+}
+
+function installedVersion(): string {
+  const { version } = createRequire(import.meta.url)('kafkajs/package.json') as { version: string };
+  return version;
+}
+
+/** The pseudo message that stands for all that a fetch brought for a partition. */
+export interface RecordSetMessage {
+  /** The offset that was asked for, so that kafkajs keeps the message. */
+  readonly offset: string;
+  readonly recordSet: RecordSet;
+  /** What `generation()` said when the fetch began. */
+  readonly generation: number;
+}
+
+export interface RawFetchHooks {
+  /** The group generation in which a fetch from this broker began. */
+  generation(nodeId: string): number;
+  /** The broker has no such offset (any more). The partition is left out of the fetch; the next one waits until this resolves. */
+  onOutOfRange(partitions: readonly OutOfRange[]): Promise<void>;
+}
+
+export interface OutOfRange extends TopicPartition {
+  readonly offset: bigint;
+}
+
+/** Makes all fetches of the consumer that owns `cluster` raw. Call once, before it connects. */
+export function handOutRecordSets(cluster: Cluster, hooks: RawFetchHooks): void {
+  const findBroker = cluster.findBroker.bind(cluster);
+  const wrapped = new WeakSet<Broker>();
+  cluster.findBroker = async (node) => {
+    const broker = await findBroker(node);
+    if (!wrapped.has(broker)) {
+      wrapped.add(broker);
+      broker.fetch = rawFetch(broker as FetchingBroker, hooks);
+    }
+    return broker;
+  };
+}
+
+type FetchRequest = Parameters<Broker['fetch']>[0];
+type FetchingBroker = Broker & { readonly nodeId: number; lookupRequest(apiKey: number, versions: unknown): ProtocolFactory };
+type ProtocolFactory = (request: FetchRequest) => Protocol;
+
+interface Protocol {
+  readonly request: { readonly apiVersion: number };
+  readonly response: {
+    decode(payload: Buffer): Promise<unknown>;
+    /** Throws for a partition with an error code, else answers its argument. */
+    parse(decoded: unknown): Promise<unknown>;
+  };
+}
+
+function rawFetch(broker: FetchingBroker, hooks: RawFetchHooks): Broker['fetch'] {
+  const decodedFetch = broker.fetch as (this: Broker, request: FetchRequest) => Promise<unknown>;
+  return async (request) => {
+    const generation = hooks.generation(String(broker.nodeId));
+    const outOfRange: OutOfRange[] = [];
+    // A view of the broker for this one call: kafkajs replaces `lookupRequest` at every connect.
+    const view = Object.create(broker, {
+      lookupRequest: {
+        value:
+          (apiKey: number, versions: unknown): ProtocolFactory =>
+          (sent) =>
+            rawProtocol(broker.lookupRequest(apiKey, versions)(sent), new Offsets(sent), generation, outOfRange),
+      },
+    }) as FetchingBroker;
+    const answer: unknown = await decodedFetch.call(view, request);
+    if (outOfRange.length > 0) await hooks.onOutOfRange(outOfRange);
+    return answer;
+  };
+}
+
+/** The same request, with an answer whose record sets are left as bytes. */
+function rawProtocol(protocol: Protocol, offsets: Offsets, generation: number, outOfRange: OutOfRange[]): Protocol {
+  const version = protocol.request.apiVersion;
+  if (version < FETCH_VERSIONS.min || version > FETCH_VERSIONS.max) {
+    throw new Error(`Local: Required feature not supported by broker: fetch version ${version}; Kafka 0.11 or newer is needed`);
+  }
+  return {
+    ...protocol,
+    response: {
+      decode: async (payload) => toKafkajs(readFetchResponse(version, payload), offsets, generation),
+      parse: async (decoded) => protocol.response.parse(takeOutOfRange(decoded as KafkajsFetchResponse, offsets, outOfRange)),
+    },
+  };
+}
+
+/** Offsets asked for, by topic and partition. */
+class Offsets {
+  readonly #offsets = new Map<string, string>();
+
+  constructor(request: FetchRequest) {
+    for (const { topic, partitions } of request.topics) {
+      for (const { partition, fetchOffset } of partitions) this.#offsets.set(`${partition}:${topic}`, fetchOffset);
+    }
+  }
+
+  of(topic: string, partition: number): string {
+    const offset = this.#offsets.get(`${partition}:${topic}`);
+    if (offset === undefined) throw new Error(`the broker answered for topic ${topic}, partition ${partition}, which was not asked for`);
+    return offset;
+  }
+}
+
+interface KafkajsFetchResponse {
+  readonly throttleTime: number;
+  readonly clientSideThrottleTime: number;
+  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly KafkajsFetchedPartition[] }[];
+}
+
+interface KafkajsFetchedPartition {
+  readonly partition: number;
+  readonly errorCode: number;
+  readonly highWatermark: string;
+  readonly abortedTransactions: readonly never[];
+  readonly messages: readonly RecordSetMessage[];
+}
+
+function toKafkajs(response: FetchResponse, offsets: Offsets, generation: number): KafkajsFetchResponse {
+  return {
+    throttleTime: 0,
+    clientSideThrottleTime: response.throttleTimeMs,
+    responses: response.topics.map((topic) => ({ topicName: topic.topic, partitions: partitionsOf(topic, offsets, generation) })),
+  };
+}
+
+function partitionsOf({ topic, partitions }: FetchedTopic, offsets: Offsets, generation: number): KafkajsFetchedPartition[] {
+  return partitions.map(({ partition, errorCode, highWatermark, abortedTransactions, recordSet: bytes }) => {
+    const offset = errorCode === 0 && bytes.length > 0 ? offsets.of(topic, partition) : undefined;
+    const messages =
+      offset === undefined
+        ? []
+        : [{ offset, generation, recordSet: { topic, partition, fetchOffset: Number(offset), bytes, abortedTransactions } }];
+    // kafkajs must not filter aborted records: it cannot look into the record set.
+    return { partition, errorCode, highWatermark: String(highWatermark), abortedTransactions: [], messages };
+  });
+}
+
+const OFFSET_OUT_OF_RANGE = 1;
+
+// kafkajs' own recovery commits the offset -2 for the partition, which destroys the committed offset and its metadata, and it drops
+// what the fetch brought for the other partitions.
+function takeOutOfRange(response: KafkajsFetchResponse, offsets: Offsets, outOfRange: OutOfRange[]): KafkajsFetchResponse {
+  const responses = response.responses.map(({ topicName, partitions }) => {
+    const isLost = ({ errorCode }: KafkajsFetchedPartition): boolean => errorCode === OFFSET_OUT_OF_RANGE;
+    for (const { partition } of partitions.filter(isLost)) {
+      outOfRange.push({ topic: topicName, partition, offset: BigInt(offsets.of(topicName, partition)) });
+    }
+    return { topicName, partitions: partitions.filter((partition) => !isLost(partition)) };
+  });
+  return { ...response, responses };
+}
