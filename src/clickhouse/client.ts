@@ -1,0 +1,171 @@
+import { Readable } from 'node:stream';
+import { ClickHouseError, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client';
+import { ClickHouseException } from '../errors.ts';
+
+export interface ServiceClientOptions {
+  readonly url: string;
+  readonly user: string;
+  readonly password: string;
+  /** Longest silence of the server in `rows`, `command` and `insert`, in milliseconds; 1 hour when absent. */
+  readonly timeoutMs?: number;
+  /** How long an unused connection is kept, in milliseconds; must be below the server's `keep_alive_timeout`. 2,500 when absent. */
+  readonly idleMs?: number;
+  readonly maxConnections?: number;
+  /** Certificate authority in PEM for `https`. */
+  readonly ca?: Buffer;
+}
+
+export type SettingValues = Readonly<Record<string, string | number>>;
+
+export interface InsertOptions {
+  readonly queryId?: string;
+  readonly signal?: AbortSignal;
+  /** Longest silence of the server, in milliseconds; the client's when absent. */
+  readonly timeoutMs?: number;
+}
+
+export interface InsertResult {
+  /** Rows written into all tables, targets of materialized views included, as the server's summary counts them. */
+  readonly writtenRows: number;
+}
+
+/** `not applied`: no byte of the statement reached the server. `unknown`: it may or may not have been executed. */
+export type Outcome = 'not applied' | 'unknown';
+
+/** No answer came: the network or the server failed, or the call was aborted or took too long. `cause` says which. */
+export class ClickHouseUnreachable extends Error {
+  override readonly name = 'ClickHouseUnreachable';
+  readonly outcome: Outcome;
+
+  constructor(message: string, outcome: Outcome, cause: unknown) {
+    super(message, { cause });
+    this.outcome = outcome;
+  }
+}
+
+/**
+ * The service account's door to ClickHouse. Each call throws the server's refusal as `ClickHouseException`,
+ * and `ClickHouseUnreachable` when there is no answer. Only `rows`, `ping` and `version` are repeated (once) after a broken connection.
+ */
+export interface ServiceClient {
+  /** The rows of a SELECT that names no FORMAT, as objects; 64-bit integers are strings. `params` fill `{name:Type}` in the text. */
+  rows<T>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<T[]>;
+  /** Runs a statement without result. */
+  command(sql: string, settings?: SettingValues): Promise<void>;
+  /**
+   * Runs one `INSERT … FORMAT x` whose data are the chunks one after the other. They are not copied and must not change until the call is over.
+   * Resolves once the server answered success: for every dependent view, since it answers after them.
+   */
+  insert(sql: string, chunks: readonly Buffer[], settings: SettingValues, options?: InsertOptions): Promise<InsertResult>;
+  /** Throws unless the server answers `/ping`. Needs no credentials. */
+  ping(): Promise<void>;
+  version(): Promise<string>;
+  /** Closes kept connections; running calls fail. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_TIMEOUT_MS = 3_600_000;
+const DEFAULT_IDLE_MS = 2_500;
+const MAX_RESPONSE_HEADERS_BYTES = 1024 * 1024;
+
+export function createServiceClient(options: ServiceClientOptions): ServiceClient {
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const client = createClient({
+    url: options.url,
+    username: options.user,
+    password: options.password,
+    request_timeout: timeoutMs,
+    max_open_connections: options.maxConnections ?? 64,
+    max_response_headers_size: MAX_RESPONSE_HEADERS_BYTES,
+    // A connection that the server may close at any moment is thrown away before it is used: a lost INSERT is not repeated here.
+    keep_alive: { enabled: true, idle_socket_ttl: options.idleMs ?? DEFAULT_IDLE_MS, eagerly_destroy_stale_sockets: true },
+    ...(options.ca === undefined ? {} : { tls: { ca_cert: options.ca } }),
+  });
+  const where = new URL(options.url).host;
+  const rows = async <T>(sql: string, params: Readonly<Record<string, unknown>> = {}): Promise<T[]> =>
+    repeatedOnce(where, async () => readRows<T>(client, sql, params));
+  return {
+    rows,
+    command: async (sql, settings = {}) => {
+      await translated(where, async () => client.command({ query: sql, clickhouse_settings: asSettings(settings) }));
+    },
+    insert: async (sql, chunks, settings, insertOptions = {}) => translated(where, async () => insert(client, sql, chunks, settings, insertOptions)),
+    ping: async () => {
+      await repeatedOnce(where, async () => {
+        const answer = await client.ping({ select: false });
+        if (!answer.success) throw answer.error;
+      });
+    },
+    version: async () => (await rows<{ version: string }>('SELECT version() AS version'))[0]?.version ?? '',
+    close: async () => client.close(),
+  };
+}
+
+async function readRows<T>(client: ClickHouseClient, sql: string, params: Readonly<Record<string, unknown>>): Promise<T[]> {
+  const result = await client.query({
+    query: sql,
+    format: 'JSONEachRow',
+    query_params: { ...params },
+    clickhouse_settings: { output_format_json_quote_64bit_integers: 1, wait_end_of_query: 1 },
+  });
+  return result.json<T>();
+}
+
+async function insert(
+  client: ClickHouseClient,
+  sql: string,
+  chunks: readonly Buffer[],
+  settings: SettingValues,
+  options: InsertOptions,
+): Promise<InsertResult> {
+  const deadline = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs);
+  const signals = [options.signal, deadline].filter((signal) => signal !== undefined);
+  const answer = await client.exec({
+    query: sql,
+    values: Readable.from(chunks, { objectMode: false, highWaterMark: 1 }),
+    clickhouse_settings: asSettings(settings),
+    ...(options.queryId === undefined ? {} : { query_id: options.queryId }),
+    ...(signals.length === 0 ? {} : { abort_signal: AbortSignal.any(signals) }),
+  });
+  for await (const chunk of answer.stream) void chunk;
+  return { writtenRows: Number(answer.summary?.written_rows ?? 0) };
+}
+
+function asSettings(settings: SettingValues): ClickHouseSettings {
+  return { ...settings } as ClickHouseSettings;
+}
+
+async function translated<T>(where: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw translate(where, error);
+  }
+}
+
+/** For what changes nothing on the server: a connection that broke is no reason to fail. */
+async function repeatedOnce<T>(where: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await translated(where, call);
+  } catch (error) {
+    if (!(error instanceof ClickHouseUnreachable) || error.outcome === 'not applied') throw error;
+    return translated(where, call);
+  }
+}
+
+const NOTHING_SENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN']);
+
+function translate(where: string, error: unknown): Error {
+  if (error instanceof ClickHouseError) {
+    return new ClickHouseException(Number(error.code), error.type ?? '', withoutVersion(error.message), { cause: error });
+  }
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const code = (first as NodeJS.ErrnoException | undefined)?.code ?? '';
+  const reason = first instanceof Error ? first.message : String(first);
+  return new ClickHouseUnreachable(`no answer from ClickHouse at ${where}: ${reason}`, NOTHING_SENT.has(code) ? 'not applied' : 'unknown', error);
+}
+
+/** The package leaves the full stop before the name in its message. */
+function withoutVersion(message: string): string {
+  return message.trimEnd().replace(/\.$/, '');
+}

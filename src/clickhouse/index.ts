@@ -1,0 +1,13 @@
+export { httpStatusOf, parseException, renderException } from './exception.ts';
+export { createUpstream, MAX_HEADER_BYTES, type Upstream, type UpstreamOptions } from './upstream.ts';
+export { forward, type AnswerHead, type AnswerOptions, type ForwardedBody, type ForwardedRequest } from './forward.ts';
+export {
+  ClickHouseUnreachable,
+  createServiceClient,
+  type InsertOptions,
+  type InsertResult,
+  type Outcome,
+  type ServiceClient,
+  type ServiceClientOptions,
+  type SettingValues,
+} from './client.ts';

@@ -1,0 +1,192 @@
+import { TextDecoder } from 'node:util';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { forward, type AnswerOptions, type ForwardedBody, type Upstream } from '../../clickhouse/index.ts';
+import { ClickHouseException, clickhouseError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import type { Action, Dispatcher } from '../../query/types.ts';
+import { filterHeaders } from './headers.ts';
+import { changeParameters, findParameter } from './parameters.ts';
+import { ClientGone, nothingRead, type ReadBytes } from './peek.ts';
+import { refusalHead, refusalStatement } from './refusal.ts';
+import { readRequest, type StatementRequest } from './request.ts';
+import { createClientSession } from './session.ts';
+import { classifyBody, isInsert, readStatement, type ReadStatement } from './statement.ts';
+
+export interface RequestContext {
+  readonly upstream: Upstream;
+  readonly dispatcher: Dispatcher;
+  readonly logger: Logger;
+}
+
+/** One request between its client and the server. */
+interface Exchange {
+  readonly context: RequestContext;
+  readonly client: IncomingMessage;
+  readonly answer: ServerResponse;
+  /** Path and query string as the client wrote them. */
+  readonly target: string;
+  readonly read: ReadBytes;
+}
+
+/**
+ * One HTTP request, from its head to the end of its answer: find the statement, ask the dispatcher by its first words, then forward it
+ * (nearly always) or read it whole and do what the dispatcher says.
+ */
+export function handleRequest(context: RequestContext, client: IncomingMessage, answer: ServerResponse, target: string): void {
+  const exchange: Exchange = { context, client, answer, target, read: nothingRead() };
+  const request = readRequest(client, target);
+  if (request === undefined) {
+    forwardUnchanged(exchange);
+    return;
+  }
+  const isInUrl = request.urlText !== '';
+  const isInUrlOnly = request.body !== 'statement';
+  const decision = isInUrl ? context.dispatcher.classify(request.urlText, isInUrlOnly) : isInUrlOnly ? 'forward' : 'more';
+  if (decision === 'forward') forwardUnchanged(exchange);
+  else handleBody(exchange, request).catch(whenFailed(exchange));
+}
+
+async function handleBody(exchange: Exchange, request: StatementRequest): Promise<void> {
+  const { client, answer, read, context } = exchange;
+  const isInUrlOnly = request.body !== 'statement' || isInsert(request.urlText);
+  if (isInUrlOnly) {
+    await handleStatement(exchange, request, { bytes: Buffer.from(request.urlText, 'latin1'), isWhole: true }, true);
+    return;
+  }
+  if (expectsContinue(client)) answer.writeContinue();
+  const decision = await classifyBody(client, request, read, (head, complete) => context.dispatcher.classify(head, complete));
+  const statement = decision === 'whole' ? await readStatement(client, request, read, statementLimitBytes(request.target)) : undefined;
+  const isOurs = statement !== undefined && (statement.isWhole || isInsert(statement.bytes));
+  if (isOurs) await handleStatement(exchange, request, statement, false);
+  else forwardUnchanged(exchange);
+}
+
+async function handleStatement(exchange: Exchange, request: StatementRequest, statement: ReadStatement, isInUrlOnly: boolean): Promise<void> {
+  const { context, client } = exchange;
+  const session = createClientSession(context.upstream, client, exchange.target);
+  const { text, isUtf8 } = decodeUtf8(statement.bytes);
+  const action = await context.dispatcher.dispatch(text, session);
+  if (exchange.answer.destroyed) return;
+  act(exchange, request, checked(action, isUtf8 || isInsert(text), statement.isWhole), isInUrlOnly);
+}
+
+/** What cannot be done to a statement that is not text, or of which only the head was read, is refused. */
+function checked(action: Action, isText: boolean, isWhole: boolean): Action {
+  if (action.kind !== 'run') return action;
+  if (!isText) return { kind: 'refuse', exception: clickhouseError('BAD_ARGUMENTS', 'The statement is not valid UTF-8') };
+  if (isWhole) return action;
+  const text = 'INSERT into a Kafka table with its data in the same text as the statement is not supported by the gateway: put the statement into the URL';
+  return { kind: 'refuse', exception: clickhouseError('NOT_IMPLEMENTED', text) };
+}
+
+function act(exchange: Exchange, request: StatementRequest, action: Action, isInUrlOnly: boolean): void {
+  switch (action.kind) {
+    case 'forward':
+      forwardUnchanged(exchange, withAfter(action.after));
+      return;
+    case 'run':
+      runInstead(exchange, request, action.sql, isInUrlOnly, withAfter(action.after));
+      return;
+    case 'refuse':
+      runInstead(exchange, request, refusalStatement(action.exception), request.body === 'form', { rewriteHead: refusalHead(action.exception) });
+  }
+}
+
+function withAfter(after: (() => Promise<void>) | undefined): AnswerOptions {
+  return after === undefined ? {} : { after };
+}
+
+function forwardUnchanged(exchange: Exchange, options?: AnswerOptions): void {
+  const { context, client, answer, target, read } = exchange;
+  const isRead = read.ended || read.bytes > 0;
+  const rawHeaders = isRead && expectsContinue(client) ? filterHeaders(client.rawHeaders, (name) => name !== 'expect') : client.rawHeaders;
+  forward(context.upstream, client, answer, { method: client.method ?? '', target, rawHeaders, body: restOfBody(client, read) }, options);
+}
+
+function restOfBody(client: IncomingMessage, read: ReadBytes): ForwardedBody {
+  const { headers } = client;
+  const hasBody = headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined;
+  return hasBody ? { kind: 'stream', read: read.chunks, rest: client } : { kind: 'none' };
+}
+
+/**
+ * Sends `sql` with everything else of the request: by GET, or when the body is data (`keepsBody`), in the parameter `query`; by POST as the plain body,
+ * which has no limit of length.
+ */
+function runInstead(exchange: Exchange, request: StatementRequest, sql: string, keepsBody: boolean, options: AnswerOptions): void {
+  const { context, client, answer } = exchange;
+  const method = client.method ?? '';
+  const size = sizeParameter(request.target, sql);
+  if (keepsBody && request.body !== 'none') {
+    const target = changeParameters(request.target, (name) => name !== 'query' && !(name in size), { query: sql, ...size });
+    forward(context.upstream, client, answer, { method, target, rawHeaders: client.rawHeaders, body: restOfBody(client, exchange.read) }, options);
+    return;
+  }
+  const isInUrl = method !== 'POST';
+  const target = changeParameters(
+    request.target,
+    (name) => name !== 'query' && name !== 'decompress' && !(name in size),
+    isInUrl ? { query: sql, ...size } : size,
+  );
+  const headers = filterHeaders(client.rawHeaders, (name) => !BODY_HEADERS.has(name));
+  const bytes = Buffer.from(sql);
+  const body: ForwardedBody = isInUrl ? { kind: 'none' } : { kind: 'bytes', bytes };
+  const rawHeaders = isInUrl ? headers : [...headers, 'Content-Length', String(bytes.length)];
+  forward(context.upstream, client, answer, { method, target, rawHeaders, body }, options);
+}
+
+const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'transfer-encoding', 'expect', 'trailer']);
+
+const DEFAULT_MAX_QUERY_BYTES = 262_144;
+const MIN_STATEMENT_LIMIT_BYTES = 1024 * 1024 + 64 * 1024;
+const MAX_STATEMENT_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** `max_query_size` for a text of ours that is longer than the client's limit; the client's own statement was within it or the server refused it. */
+function sizeParameter(target: string, sql: string): Record<string, string> {
+  const bytes = Buffer.byteLength(sql);
+  const allowed = maxQuerySize(target) ?? DEFAULT_MAX_QUERY_BYTES;
+  return allowed === 0 || bytes < allowed ? {} : { max_query_size: String(bytes + 1) };
+}
+
+/** Beyond it a statement cannot be ours: the server refuses it for its length. A limit in the user's profile is not known here, so some more is read. */
+function statementLimitBytes(target: string): number {
+  const asked = maxQuerySize(target);
+  if (asked === 0) return MAX_STATEMENT_LIMIT_BYTES;
+  return Math.min(Math.max(asked ?? 0, MIN_STATEMENT_LIMIT_BYTES), MAX_STATEMENT_LIMIT_BYTES);
+}
+
+function maxQuerySize(target: string): number | undefined {
+  const value = Number(findParameter(target, 'max_query_size') ?? Number.NaN);
+  return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A text that is not UTF-8 is read with replacement characters: good enough to say whether it is ours, never sent on. */
+function decodeUtf8(bytes: Buffer): { text: string; isUtf8: boolean } {
+  try {
+    return { text: UTF8.decode(bytes), isUtf8: true };
+  } catch {
+    return { text: bytes.toString(), isUtf8: false };
+  }
+}
+
+function expectsContinue(client: IncomingMessage): boolean {
+  return client.headers.expect?.toLowerCase() === '100-continue';
+}
+
+/** A dispatcher never throws and a client that left needs no answer: what arrives here is a mistake of ours, told as the server tells its own. */
+function whenFailed(exchange: Exchange): (error: unknown) => void {
+  return (error) => {
+    if (error instanceof ClientGone || exchange.answer.destroyed) return;
+    exchange.context.logger.error({ err: error }, 'request failed');
+    if (exchange.answer.headersSent) {
+      exchange.client.socket.destroy();
+      return;
+    }
+    const text = error instanceof Error ? error.message : String(error);
+    const exception = new ClickHouseException(1002, 'UNKNOWN_EXCEPTION', text);
+    exchange.answer.writeHead(500, { 'Content-Type': 'text/plain; charset=UTF-8', 'X-ClickHouse-Exception-Code': '1002', Connection: 'Close' });
+    exchange.answer.end(`${exception.message}\n`);
+  };
+}

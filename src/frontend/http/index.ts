@@ -1,0 +1,1 @@
+export { createHttpFrontEnd, type HttpFrontEnd, type HttpFrontEndOptions } from './server.ts';

@@ -1,0 +1,42 @@
+import { STATUS_CODES } from 'node:http';
+import { httpStatusOf, type AnswerHead } from '../../clickhouse/index.ts';
+import type { ClickHouseException } from '../../errors.ts';
+
+/**
+ * A refusal is answered by the server itself: it selects the error's text as the client, with all of the client's parameters, and the gateway
+ * puts an error's head in the place of a result's. So credentials and parameters are checked first, and the query id, compression,
+ * time zone, CORS and keep-alive headers are the server's own. When the server refuses even this, its answer passes unchanged.
+ */
+export function refusalStatement(exception: ClickHouseException): string {
+  return `SELECT concat(${quote(exception.message)}, ' (version ', version(), ')\\n') FORMAT RawBLOB`;
+}
+
+/** Turns the head of that SELECT's answer into the head of an error answer, the order of headers included. */
+export function refusalHead(exception: ClickHouseException): (head: AnswerHead) => AnswerHead {
+  return (head) => {
+    if (head.status !== 200) return head;
+    const status = httpStatusOf(exception.code);
+    return { status, reason: reasonOf(status), rawHeaders: errorHeaders(head.rawHeaders, exception.code) };
+  };
+}
+
+function errorHeaders(raw: readonly string[], code: number): string[] {
+  const headers: string[] = [];
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? '';
+    const lower = name.toLowerCase();
+    if (lower === 'x-clickhouse-format') continue;
+    headers.push(name, lower === 'content-type' ? 'text/plain; charset=UTF-8' : (raw[i + 1] ?? ''));
+    if (lower === 'x-clickhouse-timezone') headers.push('X-ClickHouse-Exception-Code', String(code));
+  }
+  return headers;
+}
+
+/** Poco's names of statuses, which differ from Node's in one. */
+function reasonOf(status: number): string {
+  return status === 413 ? 'Request Entity Too Large' : (STATUS_CODES[status] ?? '');
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+}

@@ -1,0 +1,124 @@
+import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { createUpstream, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
+import type { Logger } from '../../logger.ts';
+import type { Dispatcher } from '../../query/types.ts';
+import { handleRequest, type RequestContext } from './handle-request.ts';
+
+export interface HttpFrontEndOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly upstream: UpstreamOptions;
+  readonly dispatcher: Dispatcher;
+  readonly logger: Logger;
+  /** How long `close` waits for running requests, in milliseconds; 10,000 when absent. */
+  readonly graceMs?: number;
+}
+
+export interface HttpFrontEnd {
+  /** Starts listening and answers the port. Rejects when the address cannot be had. */
+  listen(): Promise<number>;
+  /** Stops accepting, lets running requests end within the grace period, cuts what is left, then closes the connections to the server. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_GRACE_MS = 10_000;
+// The server's `http_receive_timeout` allows 30 s between bytes; a head that takes longer than a minute is no client's.
+const HEADERS_TIMEOUT_MS = 60_000;
+// Longer than any `keep_alive_timeout` that the server may promise in its forwarded `Keep-Alive` header.
+const KEEP_ALIVE_MS = 600_000;
+const IDLE_CHECK_MS = 20;
+
+export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
+  const upstream = createUpstream(options.upstream);
+  const app = createApp({ upstream, dispatcher: options.dispatcher, logger: options.logger });
+  return {
+    listen: async () => {
+      await app.listen({ host: options.host, port: options.port });
+      const address = app.server.address();
+      return typeof address === 'object' && address !== null ? address.port : options.port;
+    },
+    close: async () => {
+      await closeGracefully(app, options.graceMs ?? DEFAULT_GRACE_MS);
+      upstream.end();
+    },
+  };
+}
+
+/**
+ * Fastify with everything off that would add, drop or read anything: one route for every path and method, and a request is taken from it (`hijack`)
+ * before it looks at a body.
+ */
+function createApp(context: RequestContext): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    rewriteUrl: () => '/',
+    forceCloseConnections: false,
+    return503OnClosing: false,
+    connectionTimeout: 0,
+    requestTimeout: 0,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    clientErrorHandler: answerBrokenRequest,
+    http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, headersTimeout: HEADERS_TIMEOUT_MS },
+  });
+  for (const method of METHODS) app.addHttpMethod(method, { hasBody: true });
+  app.addHook('onRequest', (request, reply) => {
+    const { raw } = request;
+    reply.hijack();
+    takeTurn(raw, reply.raw, () => {
+      handleRequest(context, raw, reply.raw, request.originalUrl);
+    });
+  });
+  app.all('/', (_request, reply) => reply);
+  passExpectations(app.server);
+  return app;
+}
+
+const lastAnswers = new WeakMap<Socket, ServerResponse>();
+
+/** Pipelined requests run one after the other, as on the server: the next may need the session that the one before it still holds. */
+function takeTurn(client: IncomingMessage, answer: ServerResponse, run: () => void): void {
+  const before = lastAnswers.get(client.socket);
+  lastAnswers.set(client.socket, answer);
+  if (before === undefined || before.closed || before.writableFinished) {
+    run();
+    return;
+  }
+  before.once('close', () => {
+    if (!client.socket.destroyed) run();
+  });
+}
+
+/** Node would answer `Expect` by itself; here it is the server's to say "continue" or not. */
+function passExpectations(server: Server): void {
+  server.maxHeadersCount = 0;
+  for (const event of ['checkContinue', 'checkExpectation'] as const) {
+    server.on(event, (client, answer) => server.emit('request', client, answer));
+  }
+}
+
+/** What is not HTTP never reaches the server. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: Close\r\n\r\n`);
+}
+
+async function closeGracefully(app: FastifyInstance, graceMs: number): Promise<void> {
+  const closed = app.close();
+  // Connections become idle one by one, as their answers end.
+  const idle = setInterval(() => {
+    app.server.closeIdleConnections();
+  }, IDLE_CHECK_MS);
+  const grace = setTimeout(() => {
+    app.server.closeAllConnections();
+  }, graceMs);
+  try {
+    await closed;
+  } finally {
+    clearInterval(idle);
+    clearTimeout(grace);
+  }
+}

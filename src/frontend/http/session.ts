@@ -1,0 +1,79 @@
+import type { IncomingMessage } from 'node:http';
+import { parseException, type Upstream } from '../../clickhouse/index.ts';
+import { ClickHouseException, clickhouseError } from '../../errors.ts';
+import type { ClientSession } from '../../query/types.ts';
+import { filterHeaders } from './headers.ts';
+import { changeParameters } from './parameters.ts';
+
+/** Parameters that say who asks and where; settings and query parameters of the client's own statement are not among them. */
+const IDENTITY_PARAMETERS: ReadonlySet<string> = new Set([
+  'user',
+  'password',
+  'database',
+  'role',
+  'quota_key',
+  'session_id',
+  'session_timeout',
+  'session_check',
+]);
+const NOT_IDENTITY_HEADERS: ReadonlySet<string> = new Set(['x-clickhouse-format', 'x-clickhouse-progress']);
+
+/** `X-ClickHouse-User`, `-Key`, `-Database`, `-Quota`, `-SSL-Certificate-Auth` and later kin, and what proxies say about the client. */
+function saysWhoAsks(header: string): boolean {
+  if (header === 'authorization' || header === 'cookie' || header.startsWith('x-forwarded-') || header === 'forwarded') return true;
+  return header.startsWith('x-clickhouse-') && !NOT_IDENTITY_HEADERS.has(header);
+}
+
+const DEFAULT_MAX_QUERY_BYTES = 262_144;
+
+/** One HTTP request's client: helper queries go to the server with the same identity, roles, session and database. */
+export function createClientSession(upstream: Upstream, client: IncomingMessage, target: string): ClientSession {
+  const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
+  const host = client.headers.host ?? 'clickhouse';
+  return {
+    query: async (sql) => {
+      const body = Buffer.from(sql);
+      const helperTarget = changeParameters(target, (name) => IDENTITY_PARAMETERS.has(name), {
+        default_format: 'JSONCompactStringsEachRow',
+        wait_end_of_query: '1',
+        ...(body.length > DEFAULT_MAX_QUERY_BYTES ? { max_query_size: String(body.length + 1) } : {}),
+      });
+      const headers = [...rawHeaders, 'Host', host, 'Content-Length', String(body.length)];
+      return parseRows(await post(upstream, helperTarget, headers, body));
+    },
+  };
+}
+
+interface HelperAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function post(upstream: Upstream, path: string, headers: readonly string[], body: Buffer): Promise<HelperAnswer> {
+  try {
+    return await new Promise<HelperAnswer>((resolve, reject) => {
+      const sent = upstream.request({ method: 'POST', path, headers });
+      sent.on('error', reject);
+      sent.on('response', (received) => {
+        const chunks: Buffer[] = [];
+        received.on('data', (chunk: Buffer) => chunks.push(chunk));
+        received.on('error', reject);
+        received.on('end', () => {
+          resolve({ status: received.statusCode ?? 0, text: Buffer.concat(chunks).toString() });
+        });
+      });
+      sent.end(body);
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message || error.name : String(error);
+    throw clickhouseError('NETWORK_ERROR', `Cannot ask ClickHouse at ${upstream.name} (${reason})`, { cause: error });
+  }
+}
+
+function parseRows(answer: HelperAnswer): string[][] {
+  if (answer.status !== 200) throw parseException(answer.text) ?? new ClickHouseException(1002, 'UNKNOWN_EXCEPTION', answer.text.trim());
+  return answer.text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as string[]);
+}

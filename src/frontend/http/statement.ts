@@ -1,0 +1,73 @@
+import type { IncomingMessage } from 'node:http';
+import type { Dispatcher } from '../../query/types.ts';
+import { decodePrefix, isPlain } from './body-coding.ts';
+import { readMore, type ReadBytes } from './peek.ts';
+import type { StatementRequest } from './request.ts';
+
+const FIRST_HEAD_BYTES = 1024;
+const HEAD_GROWTH = 8;
+/** How much of an INSERT is read for its head: everything after it is data. */
+const INSERT_HEAD_BYTES = 64 * 1024;
+
+/** A statement as far as it was read. `isWhole`: nothing of it is missing. */
+export interface ReadStatement {
+  readonly bytes: Buffer;
+  readonly isWhole: boolean;
+}
+
+/** Asks the dispatcher about longer and longer heads, reading the body only as far as it wants to know. A body that cannot be decoded is not ours. */
+export async function classifyBody(
+  client: IncomingMessage,
+  request: StatementRequest,
+  read: ReadBytes,
+  classify: Dispatcher['classify'],
+): Promise<'forward' | 'whole'> {
+  let headBytes = FIRST_HEAD_BYTES;
+  for (;;) {
+    const head = decodeStatement(request, read, headBytes);
+    if (head === undefined) return 'forward';
+    const isLonger = head.length > headBytes;
+    const decision = classify(head.toString('latin1', 0, headBytes), read.ended && !isLonger);
+    if (decision !== 'more') return decision;
+    if (isLonger) headBytes *= HEAD_GROWTH;
+    else if (read.ended) return 'forward';
+    else await readMore(client, read, () => true);
+  }
+}
+
+/** Reads the statement to its end, or just beyond `limitBytes`; of an INSERT only what surely holds its head. */
+export async function readStatement(
+  client: IncomingMessage,
+  request: StatementRequest,
+  read: ReadBytes,
+  limitBytes: number,
+): Promise<ReadStatement | undefined> {
+  const head = decodeStatement(request, read, FIRST_HEAD_BYTES);
+  const limit = head !== undefined && isInsert(head) ? INSERT_HEAD_BYTES : limitBytes;
+  await readMore(client, read, () => read.bytes > limit);
+  const bytes = decodeStatement(request, read, limit);
+  return bytes && { bytes: bytes.subarray(0, limit), isWhole: read.ended && bytes.length <= limit };
+}
+
+/** The server's way of joining URL and body; undefined when the body is not what its headers say. May be longer than `limitBytes`. */
+function decodeStatement(request: StatementRequest, read: ReadBytes, limitBytes: number): Buffer | undefined {
+  const url = Buffer.from(request.urlText === '' ? '' : `${request.urlText}\n`, 'latin1');
+  const coded = joinUpTo(read, isPlain(request.coding) ? limitBytes + 1 : Infinity);
+  try {
+    return Buffer.concat([url, decodePrefix(request.coding, coded, limitBytes)]);
+  } catch {
+    return undefined;
+  }
+}
+
+function joinUpTo(read: ReadBytes, limitBytes: number): Buffer {
+  const first = read.chunks[0];
+  if (first !== undefined && (read.chunks.length === 1 || first.length >= limitBytes)) return first.subarray(0, limitBytes);
+  return Buffer.concat(read.chunks, Math.min(read.bytes, limitBytes));
+}
+
+const INSERT = /^(?:\s|--[^\n]*\n|#[^\n]*\n|\/\*[^]*?\*\/)*insert\b/i;
+
+export function isInsert(statement: Buffer | string): boolean {
+  return INSERT.test(typeof statement === 'string' ? statement : statement.toString('latin1', 0, FIRST_HEAD_BYTES));
+}
