@@ -12,6 +12,8 @@ export interface Span {
 export interface TableName {
   readonly database?: string;
   readonly table: string;
+  /** A part is a query parameter, `{name:Identifier}`: then that part holds those characters as written. */
+  readonly hasParameter?: true;
   readonly span: Span;
 }
 
@@ -57,6 +59,8 @@ export interface OtherElement {
 export type TableElement = ColumnDeclaration | OtherElement;
 
 export interface SettingsClause {
+  /** `engine`: part of the storage definition. `query`: after COMMENT, FORMAT or the engine's own SETTINGS; the server applies it to the query. */
+  readonly scope: 'engine' | 'query';
   readonly assignments: readonly SettingAssignment[];
   /** From the word SETTINGS to the end of the last assignment. */
   readonly span: Span;
@@ -68,6 +72,11 @@ export interface EngineClause {
   /** undefined: no parentheses; []: `Kafka()`. */
   readonly args?: readonly EngineArgument[];
   /** From the word ENGINE to the end of name or parentheses. */
+  readonly span: Span;
+}
+
+export interface StorageClause {
+  readonly kind: 'order-by' | 'partition-by' | 'primary-key' | 'sample-by' | 'unique-key' | 'ttl';
   readonly span: Span;
 }
 
@@ -88,8 +97,8 @@ export interface CreateTable {
   readonly asTableFunction?: Span;
   readonly engine?: EngineClause;
   /** ORDER BY, PARTITION BY, PRIMARY KEY, SAMPLE BY, TTL after the engine. */
-  readonly storageClauses: readonly { readonly kind: 'order-by' | 'partition-by' | 'primary-key' | 'sample-by' | 'ttl'; readonly span: Span }[];
-  /** The first belongs to the engine; a second one to the query. */
+  readonly storageClauses: readonly StorageClause[];
+  /** In the order written; at most one of scope `engine`, and it comes first. */
   readonly settings: readonly SettingsClause[];
   readonly comment?: { readonly value: string; readonly span: Span };
   /** `[EMPTY] AS SELECT …`: from AS (or EMPTY) to the end of the SELECT. */
@@ -110,6 +119,8 @@ export interface CreateView {
   readonly populate: boolean;
   /** Engine of the inner table, when the view has one of its own. */
   readonly engine?: EngineClause;
+  /** The SELECT behind AS, without SETTINGS, FORMAT or COMMENT of the statement around it. */
+  readonly select: Span;
 }
 
 export interface DropTables {
@@ -156,6 +167,8 @@ export interface AlterTable {
    */
   readonly commands: readonly {
     readonly type: string;
+    /** How the server handles it, and so which error an engine that cannot do it gives: alter of a type, mutation, partitioning. */
+    readonly family: 'metadata' | 'mutation' | 'partition';
     readonly span: Span;
     /** The new text of MODIFY COMMENT. */
     readonly comment?: { readonly value: string; readonly span: Span };
@@ -176,12 +189,4 @@ export interface InsertHead {
 }
 
 export type Statement =
-  | CreateTable
-  | CreateView
-  | DropTables
-  | AttachTable
-  | RenameTables
-  | ShowTable
-  | AlterTable
-  | TableCommand
-  | InsertHead;
+  CreateTable | CreateView | DropTables | AttachTable | RenameTables | ShowTable | AlterTable | TableCommand | InsertHead;

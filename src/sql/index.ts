@@ -1,0 +1,5 @@
+/** The door of the SQL room: reading, searching and editing the text of statements. No input or output. */
+export type * from './ast.ts';
+export { parseStatement, type ParseResult } from './parse.ts';
+export { quoteIdentifier, quoteIdentifierIfNeeded, quoteString } from './quote.ts';
+export { insertAt, removeSpan, replaceSpan, splice, textOf, type Edit } from './splice.ts';
