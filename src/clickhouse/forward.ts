@@ -50,9 +50,11 @@ export function forward(upstream: Upstream, client: IncomingMessage, answer: Ser
   const send = (): void => {
     attempts += 1;
     sent = openRequest(upstream, request);
-    sent.on('continue', () => {
-      answer.writeContinue();
-    });
+    if (isBodyUntouched(request.body)) {
+      sent.on('continue', () => {
+        answer.writeContinue();
+      });
+    }
     sent.on('response', (received) => {
       isAnswered = true;
       relayAnswer(received, client, answer, options);
@@ -68,6 +70,11 @@ export function forward(upstream: Upstream, client: IncomingMessage, answer: Ser
     if (!answer.writableFinished) sent.destroy();
   });
   send();
+}
+
+/** With `Expect: 100-continue` the client waits for the server's word; unless it was told to go on because somebody wanted to read its statement. */
+function isBodyUntouched(body: ForwardedBody): boolean {
+  return body.kind === 'stream' && body.read.length === 0 && !body.rest.readableEnded;
 }
 
 function isRepeatable(request: ForwardedRequest): boolean {
@@ -147,8 +154,8 @@ function writeHead(client: IncomingMessage, answer: ServerResponse, head: Answer
 }
 
 function forHttp10(rawHeaders: readonly string[]): string[] {
-  const kept = pairs(rawHeaders).filter(([name]) => !/^(transfer-encoding|connection|keep-alive)$/i.test(name));
-  return [...kept, ['Connection', 'Close']].flat();
+  const kept = pairs(rawHeaders).filter(([name]) => !/^(transfer-encoding|keep-alive)$/i.test(name));
+  return kept.flatMap(([name, value]) => [name, name.toLowerCase() === 'connection' ? 'Close' : value]);
 }
 
 /** Passes the answer on one chunk late, so that `after` is over before the client has the last of it. */

@@ -98,9 +98,8 @@ function withAfter(after: (() => Promise<void>) | undefined): AnswerOptions {
 
 function forwardUnchanged(exchange: Exchange, options?: AnswerOptions): void {
   const { context, client, answer, target, read } = exchange;
-  const isRead = read.ended || read.bytes > 0;
-  const rawHeaders = isRead && expectsContinue(client) ? filterHeaders(client.rawHeaders, (name) => name !== 'expect') : client.rawHeaders;
-  forward(context.upstream, client, answer, { method: client.method ?? '', target, rawHeaders, body: restOfBody(client, read) }, options);
+  const { method = '', rawHeaders } = client;
+  forward(context.upstream, client, answer, { method, target, rawHeaders, body: restOfBody(client, read) }, options);
 }
 
 function restOfBody(client: IncomingMessage, read: ReadBytes): ForwardedBody {

@@ -63,7 +63,7 @@ function createApp(context: RequestContext): FastifyInstance {
     clientErrorHandler: answerBrokenRequest,
     http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, headersTimeout: HEADERS_TIMEOUT_MS },
   });
-  for (const method of METHODS) app.addHttpMethod(method, { hasBody: true });
+  for (const method of METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   app.addHook('onRequest', (request, reply) => {
     const { raw } = request;
     reply.hijack();
