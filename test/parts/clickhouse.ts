@@ -52,8 +52,18 @@ export interface ClickHousePart {
 /** Starts ClickHouse 26.7 with the native Kafka engine (libchdb, installed on first use), or answers the one that `CLICKHOUSE_URL` names. */
 export async function startClickHouse(options: ClickHouseOptions = {}): Promise<ClickHousePart> {
   const own = process.env['CLICKHOUSE_URL'];
-  if (own !== undefined && own !== '') return existingClickHouse(own, Number(process.env['CLICKHOUSE_NATIVE_PORT'] ?? 9000));
+  if (own !== undefined && own !== '') return reachableClickHouse(own);
   return startOwnClickHouse(options);
+}
+
+async function reachableClickHouse(url: string): Promise<ClickHousePart> {
+  const part = existingClickHouse(url, Number(process.env['CLICKHOUSE_NATIVE_PORT'] ?? 9000));
+  try {
+    await part.query('SELECT 1');
+  } catch (error) {
+    throw new Error(`CLICKHOUSE_URL names ${new URL(url).host}, which does not answer: ${(error as Error).message}`, { cause: error });
+  }
+  return part;
 }
 
 /** The same interface over a server that somebody else started and will stop. */

@@ -81,7 +81,14 @@ export interface KafkaPart {
 /** Starts Apache Kafka 4.1 (one node, KRaft; jars fetched by Maven on first use), or answers the cluster that `KAFKA_BROKERS` names. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaPart> {
   const own = process.env['KAFKA_BROKERS'];
-  return own !== undefined && own !== '' ? existingKafka(own) : startOwnKafka(options);
+  return own !== undefined && own !== '' ? reachableKafka(own) : startOwnKafka(options);
+}
+
+async function reachableKafka(brokers: string): Promise<KafkaPart> {
+  await isServing(brokers).catch((error: unknown) => {
+    throw new Error(`KAFKA_BROKERS names ${brokers}, which does not answer: ${(error as Error).message}`, { cause: error });
+  });
+  return existingKafka(brokers);
 }
 
 /** The same interface over a cluster that somebody else started and will stop. */

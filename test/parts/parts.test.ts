@@ -1,9 +1,18 @@
 import test from 'ava';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { uniqueName, useClickHouse, useDatabase, useKafka, useOwnClickHouse, useOwnKafka, useTopic, waitFor } from '../helpers/index.ts';
+import {
+  uniqueName,
+  useClickHouse,
+  useDatabase,
+  useFolder,
+  useKafka,
+  useOwnClickHouse,
+  useOwnKafka,
+  useTopic,
+  waitFor,
+} from '../helpers/index.ts';
 import { installOnce } from './cache.ts';
 import { startProcess } from './process.ts';
 
@@ -98,9 +107,3 @@ test.serial('an install happens once for all who ask at the same time, and a fai
   await t.throwsAsync(installOnce({ ...install, args: ['-c', 'echo no network; exit 1'] }), { message: /ended with code 1\nno network/ });
   t.is((await readdir(join(folder, 'cache'))).length, 1);
 });
-
-async function useFolder(t: { teardown(fn: () => Promise<void>): void }): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-parts-test-'));
-  t.teardown(async () => rm(folder, { recursive: true, force: true }));
-  return folder;
-}

@@ -61,6 +61,8 @@ function spawnLeashed(options: ProcessOptions): ChildProcess {
   try {
     return spawn(command, args, {
       stdio: ['ignore', log, log],
+      // A process group of its own: Ctrl-C on the terminal goes to us, and we end it in order.
+      detached: true,
       env: options.env ?? process.env,
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });

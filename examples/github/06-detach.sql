@@ -1,0 +1,1 @@
+DETACH TABLE KafkaEngine.github_queue;

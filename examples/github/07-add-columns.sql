@@ -1,0 +1,3 @@
+ALTER TABLE KafkaEngine.github
+    ADD COLUMN topic String,
+    ADD COLUMN partition UInt64;

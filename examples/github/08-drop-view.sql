@@ -1,0 +1,1 @@
+DROP VIEW KafkaEngine.github_mv;

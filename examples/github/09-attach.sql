@@ -1,0 +1,1 @@
+ATTACH TABLE KafkaEngine.github_queue;

@@ -1,0 +1,4 @@
+SELECT topic, partition, count()
+FROM KafkaEngine.github
+GROUP BY topic, partition
+ORDER BY topic, partition;
