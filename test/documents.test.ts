@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from 'node:fs';
+import test from 'ava';
+import { settingsTable } from '../src/config/help.ts';
+import { loadConfig } from '../src/config/index.ts';
+import { codeBlocks } from './fixtures/markdown.ts';
+import { uniqueName, useClickHouse, useDatabase, useGateway, useKafka, useTopic, waitFor } from './helpers/index.ts';
+
+const README = readFileSync('README.md', 'utf8');
+const CHANGELOG = readFileSync('CHANGELOG.md', 'utf8');
+const MANIFEST = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string; scripts: Record<string, string> };
+
+test("the README's table of settings is the code's", (t) => {
+  t.true(README.includes(settingsTable()), `put this into README.md:\n\n${settingsTable()}`);
+});
+
+test("the README's configuration file is accepted", (t) => {
+  const [file = ''] = codeBlocks(README, 'yaml');
+  t.is(loadConfig({ argv: ['--config', 'sluice.yaml'], env: {}, readFile: () => file }).kind, 'config');
+});
+
+test("the README's environment variables are accepted", (t) => {
+  const assignments = codeBlocks(README, 'sh').flatMap((block) => [...block.matchAll(/(SLUICE_\w+)=(\S+)/g)]);
+  t.true(assignments.length > 0);
+  const env = Object.fromEntries(assignments.map(([, name, value]) => [name, value]));
+  t.is(loadConfig({ argv: [], env, readFile: () => '' }).kind, 'config');
+});
+
+test('every npm script that the README names exists', (t) => {
+  const names = [...README.matchAll(/npm (?:run ([\w:]+)|(test|start))/g)].map(([, run, word]) => run ?? word ?? '');
+  t.deepEqual(
+    names.filter((name) => !(name in MANIFEST.scripts)),
+    [],
+  );
+});
+
+test('every file that the README names exists', (t) => {
+  const paths = [...README.matchAll(/`((?:src|test|grammar|examples|\.ci)\/[\w./-]*)`/g)].map(([, path]) => path ?? '');
+  t.true(paths.length > 10);
+  t.deepEqual(
+    paths.filter((path) => !existsSync(path)),
+    [],
+  );
+});
+
+test('the changelog begins with the version of the package', (t) => {
+  t.is(/^## (\S+)/m.exec(CHANGELOG)?.[1], MANIFEST.version);
+});
+
+test("the README's ten minutes lead to the answer it shows", async (t) => {
+  t.timeout(120_000);
+  const [kafka, clickHouse, topic, database] = [await useKafka(t), await useClickHouse(t), await useTopic(t), await useDatabase(t)];
+  const gateway = await useGateway(t);
+  const { username, password } = new URL(clickHouse.url);
+  const send = async (sql: string): Promise<string> => {
+    const headers = { 'X-ClickHouse-User': decodeURIComponent(username) || 'default', 'X-ClickHouse-Key': decodeURIComponent(password) };
+    const response = await fetch(`${gateway.url}/?database=${database}`, { method: 'POST', body: sql, headers });
+    const text = await response.text();
+    t.true(response.ok, `${sql}\n${text}`);
+    return text;
+  };
+
+  const [messages = ''] = codeBlocks(README, 'json');
+  await kafka.produce(topic, messages.split('
+'));
+  const own = { 'broker:9092': kafka.brokers, "'readings'": `'${topic}'`, readings_group: uniqueName(t, 'group') };
+  const statements = codeBlocks(README, 'sql').map((sql) =>
+    Object.entries(own).reduce((text, [from, to]) => text.replaceAll(from, to), sql),
+  );
+  const select = statements.pop() ?? '';
+  for (const statement of statements) await send(statement);
+
+  const [expected = ''] = codeBlocks(README, 'text');
+  await waitFor(async () => (await send('SELECT count() FROM readings')) === '3\n');
+  t.is(await send(select), `${expected}\n`);
+  for (const statement of ['DETACH TABLE readings_queue', 'ATTACH TABLE readings_queue', 'DROP TABLE readings_queue'])
+    await send(statement);
+});
