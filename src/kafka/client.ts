@@ -11,6 +11,8 @@ export type ClientOptions = Pick<ConsumerOptions, 'brokers' | 'clientId' | 'secu
 /** A kafkajs client whose sockets can be cut. */
 export interface KafkaClient {
   readonly kafka: kafkajs.Kafka;
+  /** From now on failures are expected, and logged at debug level only. */
+  expectFailures(): void;
   /** Ends every connection at once, and no new one is made: whatever still waits for a broker fails. */
   cut(): void;
 }
@@ -24,6 +26,7 @@ export function createKafkaClient({ brokers, clientId, security }: ClientOptions
   checkKafkajsVersion();
   stopIdlePolling();
   const sockets = new Sockets();
+  let failsAsExpected = false;
   const kafka = new kafkajs.Kafka({
     brokers: [...brokers],
     clientId,
@@ -33,9 +36,16 @@ export function createKafkaClient({ brokers, clientId, security }: ClientOptions
     retry: RETRY,
     socketFactory: sockets.open,
     logLevel: logger.isLevelEnabled('debug') ? kafkajs.logLevel.DEBUG : kafkajs.logLevel.ERROR,
-    logCreator: logTo(logger),
+    logCreator: logTo(logger, () => !failsAsExpected),
   });
-  return { kafka, cut: () => sockets.cut() };
+  const expectFailures = (): void => {
+    failsAsExpected = true;
+  };
+  const cut = (): void => {
+    expectFailures();
+    sockets.cut();
+  };
+  return { kafka, expectFailures, cut };
 }
 
 const KEEP_ALIVE_DELAY_MS = 60_000;
@@ -69,11 +79,12 @@ function tlsOptions(ssl: unknown): tls.ConnectionOptions {
   return typeof ssl === 'object' ? (ssl as tls.ConnectionOptions) : {};
 }
 
-/** kafkajs calls retried failures errors; whether one matters is told to us by a rejected call or a crash. */
-function logTo(logger: Logger): logCreator {
+/** kafkajs logs each refused request and each retried failure as an error; the former is thrown to the caller as well, so it is not told twice. */
+function logTo(logger: Logger, isWorthTelling: () => boolean): logCreator {
   return () =>
-    ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, ...fields } }) => {
-      const write = level <= kafkajs.logLevel.ERROR ? logger.warn.bind(logger) : logger.debug.bind(logger);
+    ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...fields } }) => {
+      const isFailure = level <= kafkajs.logLevel.ERROR && !message.startsWith('Response ') && isWorthTelling();
+      const write = isFailure ? logger.warn.bind(logger) : logger.debug.bind(logger);
       write({ kafkajs: namespace, ...fields, detail: message }, 'kafka client');
     };
 }

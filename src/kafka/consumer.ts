@@ -42,7 +42,7 @@ class KafkajsGroupConsumer implements GroupConsumer {
   #state: 'new' | 'starting' | 'running' | 'stopped' = 'new';
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
-  #crash: unknown;
+  #crash: Error | undefined;
   /** Counts joins, ours alone: what was fetched in an older one must not move a position of a newer one. */
   #generation = 0;
   #assigned = new Map<string, TopicPartition>();
@@ -115,6 +115,7 @@ class KafkajsGroupConsumer implements GroupConsumer {
     this.#state = 'stopped';
     // A join under way must end first: a member that nobody knows would hold up the group until its session expires.
     if (isJoining) await within(STOP_WITHIN_MS, ignoreFailure(this.#starting));
+    this.#client.expectFailures();
     // Not running any more for `control` from here on. kafkajs leaves only when all handlers are done; we do not wait for them.
     const disconnected = ignoreFailure(this.#consumer.disconnect());
     await within(LEAVE_WITHIN_MS, ignoreFailure(this.#membership.leave()));
@@ -217,10 +218,10 @@ class KafkajsGroupConsumer implements GroupConsumer {
     const { batches, nextOffset } = readRecordSet(recordSet);
     const { topic, partition, fetchOffset: fromOffset } = recordSet;
     if (nextOffset === fromOffset) return;
-    const control: FetchControl = { heartbeat: payload.heartbeat, isStale, isRunning: () => this.#isRunning(payload) };
+    const control: FetchControl = { heartbeat: async () => payload.heartbeat(), isStale, isRunning: () => this.#isRunning(payload) };
     const highWatermark = Number(payload.batch.highWatermark);
     const position = await this.#handlers.onFetched({ topic, partition, batches, fromOffset, nextOffset, highWatermark }, control);
-    if (generation === this.#generation) payload.resolveOffset(String((position ?? nextOffset) - 1));
+    if (generation === this.#generation) payload.resolveOffset(String(position - 1));
   }
 
   #isRunning(payload: EachBatchPayload): boolean {

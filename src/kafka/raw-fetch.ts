@@ -54,14 +54,18 @@ export function handOutRecordSets(cluster: Cluster, hooks: RawFetchHooks): void 
     const broker = await findBroker(node);
     if (!wrapped.has(broker)) {
       wrapped.add(broker);
-      broker.fetch = rawFetch(broker as FetchingBroker, hooks);
+      broker.fetch = rawFetch(broker as unknown as FetchingBroker, hooks);
     }
     return broker;
   };
 }
 
 type FetchRequest = Parameters<Broker['fetch']>[0];
-type FetchingBroker = Broker & { readonly nodeId: number; lookupRequest(apiKey: number, versions: unknown): ProtocolFactory };
+interface FetchingBroker {
+  readonly nodeId: number;
+  readonly fetch: (this: FetchingBroker, request: FetchRequest) => Promise<unknown>;
+  lookupRequest(apiKey: number, versions: unknown): ProtocolFactory;
+}
 type ProtocolFactory = (request: FetchRequest) => Protocol;
 
 interface Protocol {
@@ -74,7 +78,7 @@ interface Protocol {
 }
 
 function rawFetch(broker: FetchingBroker, hooks: RawFetchHooks): Broker['fetch'] {
-  const decodedFetch = broker.fetch as (this: Broker, request: FetchRequest) => Promise<unknown>;
+  const { fetch } = broker;
   return async (request) => {
     const generation = hooks.generation(String(broker.nodeId));
     const outOfRange: OutOfRange[] = [];
@@ -87,7 +91,7 @@ function rawFetch(broker: FetchingBroker, hooks: RawFetchHooks): Broker['fetch']
             rawProtocol(broker.lookupRequest(apiKey, versions)(sent), new Offsets(sent), generation, outOfRange),
       },
     }) as FetchingBroker;
-    const answer: unknown = await decodedFetch.call(view, request);
+    const answer: unknown = await fetch.call(view, request);
     if (outOfRange.length > 0) await hooks.onOutOfRange(outOfRange);
     return answer;
   };

@@ -1,4 +1,4 @@
-import kafkajs from 'kafkajs';
+import type { Admin } from 'kafkajs';
 import type { Logger } from '../logger.ts';
 import { createKafkaClient, type ClientOptions } from './client.ts';
 import { errorFields, KafkaError } from './errors.ts';
@@ -12,8 +12,8 @@ export async function topicPartitions(
   topics: readonly string[],
   logger: Logger,
 ): Promise<ReadonlyMap<string, number>> {
-  const { kafka, cut } = createKafkaClient(options, logger);
-  const admin = kafka.admin();
+  const client = createKafkaClient(options, logger);
+  const admin = client.kafka.admin();
   try {
     await admin.connect();
     const counts = new Map<string, number>();
@@ -25,11 +25,11 @@ export async function topicPartitions(
   } catch (error) {
     throw new KafkaError(error);
   } finally {
-    cut();
+    client.cut();
   }
 }
 
-async function countPartitions(admin: kafkajs.Admin, topic: string): Promise<number | undefined> {
+async function countPartitions(admin: Admin, topic: string): Promise<number | undefined> {
   try {
     const metadata = await admin.fetchTopicMetadata({ topics: [topic] });
     return metadata.topics.find(({ name }) => name === topic)?.partitions.length;

@@ -67,10 +67,11 @@ export interface ConsumerHandlers {
   /**
    * Takes one fetch's batches. While it waits for room it must call `control.heartbeat()` at least every heartbeat interval
    * (which throws when the group rebalances: let it pass through) and stop when `control.isStale()` or `!control.isRunning()`.
-   * The position advances to `nextOffset` when it resolves, or to the number it returns.
+   * Answers the partition's new position, the next offset to fetch: `nextOffset` when it took all. `batches` may be empty (only control or
+   * aborted records were fetched): then `nextOffset` is all there is to take.
    */
-  onFetched(fetched: FetchedPartition, control: FetchControl): Promise<number | void>;
-  /** The committed offset was out of range: the partition restarts at `to` (earliest). */
+  onFetched(fetched: FetchedPartition, control: FetchControl): Promise<number>;
+  /** The broker does not have `from` (any more): the next fetch begins at `to` (earliest). Nothing is committed. */
   onOffsetReset?(partition: TopicPartition, from: bigint, to: bigint): void;
   /** The consumer died (all retries used up); it is stopped and must be built anew. */
   onCrash(error: Error): void;
