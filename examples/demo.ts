@@ -1,10 +1,11 @@
 // `npm run demo`: the tutorial of ClickHouse's Kafka engine, run through the gateway on a real Kafka and a real ClickHouse.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { startClickHouse, type ClickHousePart } from '../test/parts/clickhouse.ts';
+import type { ClickHousePart } from '../test/parts/clickhouse.ts';
 import { startGateway } from '../test/parts/gateway.ts';
-import { startKafka, type KafkaPart } from '../test/parts/kafka.ts';
+import type { KafkaPart } from '../test/parts/kafka.ts';
 import { produceRows } from '../test/parts/produce-rows.ts';
+import { startServers } from '../test/parts/servers.ts';
 import { formatCount, Progress } from './progress.ts';
 
 const HELP = `npm run demo -- [options]
@@ -76,17 +77,14 @@ async function runDemo(options: DemoOptions): Promise<void> {
 }
 
 async function setUp({ native }: DemoOptions): Promise<Stage> {
-  const [kafka, clickHouse] = await step('Kafka and ClickHouse are up', async () => Promise.all([startKafka(), startClickHouse()]));
-  cleanups.push(
-    async () => kafka.stop(),
-    async () => clickHouse.stop(),
-  );
+  const { kafka, clickHouse, stop } = await step('Kafka and ClickHouse are up', startServers);
+  cleanups.push(stop);
   if (native) return { kafka, clickHouse, url: clickHouse.url };
   const gateway = await step('the gateway is up', async () =>
     startGateway({ clickHouseUrl: clickHouse.url, clickHouseNativePort: clickHouse.nativePort, env: { SLUICE_LOG_LEVEL: 'warn' } }),
   );
   cleanups.push(async () => gateway.stop());
-  state.gatewayLogs = gateway.logs;
+  state.gatewayLogs = () => gateway.logs();
   return { kafka, clickHouse, url: gateway.url };
 }
 

@@ -2,8 +2,7 @@
 // Arguments go to ava: `npm test -- test/sql/parse.test.ts`. Exits with ava's code.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { startClickHouse } from './parts/clickhouse.ts';
-import { startKafka } from './parts/kafka.ts';
+import { startServers } from './parts/servers.ts';
 import { TapReport } from './tap-report.ts';
 
 /** Runs ava with TAP output, prints it line by line as it comes, and answers ava's exit code. */
@@ -30,7 +29,7 @@ async function runAva(args: readonly string[], env: NodeJS.ProcessEnv): Promise<
   return code === 0 && report.failed > 0 ? 1 : code;
 }
 
-const [kafka, clickHouse] = await Promise.all([startKafka(), startClickHouse()]);
+const { kafka, clickHouse, stop } = await startServers();
 try {
   process.exitCode = await runAva(process.argv.slice(2), {
     ...process.env,
@@ -39,5 +38,5 @@ try {
     SLUICE_TEST_CLICKHOUSE_NATIVE_PORT: String(clickHouse.nativePort),
   });
 } finally {
-  await Promise.all([kafka.stop(), clickHouse.stop()]);
+  await stop();
 }
