@@ -1,0 +1,19 @@
+/** The door of the engine room: the law of `ENGINE = Kafka`, with no network of its own (what it must ask, the caller's `Ask` asks). */
+export type { Ask } from './ask.ts';
+export { checkKafkaTable, type CheckedEngine } from './check.ts';
+export {
+  DEFINITION_PREFIX,
+  isDefinition,
+  readDefinition,
+  readPublicDefinition,
+  withUserComment,
+  writeDefinition,
+  type Definition,
+  type ReadDefinition,
+} from './definition.ts';
+export { landingStatement, type LandingTable } from './landing-table.ts';
+export { tableOptions } from './options.ts';
+export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
+export { engineText, showCreateText, visibleElements, withoutSecrets } from './show-create.ts';
+export type { KafkaTableOptions } from './types.ts';
+export { isVirtualColumn, MESSAGE_COLUMNS, VIRTUAL_COLUMNS, type VirtualColumn } from './virtual-columns.ts';

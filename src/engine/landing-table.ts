@@ -1,0 +1,47 @@
+import {
+  insertAt,
+  quoteString,
+  removeSpan,
+  replaceSpan,
+  splice,
+  type CreateTable,
+  type Edit,
+  type SettingAssignment,
+} from '../sql/index.ts';
+import { settingText } from './read-settings.ts';
+import { virtualColumnDeclarations } from './virtual-columns.ts';
+
+export interface LandingTable {
+  /** The comment that makes the table ours (`writeDefinition`). */
+  readonly definition: string;
+  /** Settings found among the engine's that the statement needs as query settings. */
+  readonly querySettings: readonly SettingAssignment[];
+}
+
+/**
+ * The statement that creates the landing table of `create` (parsed from `text`, with a column list and an engine): `text` with virtual
+ * columns added, `ENGINE = Null`, the definition for a comment, and nothing else changed.
+ */
+export function landingStatement(text: string, create: CreateTable, { definition, querySettings }: LandingTable): string {
+  const { elements, engine, comment } = create;
+  if (elements === undefined || engine === undefined) throw new TypeError('a landing table needs columns and an engine');
+  const ownNames = new Set(elements.items.flatMap((item) => (item.kind === 'column' ? [item.name] : [])));
+  const virtual = virtualColumnDeclarations(create.name.table, ownNames).map((declaration) => `, ${declaration}`);
+  const queryClause = create.settings.findLast(({ scope }) => scope === 'query');
+  const moved = querySettings.map(settingText).join(', ');
+  const newSettings = moved !== '' && queryClause === undefined ? ` SETTINGS ${moved}` : '';
+  const edits: Edit[] = [
+    insertAt(afterLastElement(create), virtual.join('')),
+    replaceSpan(engine.span, `ENGINE = Null COMMENT ${quoteString(definition)}${newSettings}`),
+    ...create.settings.filter(({ scope }) => scope === 'engine').map((clause) => removeSpan(clause.span)),
+  ];
+  if (comment !== undefined) edits.push(removeSpan(comment.span));
+  if (moved !== '' && queryClause !== undefined) edits.push(insertAt(queryClause.span.end, `, ${moved}`));
+  return splice(text, edits);
+}
+
+/** Where more elements can be added: behind the last one, before what follows it (a trailing comma, a comment to the line's end). */
+function afterLastElement({ elements }: CreateTable): number {
+  const last = elements?.items.at(-1);
+  return last?.span.end ?? 0;
+}

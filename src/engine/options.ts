@@ -1,0 +1,51 @@
+import type { Ask } from './ask.ts';
+import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
+import { ENGINE_SETTINGS, isEngineSetting, type EngineSettingName } from './settings.ts';
+import type { KafkaTableOptions } from './types.ts';
+
+/**
+ * The options of a table from its settings by name (as a definition holds them, secrets included), macros expanded. `ask` answers the
+ * server's macros. Throws the server's exception when one is not known, and what `ask` throws.
+ */
+export async function tableOptions(
+  settings: Readonly<Record<string, string>>,
+  table: { readonly database: string; readonly table: string; readonly uuid: string },
+  ask: Ask,
+): Promise<KafkaTableOptions> {
+  const findMacro = macrosOf(table, ask);
+  const expanded: Record<string, string> = { ...settings };
+  for (const name of SETTINGS_WITH_MACROS) expanded[name] = await expandMacros(settings[name] ?? '', findMacro);
+  const text = (name: EngineSettingName): string => expanded[name] ?? ENGINE_SETTINGS[name].default;
+  const count = (name: EngineSettingName): number => Number(text(name));
+  return {
+    brokers: splitList(text('kafka_broker_list')),
+    topics: splitList(text('kafka_topic_list')),
+    groupName: text('kafka_group_name'),
+    format: text('kafka_format'),
+    schema: text('kafka_schema'),
+    clientId: text('kafka_client_id'),
+    numConsumers: count('kafka_num_consumers'),
+    threadPerConsumer: text('kafka_thread_per_consumer') === '1',
+    ...unlessZero('maxBlockSize', count('kafka_max_block_size')),
+    ...unlessZero('pollMaxBatchSize', count('kafka_poll_max_batch_size')),
+    ...unlessZero('pollTimeoutMs', count('kafka_poll_timeout_ms')),
+    ...unlessZero('flushIntervalMs', count('kafka_flush_interval_ms')),
+    skipBrokenMessages: count('kafka_skip_broken_messages'),
+    handleErrorMode: text('kafka_handle_error_mode') as KafkaTableOptions['handleErrorMode'],
+    securityProtocol: text('kafka_security_protocol'),
+    saslMechanism: text('kafka_sasl_mechanism'),
+    saslUsername: text('kafka_sasl_username'),
+    saslPassword: text('kafka_sasl_password'),
+    formatSettings: Object.fromEntries(Object.entries(settings).filter(([name]) => !isEngineSetting(name))),
+  };
+}
+
+/** Split at commas and trimmed; empty items stay, as on the server, and fail at the broker. */
+function splitList(text: string): string[] {
+  return text.split(',').map((item) => item.trim());
+}
+
+/** 0 means "not given" for these: the server takes its own default. */
+function unlessZero<Name extends string>(name: Name, value: number): { [name in Name]?: number } {
+  return value === 0 ? {} : ({ [name]: value } as { [name in Name]: number });
+}

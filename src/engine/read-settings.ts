@@ -1,0 +1,77 @@
+import { clickhouseError } from '../errors.ts';
+import { quoteString, type CreateTable, type SettingAssignment, type Value } from '../sql/index.ts';
+import type { Ask } from './ask.ts';
+import { convertSetting, literalOf, type Literal, type SettingValue } from './setting-values.ts';
+import { ENGINE_SETTINGS, isEngineSetting, isFormatSetting, type EngineSettingName } from './settings.ts';
+
+export interface ReadSettings {
+  readonly values: ReadonlyMap<EngineSettingName, SettingValue>;
+  readonly formatSettings: Readonly<Record<string, string>>;
+  readonly querySettings: readonly SettingAssignment[];
+}
+
+/**
+ * Reads the engine's SETTINGS clause. The server looks at what belongs to the query first, then at the rest of the statement
+ * (`checkStatement`), then at the engine's own settings in their order. Settings that are not the engine's are the server's to judge.
+ */
+export async function readSettings(create: CreateTable, ask: Ask, checkStatement: () => Promise<void>): Promise<ReadSettings> {
+  const assignments = create.settings.filter(({ scope }) => scope === 'engine').flatMap((clause) => clause.assignments);
+  const known = await knownServerSettings(assignments, ask);
+  await checkByServer(
+    assignments.filter(({ name }) => known.has(name)),
+    ask,
+  );
+  await checkStatement();
+  const values = new Map<EngineSettingName, SettingValue>();
+  const formatSettings: Record<string, string> = {};
+  for (const { name, value } of assignments) {
+    if (isDefault(value)) continue;
+    if (isEngineSetting(name)) values.set(name, convertSetting(ENGINE_SETTINGS[name].type, settingLiteral(value)));
+    else if (!known.has(name)) throw clickhouseError('UNKNOWN_SETTING', `Unknown setting '${name}': for storage Kafka`);
+    else if (isFormatSetting(name)) formatSettings[name] = literalText(settingLiteral(value));
+  }
+  const querySettings = assignments.filter(({ name }) => known.has(name) && !isFormatSetting(name));
+  return { values, formatSettings, querySettings };
+}
+
+/** What a query setting will be for this statement: from the statement's own clauses, else from the client's session. */
+export async function querySetting(create: CreateTable, name: string, ask: Ask): Promise<string> {
+  const written = create.settings.flatMap(({ assignments }) => assignments).findLast((assignment) => assignment.name === name);
+  if (written !== undefined && !isDefault(written.value)) return literalText(settingLiteral(written.value));
+  const [[value = ''] = []] = await ask(`SELECT toString(getSetting(${quoteString(name)}))`);
+  return value;
+}
+
+async function knownServerSettings(assignments: readonly SettingAssignment[], ask: Ask): Promise<ReadonlySet<string>> {
+  const names = assignments.map(({ name }) => name).filter((name) => !isEngineSetting(name));
+  if (names.length === 0) return new Set();
+  const rows = await ask(`SELECT name FROM system.settings WHERE name IN (${names.map(quoteString).join(', ')})`);
+  return new Set(rows.map(([name = '']) => name));
+}
+
+async function checkByServer(assignments: readonly SettingAssignment[], ask: Ask): Promise<void> {
+  if (assignments.length === 0) return;
+  await ask(`SELECT 1 SETTINGS ${assignments.map(settingText).join(', ')}`);
+}
+
+/** An assignment as it can stand in a SETTINGS clause; a name alone means true. */
+export function settingText({ name, value }: SettingAssignment): string {
+  return value.text === '' ? name : `${name} = ${value.text}`;
+}
+
+function isDefault(value: Value): boolean {
+  return value.kind === 'identifier' && value.name.toUpperCase() === 'DEFAULT';
+}
+
+/** Settings take literals only: the server's parser stops at anything else. */
+function settingLiteral(value: Value): Literal {
+  const literal = literalOf(value);
+  if (literal === undefined) throw clickhouseError('SYNTAX_ERROR', `Syntax error: ${value.text} cannot be the value of a setting`);
+  return literal;
+}
+
+function literalText(literal: Literal): string {
+  if (literal.type === 'Null') return 'NULL';
+  if (literal.type === 'Bool') return literal.value ? '1' : '0';
+  return String(literal.value);
+}

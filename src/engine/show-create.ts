@@ -1,0 +1,61 @@
+import { parseStatement, quoteString, textOf, type CreateTable, type SettingAssignment } from '../sql/index.ts';
+import type { Ask } from './ask.ts';
+import type { Definition } from './definition.ts';
+import { settingText } from './read-settings.ts';
+import { maskSecret } from './secrets.ts';
+import { isVirtualColumn } from './virtual-columns.ts';
+
+/**
+ * ENGINE and SETTINGS as SHOW CREATE TABLE of the real engine prints them: arguments evaluated, secrets hidden, literals as the
+ * server's formatter (`formatQuery`, asked) writes them. `argumentTexts` as `checkKafkaTable` gives them.
+ */
+export async function engineText(
+  create: CreateTable,
+  argumentTexts: readonly string[] | undefined,
+  querySettings: readonly SettingAssignment[],
+  ask: Ask,
+): Promise<string> {
+  const assignments = create.settings.filter(({ scope }) => scope === 'engine').flatMap((clause) => clause.assignments);
+  const kept = assignments.filter((assignment) => !querySettings.includes(assignment)).map(maskedText);
+  const engine = `ENGINE = Kafka${argumentTexts === undefined ? '' : `(${argumentTexts.join(', ')})`}`;
+  const settings = kept.length === 0 ? '' : ` SETTINGS ${kept.join(', ')}`;
+  const [[formatted = ''] = []] = await ask(`SELECT formatQuery(${quoteString(`CREATE TABLE t (c Int8) ${engine}${settings}`)})`);
+  return formatted.slice(formatted.indexOf('\nENGINE') + 1);
+}
+
+function maskedText(assignment: SettingAssignment): string {
+  const { name, value } = assignment;
+  return value.kind === 'string' ? `${name} = ${quoteString(maskSecret(name, value.value))}` : settingText(assignment);
+}
+
+/** The statement as the user wrote it (`text`), secrets in its SETTINGS hidden. */
+export function withoutSecrets(text: string, create: CreateTable): string {
+  const secrets = create.settings
+    .flatMap(({ assignments }) => assignments)
+    .flatMap(({ name, value }) => (value.kind === 'string' && maskSecret(name, value.value) !== value.value ? [{ name, value }] : []));
+  return secrets.reduceRight(
+    (masked, { name, value }) =>
+      `${masked.slice(0, value.span.start)}${quoteString(maskSecret(name, value.value))}${masked.slice(value.span.end)}`,
+    text,
+  );
+}
+
+/**
+ * What SHOW CREATE TABLE of the real engine answers, from the landing table's own answer: its columns without the virtual ones, then
+ * the engine of the definition and the user's comment. Undefined when `landing` is not the CREATE TABLE of a landing table.
+ */
+export function showCreateText(landing: string, definition: Definition): string | undefined {
+  const elements = visibleElements(landing);
+  if (elements === undefined) return undefined;
+  const comment = definition.comment === '' ? '' : `\nCOMMENT ${quoteString(definition.comment)}`;
+  return `${elements.head}(\n${elements.texts.map((text) => `    ${text}`).join(',\n')}\n)\n${definition.engine}${comment}`;
+}
+
+/** The elements of a landing table that the user declared, in the server's format, and what stands before their bracket. */
+export function visibleElements(landing: string): { readonly head: string; readonly texts: readonly string[] } | undefined {
+  const parsed = parseStatement(landing);
+  if (!parsed.ok || parsed.statement.kind !== 'create-table' || parsed.statement.elements === undefined) return undefined;
+  const { items, span } = parsed.statement.elements;
+  const own = items.filter((item) => item.kind !== 'column' || item.defaultKind !== 'MATERIALIZED' || !isVirtualColumn(item.name));
+  return { head: landing.slice(0, span.start), texts: own.map((item) => textOf(landing, item.span)) };
+}
