@@ -60,8 +60,7 @@ test("the README's ten minutes lead to the answer it shows", async (t) => {
   };
 
   const [messages = ''] = codeBlocks(README, 'json');
-  await kafka.produce(topic, messages.split('
-'));
+  await kafka.produce(topic, messages.split('\n'));
   const own = { 'broker:9092': kafka.brokers, "'readings'": `'${topic}'`, readings_group: uniqueName(t, 'group') };
   const statements = codeBlocks(README, 'sql').map((sql) =>
     Object.entries(own).reduce((text, [from, to]) => text.replaceAll(from, to), sql),
