@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
-export default defineConfig(globalIgnores(['dist/', '**/node_modules/', 'src/sql/parser.generated.*']), {
+export default defineConfig(globalIgnores(['dist/', '**/node_modules/', 'src/sql/*.generated.*']), {
   files: ['**/*.ts'],
   extends: [tseslint.configs.strictTypeChecked],
   linterOptions: { reportUnusedDisableDirectives: 'error' },

@@ -21,7 +21,7 @@ test("the README's configuration file is accepted", (t) => {
 test("the README's environment variables are accepted", (t) => {
   const assignments = codeBlocks(README, 'sh').flatMap((block) => [...block.matchAll(/(SLUICE_\w+)=(\S+)/g)]);
   t.true(assignments.length > 0);
-  const env = Object.fromEntries(assignments.map(([, name, value]) => [name, value]));
+  const env = Object.fromEntries(assignments.map(([, name = '', value = '']) => [name, value] as const));
   t.is(loadConfig({ argv: [], env, readFile: () => '' }).kind, 'config');
 });
 

@@ -52,7 +52,9 @@ test.after.always('removed', () => {
 
 test('the package holds the program, its papers and nothing else', (t) => {
   t.deepEqual(
-    packed.files.filter((path) => !/^(dist\/.*\.(js|d\.ts)|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(path)),
+    packed.files.filter(
+      (path) => !/^(dist\/.*\.(js|d\.ts)|dist\/sql\/trino\.generated\.cjs|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/.test(path),
+    ),
     [],
   );
   for (const path of ['dist/main.js', 'dist/index.js', 'dist/index.d.ts', 'README.md', 'CHANGELOG.md', 'LICENSE'])
@@ -93,6 +95,15 @@ test('the installed gateway starts and stops', async (t) => {
   t.is(code, 0, log);
 });
 
+test('the parser that is copied into the package works there', (t) => {
+  const source = `
+    import { readViewQuery } from './node_modules/sluice/dist/sql/view-query.js';
+    console.log(readViewQuery('SELECT a FROM db.queue')?.tables);
+  `;
+  writeFileSync(join(packed.userFolder, 'view.js'), source);
+  t.is(run(packed.userFolder, 'node', 'view.js'), "[ { database: 'db', table: 'queue' } ]\n");
+});
+
 test('a program can embed it, with types', (t) => {
   const source = `
     import { loadConfig, silentLogger, startGateway, type Gateway } from 'sluice';
@@ -100,7 +111,7 @@ test('a program can embed it, with types', (t) => {
     if (loaded.kind !== 'config') throw new Error(loaded.kind);
     const gateway: Gateway = await startGateway(loaded.config, silentLogger());
     await gateway.close(1000);
-    console.log('closed', gateway.httpPort > 0);
+    console.log('closed', gateway.adminPort > 0);
   `;
   writeFileSync(join(packed.userFolder, 'embed.ts'), source);
   const tsc = join(process.cwd(), 'node_modules/.bin/tsc');
