@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
 import type { Message } from 'kafkajs';
 import type { ClickHousePart } from './clickhouse.ts';
 import type { KafkaPart } from './kafka.ts';
@@ -18,6 +20,8 @@ export interface RowsToProduce {
   readonly rows: number;
   readonly topic: string;
   readonly partitions: number;
+  /** Also gets every line, with its newline: the same bytes for a plain INSERT. */
+  readonly copyTo?: Writable;
   /** Called now and then with the number of messages the broker has. */
   readonly onProgress?: (messages: number) => void;
 }
@@ -31,6 +35,7 @@ export async function produceRows(options: RowsToProduce): Promise<number> {
     let sent = 0;
     let totalBytes = 0;
     const send = async (): Promise<void> => {
+      await copy(batch, options.copyTo);
       await producer.send({ topic: options.topic, messages: batch });
       sent += batch.length;
       batch.length = 0;
@@ -48,6 +53,12 @@ export async function produceRows(options: RowsToProduce): Promise<number> {
   } finally {
     await producer.disconnect();
   }
+}
+
+async function copy(messages: readonly Message[], to: Writable | undefined): Promise<void> {
+  if (to === undefined) return;
+  const lines = messages.flatMap(({ value }) => [value as Buffer, Buffer.of(NEWLINE)]);
+  if (!to.write(Buffer.concat(lines))) await once(to, 'drain');
 }
 
 async function* readLines({ clickHouse, sql, rows }: RowsToProduce): AsyncGenerator<Buffer> {

@@ -5,14 +5,16 @@ export interface Servers {
   readonly kafka: KafkaPart;
   readonly clickHouse: ClickHousePart;
   /** Stops both. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 /** Starts Kafka and ClickHouse at the same time. When one of them fails, the other is stopped and the failure is thrown. */
 export async function startServers(): Promise<Servers> {
   const [kafka, clickHouse] = await Promise.allSettled([startKafka(), startClickHouse()]);
   if (kafka.status === 'fulfilled' && clickHouse.status === 'fulfilled') {
-    const stop = async (): Promise<void> => void (await Promise.all([kafka.value.stop(), clickHouse.value.stop()]));
+    const stop = async (): Promise<void> => {
+      await Promise.all([kafka.value.stop(), clickHouse.value.stop()]);
+    };
     return { kafka: kafka.value, clickHouse: clickHouse.value, stop };
   }
   const failures: unknown[] = [];

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { request } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { text } from 'node:stream/consumers';
+import type { IncomingMessage } from 'node:http';
+import type { ClickHousePart } from '../parts/clickhouse.ts';
+import { startGateway } from '../parts/gateway.ts';
+import type { KafkaPart } from '../parts/kafka.ts';
+import { cpuSeconds, peakResidentBytes } from './process-usage.ts';
+import { CONSTANT_METADATA, METADATA, METADATA_COLUMNS, type Shape } from './shapes.ts';
+
+const DATABASE = 'bench';
+const POLL_INTERVAL_MS = 50;
+const STALL_MS = 120_000;
+const READ_CHUNK_BYTES = 1024 * 1024;
+
+export const VARIANTS = ['insert', 'native-1', 'native-2', 'gateway'] as const;
+export type Variant = (typeof VARIANTS)[number];
+
+/** A topic that is full, and its bytes as a file. */
+export interface Source {
+  readonly shape: Shape;
+  readonly topic: string;
+  /** The values of all messages, each with a newline. */
+  readonly file: string;
+  readonly rows: number;
+}
+
+export interface Bench {
+  readonly kafka: KafkaPart;
+  readonly clickHouse: ClickHousePart;
+  readonly gatewayConsumers: number;
+}
+
+export interface Measurement {
+  readonly rowsPerSecond: number;
+  readonly serverCpuSecondsPerMillion: number;
+  /** 0 where there is no gateway. */
+  readonly gatewayCpuSecondsPerMillion: number;
+  readonly brokerCpuSecondsPerMillion: number;
+  /** 0 where there is no gateway. */
+  readonly gatewayPeakBytes: number;
+}
+
+/**
+ * One run into a fresh target, from a fresh group. The clock runs from the moment the view is sent (the INSERT, for the plain one) until the
+ * target counts every row. CPU is that of the whole processes in the same time. Afterwards every message must be there exactly once.
+ */
+export async function measure(bench: Bench, source: Source, variant: Variant): Promise<Measurement> {
+  await createTarget(bench.clickHouse, source.shape);
+  if (variant === 'insert') return measureInsert(bench, source);
+  if (variant === 'gateway') return measureGateway(bench, source);
+  const consumers = variant === 'native-1' ? 1 : 2;
+  return measureKafkaTable(bench, source, async (sql) => bench.clickHouse.query(sql, NATIVE_SETTINGS), consumers);
+}
+
+// The server counts two hardware threads as one core, and would refuse the second consumer.
+const NATIVE_SETTINGS = { kafka_disable_num_consumers_limit: '1' };
+
+async function createTarget(clickHouse: ClickHousePart, shape: Shape): Promise<void> {
+  await clickHouse.query(`DROP DATABASE IF EXISTS ${DATABASE} SYNC`);
+  await clickHouse.query(`CREATE DATABASE ${DATABASE}`);
+  await clickHouse.query(
+    `CREATE TABLE ${DATABASE}.target (${shape.columns}, ${METADATA_COLUMNS}) ENGINE = MergeTree ORDER BY (${shape.orderBy})`,
+  );
+}
+
+async function measureInsert(bench: Bench, source: Source): Promise<Measurement> {
+  const { clickHouse } = bench;
+  await clickHouse.query(`CREATE TABLE ${DATABASE}.source (${source.shape.columns}) ENGINE = Null`);
+  await clickHouse.query(
+    `CREATE MATERIALIZED VIEW ${DATABASE}.view TO ${DATABASE}.target AS SELECT *, ${CONSTANT_METADATA} FROM ${DATABASE}.source`,
+  );
+  return clocked(bench, source, undefined, async () => insertFile(clickHouse, source.file));
+}
+
+/** One INSERT with the server's defaults, which parse in parallel, its body streamed in pieces of 1 MiB. */
+async function insertFile(clickHouse: ClickHousePart, file: string): Promise<void> {
+  const query = new URLSearchParams({ query: `INSERT INTO ${DATABASE}.source FORMAT JSONEachRow` });
+  const insert = request(`${clickHouse.url}/?${query.toString()}`, { method: 'POST' });
+  const answer = new Promise<IncomingMessage>((resolve, reject) => insert.once('response', resolve).once('error', reject));
+  await pipeline(createReadStream(file, { highWaterMark: READ_CHUNK_BYTES }), insert);
+  const response = await answer;
+  const body = await text(response);
+  if (response.statusCode !== 200) throw new Error(body);
+}
+
+async function measureGateway(bench: Bench, source: Source): Promise<Measurement> {
+  const { clickHouse } = bench;
+  const gateway = await startGateway({
+    clickHouseUrl: clickHouse.url,
+    clickHouseNativePort: clickHouse.nativePort,
+    built: true,
+    env: { SLUICE_LOG_LEVEL: 'warn' },
+  });
+  try {
+    const throughGateway = async (sql: string): Promise<string> => {
+      const response = await fetch(gateway.url, { method: 'POST', body: sql });
+      const body = await response.text();
+      if (!response.ok) throw new Error(body);
+      return body;
+    };
+    return await measureKafkaTable(bench, source, throughGateway, bench.gatewayConsumers, gateway.pid);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${gateway.logs()}`, { cause: error });
+  } finally {
+    await gateway.stop();
+  }
+}
+
+async function measureKafkaTable(
+  bench: Bench,
+  source: Source,
+  send: (sql: string) => Promise<string>,
+  consumers: number,
+  gatewayPid?: number,
+): Promise<Measurement> {
+  const group = `bench-${randomBytes(4).toString('hex')}`;
+  await send(
+    `CREATE TABLE ${DATABASE}.queue (${source.shape.columns}) ENGINE = Kafka SETTINGS kafka_broker_list = '${bench.kafka.brokers}',
+      kafka_topic_list = '${source.topic}', kafka_group_name = '${group}', kafka_format = 'JSONEachRow',
+      kafka_num_consumers = ${consumers}, kafka_thread_per_consumer = 1`,
+  );
+  const measurement = await clocked(bench, source, gatewayPid, async () => {
+    await send(`CREATE MATERIALIZED VIEW ${DATABASE}.view TO ${DATABASE}.target AS SELECT *, ${METADATA} FROM ${DATABASE}.queue`);
+    await waitForRows(bench.clickHouse, source.rows);
+  });
+  await checkEachOnce(bench.clickHouse, source.rows);
+  await send(`DROP TABLE ${DATABASE}.view SYNC`);
+  await send(`DROP TABLE ${DATABASE}.queue SYNC`);
+  return measurement;
+}
+
+/** Runs `work` and takes its time and the CPU that server, broker and gateway use meanwhile. */
+async function clocked(bench: Bench, source: Source, gatewayPid: number | undefined, work: () => Promise<void>): Promise<Measurement> {
+  const pids = [bench.clickHouse.pid, bench.kafka.pid, ...(gatewayPid === undefined ? [] : [gatewayPid])];
+  const before = pids.map(cpuSeconds);
+  const startedMs = performance.now();
+  await work();
+  const seconds = (performance.now() - startedMs) / 1000;
+  const perMillion = (index: number): number => {
+    const pid = pids[index];
+    return pid === undefined ? 0 : ((cpuSeconds(pid) - (before[index] ?? 0)) / source.rows) * 1e6;
+  };
+  return {
+    rowsPerSecond: source.rows / seconds,
+    serverCpuSecondsPerMillion: perMillion(0),
+    brokerCpuSecondsPerMillion: perMillion(1),
+    gatewayCpuSecondsPerMillion: perMillion(2),
+    gatewayPeakBytes: gatewayPid === undefined ? 0 : peakResidentBytes(gatewayPid),
+  };
+}
+
+async function waitForRows(clickHouse: ClickHousePart, rows: number): Promise<void> {
+  let seen = 0;
+  let changedMs = performance.now();
+  while (seen < rows) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_INTERVAL_MS));
+    const now = Number(await clickHouse.query(`SELECT count() FROM ${DATABASE}.target`));
+    if (now !== seen) changedMs = performance.now();
+    seen = now;
+    if (performance.now() - changedMs > STALL_MS) throw new Error(`no row arrived for ${STALL_MS / 1000} s: ${seen} of ${rows} are there`);
+  }
+}
+
+async function checkEachOnce(clickHouse: ClickHousePart, rows: number): Promise<void> {
+  const [answer] = await clickHouse.rows<{ total: string; distinct: string }>(
+    `SELECT count() AS total, uniqExact(partition, offset) AS distinct FROM ${DATABASE}.target`,
+  );
+  if (answer?.total !== String(rows) || answer.distinct !== String(rows)) {
+    throw new Error(`${rows} messages became ${answer?.total} rows of ${answer?.distinct} messages`);
+  }
+}
