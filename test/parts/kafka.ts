@@ -171,7 +171,8 @@ class Broker {
     const all = { ...serverProperties(this.#folder, this.#port, await freePort()), ...properties };
     const lines = Object.entries(all).map(([name, value]) => `${name}=${value}\n`);
     writeFileSync(this.#propertiesFile, lines.join(''));
-    const clusterId = randomBytes(16).toString('base64url');
+    // Like Kafka's own random ids it never begins with a dash, which would be an option.
+    const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A');
     await runCommand(
       'java',
       [...this.#java('64m'), 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', this.#propertiesFile],
