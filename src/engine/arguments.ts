@@ -103,7 +103,7 @@ async function notALiteral(name: string, { text }: Value, ask: Ask): Promise<Err
 
 /** The server's own name of the expression's outermost node, e.g. `Function_concat`. */
 async function nodeOf(text: string, ask: Ask): Promise<string> {
-  const lines = (await ask(`EXPLAIN AST SELECT ${text}`)).map(([line = '']) => line);
+  const lines = (await ask(`SELECT * FROM (EXPLAIN AST SELECT ${text})`)).map(([line = '']) => line);
   const node = lines.find((line) => line.startsWith('    ')) ?? '';
   return node
     .trim()

@@ -1,0 +1,204 @@
+import { createHash } from 'node:crypto';
+import type { ServiceClient } from '../clickhouse/index.ts';
+import { isVirtualColumn, MESSAGE_COLUMNS, readDefinition, tableOptions, type Ask } from '../engine/index.ts';
+import type { Logger } from '../logger.ts';
+import { createStore, type ServerColumn, type ServerTable } from './store.ts';
+import type { ManagedTable } from './types.ts';
+import { keyOf, ViewReader, type ViewState } from './views.ts';
+
+export interface CatalogOptions {
+  readonly client: Pick<ServiceClient, 'rows'>;
+  readonly secretKey: string | undefined;
+  /** Pause between two readings of the server's tables, in milliseconds. */
+  readonly intervalMs: number;
+  readonly logger: Logger;
+}
+
+/** The tables the gateway manages, as the server had them when it was read last. */
+export interface Catalog {
+  /** Reads once, then again and again until `stop`. Never rejects: a server that is down is read when it is back. */
+  start(): Promise<void>;
+  stop(): void;
+  /** Reads now; the reading begins after the call. Never rejects: when it fails, the last good list stays and `problem` tells why. */
+  refresh(): Promise<void>;
+  /** Tables that can be streamed, whether they have views or not. */
+  tables(): readonly ManagedTable[];
+  find(database: string, table: string): ManagedTable | undefined;
+  /** Names, without database, of all tables that carry a definition, also of those that cannot be read. */
+  names(): ReadonlySet<string>;
+  /** Called after a reading that changed the list. Returns a function that ends it. */
+  onChange(listener: () => void): () => void;
+  /** Why the last reading failed; undefined when it did not. */
+  problem(): string | undefined;
+}
+
+export function createCatalog(options: CatalogOptions): Catalog {
+  return new ServerCatalog(options);
+}
+
+class ServerCatalog implements Catalog {
+  readonly #options: CatalogOptions;
+  readonly #store: ReturnType<typeof createStore>;
+  readonly #views: ViewReader;
+  readonly #ask: Ask;
+  readonly #listeners = new Set<() => void>();
+  /** Reasons already told, by table, so that each is told once. */
+  #unreadable = new Map<string, string>();
+  #tables: readonly ManagedTable[] = [];
+  #names: ReadonlySet<string> = new Set();
+  #problem: string | undefined = 'the catalog has not been read yet';
+  #reading: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #isRunning = false;
+
+  constructor(options: CatalogOptions) {
+    this.#options = options;
+    this.#store = createStore(options.client);
+    this.#views = new ViewReader(this.#store);
+    this.#ask = async (sql) => (await options.client.rows<Record<string, unknown>>(sql)).map((row) => Object.values(row).map(String));
+  }
+
+  async start(): Promise<void> {
+    this.#isRunning = true;
+    await this.refresh();
+    this.#schedule();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** Callers that come while a reading runs share the next one, for the running one may have begun before their change. */
+  refresh(): Promise<void> {
+    this.#next ??= this.#reading.then(() => {
+      this.#next = undefined;
+      this.#reading = this.#read();
+      return this.#reading;
+    });
+    return this.#next;
+  }
+
+  tables(): readonly ManagedTable[] {
+    return this.#tables;
+  }
+
+  find(database: string, table: string): ManagedTable | undefined {
+    return this.#tables.find((one) => one.database === database && one.table === table);
+  }
+
+  names(): ReadonlySet<string> {
+    return this.#names;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  problem(): string | undefined {
+    return this.#problem;
+  }
+
+  #schedule(): void {
+    if (!this.#isRunning) return;
+    this.#timer = setTimeout(() => void this.refresh().then(() => this.#schedule()), this.#options.intervalMs);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const found = await this.#store.readManagedTables();
+      const columns = await this.#store.readColumns(found);
+      const states = await this.#views.read(found, columns);
+      const tables = await this.#managedTables(found, columns, states);
+      this.#succeeded();
+      this.#replace(tables, new Set(found.map(({ name }) => name)));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #succeeded(): void {
+    if (this.#problem !== undefined) this.#options.logger.info('catalog read');
+    this.#problem = undefined;
+  }
+
+  #failed(error: unknown): void {
+    const problem = error instanceof Error ? error.message : String(error);
+    if (problem !== this.#problem) this.#options.logger.warn({ err: error }, 'catalog cannot be read, the last list stays');
+    this.#problem = problem;
+  }
+
+  #replace(tables: readonly ManagedTable[], names: ReadonlySet<string>): void {
+    const before = this.#tables.map(({ fingerprint }) => fingerprint).join();
+    this.#tables = tables;
+    this.#names = names;
+    if (before !== tables.map(({ fingerprint }) => fingerprint).join()) for (const listener of this.#listeners) listener();
+  }
+
+  async #managedTables(
+    found: readonly ServerTable[],
+    columns: readonly ServerColumn[],
+    states: ReadonlyMap<string, ViewState>,
+  ): Promise<ManagedTable[]> {
+    const unreadable = new Map<string, string>();
+    const tables: ManagedTable[] = [];
+    for (const table of found) {
+      const own = columns.filter((column) => column.database === table.database && column.table === table.name);
+      const managed = await this.#managedTable(table, own, states.get(keyOf(table)));
+      if (typeof managed === 'string') unreadable.set(keyOf(table), managed);
+      else tables.push(managed);
+    }
+    this.#tellUnreadable(unreadable);
+    return tables;
+  }
+
+  /** The table, or why its definition cannot be read. */
+  async #managedTable(table: ServerTable, columns: readonly ServerColumn[], state: ViewState | undefined): Promise<ManagedTable | string> {
+    const read = readDefinition(table.comment, this.#options.secretKey);
+    if (!read.ok) return read.reason;
+    const { database, name, uuid } = table;
+    try {
+      const options = await tableOptions(read.definition.settings, { database, table: name, uuid }, this.#ask);
+      return describeTable({ database, table: name, uuid, options }, columns, state);
+    } catch (error) {
+      if (isAnswer(error)) return error.message;
+      throw error;
+    }
+  }
+
+  #tellUnreadable(unreadable: Map<string, string>): void {
+    for (const [key, reason] of unreadable) {
+      if (this.#unreadable.get(key) === reason) continue;
+      this.#options.logger.error({ table: (JSON.parse(key) as string[]).join('.'), reason }, 'table cannot be streamed');
+    }
+    this.#unreadable = unreadable;
+  }
+}
+
+/** The server's judgement on one table (an unknown macro), as against a server that does not answer. */
+function isAnswer(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ClickHouseException';
+}
+
+function describeTable(
+  table: Pick<ManagedTable, 'database' | 'table' | 'uuid' | 'options'>,
+  columns: readonly ServerColumn[],
+  state: ViewState | undefined,
+): ManagedTable {
+  const isLandingVirtual = ({ name, defaultKind }: ServerColumn): boolean => defaultKind === 'MATERIALIZED' && isVirtualColumn(name);
+  const existing = new Set(columns.filter(isLandingVirtual).map(({ name }) => name));
+  // Only what a message fills: the table's own name stands in its declaration.
+  const virtualColumns = MESSAGE_COLUMNS.map(({ name }) => name).filter((name) => existing.has(name));
+  const described = {
+    ...table,
+    columns: columns.filter(({ defaultKind }) => defaultKind === '').map(({ name, type }) => ({ name, type })),
+    virtualColumns,
+    usedVirtualColumns: virtualColumns.filter((name) => state?.usedVirtualColumns.has(name)),
+    views: state?.views ?? [],
+    ...(state?.notReady !== undefined && { notReady: state.notReady }),
+  };
+  const fingerprint = createHash('sha256').update(JSON.stringify(described)).digest('hex');
+  return { ...described, fingerprint };
+}

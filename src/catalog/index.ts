@@ -1,0 +1,3 @@
+/** The door of the catalog: which Kafka tables exist, what they read and who depends on them. State lives in ClickHouse alone. */
+export { createCatalog, type Catalog, type CatalogOptions } from './catalog.ts';
+export type { LandingColumn, ManagedTable } from './types.ts';
