@@ -1,6 +1,12 @@
 import { startAdminServer } from './admin/index.ts';
+import { ChunkPool, MemoryBudget } from './batching/index.ts';
+import { createCatalog, type Catalog } from './catalog/index.ts';
+import { createServiceClient, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
+import { createHttpFrontEnd } from './frontend/http/index.ts';
 import type { Logger } from './logger.ts';
+import type { Dispatcher } from './query/types.ts';
+import { serverDefaultsReader, Supervisor } from './streaming/index.ts';
 
 export interface Gateway {
   readonly httpPort: number;
@@ -21,7 +27,36 @@ export interface Gateway {
  * was started is closed again); a ClickHouse that cannot be reached does not stop the start, `ready` tells of it.
  */
 export async function startGateway(config: Config, logger: Logger): Promise<Gateway> {
-  const ready = async (): ReturnType<Gateway['ready']> => ({ ok: true });
+  const closing: Closing[] = [];
+  try {
+    return await openRooms(config, logger, closing);
+  } catch (error) {
+    await closeAll(closing, START_FAILED_GRACE_MS);
+    throw error;
+  }
+}
+
+/** What was opened, in the order of opening; closed the other way round. */
+interface Closing {
+  readonly what: string;
+  close(graceMs: number): Promise<void>;
+}
+
+const START_FAILED_GRACE_MS = 1_000;
+
+async function openRooms(config: Config, logger: Logger, closing: Closing[]): Promise<Gateway> {
+  const client = createServiceClient({ url: config.clickhouseUrl, user: config.clickhouseUser, password: config.clickhousePassword });
+  closing.push({ what: 'connections to ClickHouse', close: () => client.close() });
+
+  const catalog = createCatalog({ client, secretKey: config.secretKey, intervalMs: config.catalogIntervalMs, logger });
+  const supervisor = createSupervisor(config, client, logger);
+  closing.push({ what: 'streams', close: (graceMs) => supervisor.close(graceMs) });
+
+  const reconcile = async (): Promise<void> => {
+    await catalog.refresh();
+    await supervisor.reconcile(catalog.tables());
+  };
+  const ready = () => readiness(client, catalog);
   const admin = await startAdminServer({
     host: config.host,
     port: config.adminPort,
@@ -30,12 +65,66 @@ export async function startGateway(config: Config, logger: Logger): Promise<Gate
       return ok ? [] : [reason ?? 'not ready'];
     },
   });
-  logger.debug({ port: admin.port }, 'admin server listens');
+  closing.push({ what: 'admin server', close: () => admin.close() });
+
+  const dispatcher: Dispatcher = { classify: () => 'forward', dispatch: () => Promise.resolve({ kind: 'forward' }) };
+  const http = createHttpFrontEnd({
+    host: config.host,
+    port: config.httpPort,
+    upstream: { url: config.clickhouseUrl },
+    dispatcher,
+    logger,
+    graceMs: config.shutdownGraceMs,
+  });
+  const httpPort = await http.listen();
+  closing.push({ what: 'HTTP requests', close: () => http.close() });
+
+  await catalog.start();
+  closing.push({ what: 'catalog', close: () => Promise.resolve(catalog.stop()) });
+  catalog.onChange(() => void supervisor.reconcile(catalog.tables()));
+  void supervisor.reconcile(catalog.tables());
+
   return {
-    httpPort: config.httpPort,
+    httpPort,
     adminPort: admin.port,
     ready,
-    running: () => [],
-    close: () => admin.close(),
+    running: () => closing.map(({ what }) => what),
+    close: (graceMs) => closeAll(closing, graceMs),
   };
+}
+
+function createSupervisor(config: Config, client: ServiceClient, logger: Logger): Supervisor {
+  const budget = new MemoryBudget(config.memoryBudgetBytes);
+  return new Supervisor({
+    send: async ({ sql, settings }, body, signal) => {
+      await client.insert(sql, body, settings, { signal });
+    },
+    budget,
+    pool: new ChunkPool(budget),
+    maxBatchBytes: config.maxBatchBytes,
+    serverDefaults: serverDefaultsReader(client),
+    logger,
+  });
+}
+
+async function readiness(client: ServiceClient, catalog: Catalog): ReturnType<Gateway['ready']> {
+  const problem = catalog.problem();
+  if (problem !== undefined) return { ok: false, reason: problem };
+  try {
+    await client.ping();
+    return { ok: true };
+  } catch (error) {
+    return { ok: false, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** Closes in reverse order, each within what is left of the grace period; what fails does not keep the others open. */
+async function closeAll(closing: Closing[], graceMs: number): Promise<void> {
+  const deadlineMs = Date.now() + graceMs;
+  const failures: unknown[] = [];
+  for (let open = closing.at(-1); open !== undefined; open = closing.at(-1)) {
+    await open.close(Math.max(0, deadlineMs - Date.now())).catch((error: unknown) => failures.push(error));
+    closing.pop();
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'some parts could not be closed');
 }

@@ -1,19 +1,6 @@
 import type { Batch } from '../batching/index.ts';
 import type { RecordCursor } from './record-cursor.ts';
 
-/** Virtual columns a splicer can inject, by the real engine's names (kafka-engine, "virtual columns"). */
-export const VIRTUAL_COLUMNS = [
-  '_topic',
-  '_key',
-  '_offset',
-  '_partition',
-  '_timestamp',
-  '_timestamp_ms',
-  '_headers.name',
-  '_headers.value',
-] as const;
-export type VirtualColumn = (typeof VIRTUAL_COLUMNS)[number];
-
 /** A value carried beside the payload in every row, under a name no payload can guess. */
 export interface CarriedField {
   /** Name in the INSERT's `input(…)` structure. */

@@ -1,5 +1,6 @@
 export { Supervisor } from './supervisor.ts';
 export type { SendInsert } from './ingest.ts';
 export type { InsertRequest } from './insert-plan.ts';
-export type { ServerDefaults, StreamContext } from './table-stream.ts';
+export { serverDefaultsReader, type ServerDefaults } from './server-defaults.ts';
+export type { StreamContext } from './table-stream.ts';
 export type { TableStatus } from './table-status.ts';

@@ -1,5 +1,4 @@
 import type { ManagedTable } from '../catalog/index.ts';
-import { VIRTUAL_COLUMNS } from '../formats/index.ts';
 import type { Logger } from '../logger.ts';
 import { TableStream, type StreamContext } from './table-stream.ts';
 import type { TableStatus } from './table-status.ts';
@@ -8,6 +7,8 @@ import type { TableStatus } from './table-status.ts';
 const STOP_GRACE_MS = 2_000;
 /** How long a statement that makes a view waits for the rows gathered before it. */
 const VIEW_CHANGE_WAIT_MS = 3_000;
+
+const START_RETRY_MS = 1_000;
 
 /**
  * Compares the tables that should stream (they have views, and all of them are ready) with those that do, and starts, stops or changes streams until they
@@ -19,6 +20,8 @@ export class Supervisor {
   readonly #streams = new Map<string, TableStream>();
   readonly #notReady = new Map<string, string>();
   #queue: Promise<void> = Promise.resolve();
+  #tables: readonly ManagedTable[] = [];
+  #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   constructor(context: StreamContext) {
@@ -40,8 +43,7 @@ export class Supervisor {
       for (const name of names) {
         const stream = this.#streams.get(keyOf(name));
         if (stream === undefined) continue;
-        const all = VIRTUAL_COLUMNS.filter((column) => stream.table.virtualColumns.includes(column));
-        await stream.useTable({ ...stream.table, usedVirtualColumns: all }, VIEW_CHANGE_WAIT_MS);
+        await stream.useTable({ ...stream.table, usedVirtualColumns: stream.table.virtualColumns }, VIEW_CHANGE_WAIT_MS);
       }
     });
   }
@@ -57,6 +59,7 @@ export class Supervisor {
   /** Drains all streams: running batches finish and are committed, within `graceMs`. No stream starts afterwards. */
   async close(graceMs: number): Promise<void> {
     this.#isClosed = true;
+    clearTimeout(this.#retry);
     await this.#queue;
     await Promise.all([...this.#streams.values()].map((stream) => stream.stop({ graceMs, flush: true })));
     this.#streams.clear();
@@ -70,6 +73,7 @@ export class Supervisor {
   }
 
   async #align(tables: readonly ManagedTable[]): Promise<void> {
+    this.#tables = tables;
     const wanted = new Map<string, ManagedTable>();
     for (const table of tables) {
       this.#noteReadiness(table);
@@ -89,11 +93,21 @@ export class Supervisor {
   async #startOrChange(key: string, table: ManagedTable): Promise<void> {
     const running = this.#streams.get(key);
     if (running === undefined) {
-      const stream = new TableStream(table, this.#context);
-      this.#streams.set(key, stream);
-      stream.start();
+      await this.#start(key, table);
     } else if (running.table.usedVirtualColumns.join() !== table.usedVirtualColumns.join()) {
       await running.useTable(table, VIEW_CHANGE_WAIT_MS);
+    }
+  }
+
+  async #start(key: string, table: ManagedTable): Promise<void> {
+    try {
+      const stream = new TableStream(table, await this.#context.serverDefaults(), this.#context);
+      this.#streams.set(key, stream);
+      stream.start();
+    } catch (error) {
+      this.#logger.warn({ err: error, table: `${table.database}.${table.table}` }, 'stream not started yet');
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => void this.reconcile(this.#tables), START_RETRY_MS);
     }
   }
 

@@ -8,6 +8,7 @@ import { backoffMs, pause } from './backoff.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
 import { Lane } from './lane.ts';
+import type { ServerDefaults } from './server-defaults.ts';
 import { StatusRecorder, type TableStatus } from './table-status.ts';
 
 /** What all streams of the process share. */
@@ -16,15 +17,9 @@ export interface StreamContext {
   readonly budget: MemoryBudget;
   readonly pool: ChunkPool;
   readonly maxBatchBytes: number;
-  /** The server's own defaults for what a table does not say (profile-level settings). */
-  readonly serverDefaults: ServerDefaults;
+  /** The server's own defaults for what a table does not say; asked once for each stream. */
+  readonly serverDefaults: () => Promise<ServerDefaults>;
   readonly logger: Logger;
-}
-
-export interface ServerDefaults {
-  readonly maxInsertBlockSize: number;
-  readonly maxBlockSize: number;
-  readonly streamFlushIntervalMs: number;
 }
 
 /** librdkafka's default session time-out, which the real engine runs with. */
@@ -48,12 +43,12 @@ export class TableStream {
   readonly #running: Promise<void>[] = [];
   #table: ManagedTable;
 
-  constructor(table: ManagedTable, context: StreamContext) {
+  constructor(table: ManagedTable, defaults: ServerDefaults, context: StreamContext) {
     this.#table = table;
     this.#context = context;
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, group: table.options.groupName });
     this.#ingest = new Ingest({ send: context.send, budget: context.budget, status: this.#status, logger: this.#logger });
-    const limits = flushLimits(table.options, context);
+    const limits = flushLimits(table.options, defaults, context.maxBatchBytes);
     const lanes = table.options.threadPerConsumer ? table.options.numConsumers : 1;
     this.#lanes = Array.from({ length: lanes }, () => {
       const lane: Lane = new Lane({
@@ -130,7 +125,7 @@ export class TableStream {
   /** One consumer's life: resolves when the stream stops, throws when it could not start or died. */
   async #consume(index: number): Promise<void> {
     const options = this.#consumerOptions(index);
-    const found = await topicPartitions(options, options.topics);
+    const found = await topicPartitions(options, options.topics, this.#logger);
     const missing = options.topics.filter((topic) => !found.has(topic));
     if (missing.length > 0) this.#report(new Error(`Broker: Unknown topic or partition: ${missing.join(', ')} (group ${options.groupId})`));
     const topics = options.topics.filter((topic) => found.has(topic));
@@ -164,7 +159,7 @@ export class TableStream {
   async #appears(options: ConsumerOptions, missing: readonly string[]): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       await pause(TOPIC_CHECK_MS, this.#stopping.signal);
-      const found = await topicPartitions(options, missing).catch(() => new Map<string, number>());
+      const found = await topicPartitions(options, missing, this.#logger).catch(() => new Map<string, number>());
       if (found.size > 0) return;
     }
   }
@@ -212,12 +207,11 @@ const RESET_ATTEMPTS_MS = 60_000;
 const TOPIC_CHECK_MS = 1_000;
 
 /** The table's flush limits; what it leaves open comes from the server's profile, as in the real engine (kafka-engine, settings). */
-export function flushLimits(options: KafkaTableOptions, context: Pick<StreamContext, 'maxBatchBytes' | 'serverDefaults'>): FlushLimits {
-  const defaults = context.serverDefaults;
+export function flushLimits(options: KafkaTableOptions, defaults: ServerDefaults, maxBatchBytes: number): FlushLimits {
   const blockSize = options.maxBlockSize ?? Math.max(1, Math.floor(defaults.maxInsertBlockSize / options.numConsumers));
   return {
     maxRows: blockRows(blockSize, options.pollMaxBatchSize ?? defaults.maxBlockSize),
-    maxBytes: context.maxBatchBytes,
+    maxBytes: maxBatchBytes,
     flushIntervalMs: options.flushIntervalMs ?? defaults.streamFlushIntervalMs,
   };
 }

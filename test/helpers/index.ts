@@ -4,3 +4,4 @@ export { useGateway, useSharedGateway } from './gateway.ts';
 export { useFolder } from './folders.ts';
 export { freePort } from '../parts/ports.ts';
 export { waitFor } from '../parts/wait-for.ts';
+export { useStream, type Stream } from './stream.ts';
