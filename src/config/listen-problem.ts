@@ -2,7 +2,7 @@ import { flagOf, SETTINGS, type Config } from './settings.ts';
 
 /** The sentence for a port that could not be listened on, or undefined when `error` is something else. */
 export function listenProblem(error: unknown, config: Config): string | undefined {
-  const { code, syscall, port } = error as NodeJS.ErrnoException & { port?: number };
+  const { code, syscall, port } = (error ?? {}) as Partial<NodeJS.ErrnoException> & { port?: number };
   if (syscall === 'getaddrinfo') return `host: '${config.host}' cannot be resolved (${code}): it must be an address of this machine.`;
   if (syscall !== 'listen') return undefined;
   const key = (['httpPort', 'nativePort', 'adminPort'] as const).find((candidate) => config[candidate] === port);
