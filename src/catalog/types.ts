@@ -1,4 +1,4 @@
-import type { KafkaTableOptions } from '../engine/types.ts';
+import type { KafkaTableOptions } from '../engine/index.ts';
 
 /** A column of the landing table that a message's payload can fill (virtual and ALIAS columns are not among them). */
 export interface LandingColumn {
