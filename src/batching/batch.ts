@@ -25,6 +25,8 @@ export interface OffsetRange {
 export class Batch {
   /** The chunk being written and the place in it: public because the splicers' inner loop lives on them. */
   chunk: Buffer;
+  /** The chunk again, for writers of whole words. */
+  view: DataView;
   position = 0;
   readonly #pool: ChunkPool;
   readonly #full: Buffer[] = [];
@@ -42,6 +44,7 @@ export class Batch {
   constructor(pool: ChunkPool) {
     this.#pool = pool;
     this.chunk = EMPTY;
+    this.view = EMPTY_VIEW;
   }
 
   get rows(): number {
@@ -82,6 +85,7 @@ export class Batch {
     }
     if (this.chunk !== EMPTY) this.#whole.push(this.chunk);
     this.chunk = next;
+    this.view = new DataView(next.buffer, next.byteOffset, next.length);
     this.position = begun.length;
     this.#messageStart = 0;
   }
@@ -153,3 +157,4 @@ export class Batch {
 }
 
 const EMPTY = Buffer.alloc(0);
+const EMPTY_VIEW = new DataView(new ArrayBuffer(0));

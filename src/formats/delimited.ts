@@ -35,7 +35,7 @@ export class DelimitedPrefix {
 export function writeRow(batch: Batch, prefix: DelimitedPrefix, source: number, message: RecordCursor, start: number, end: number): void {
   batch.ensure(prefix.maxBytes(message) + end - start + 1);
   prefix.write(batch, source, message);
-  writeBytes(batch, message.bytes, start, end);
+  writeBytes(batch, message, start, end);
   batch.chunk[batch.position++] = 0x0a;
 }
 

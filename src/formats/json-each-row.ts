@@ -1,7 +1,7 @@
 import type { Batch } from '../batching/index.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { UNPROVABLE, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
-import { JSON_ESCAPE_FACTOR, MAX_DIGITS, isSpace, writeBytes, writeInteger, writeJsonString } from './write-text.ts';
+import { bytesOf, JSON_ESCAPE_FACTOR, MAX_DIGITS, isSpace, writeBytes, writeInteger, writeJsonString, type Bytes } from './write-text.ts';
 import { ObjectScanner } from './json-objects.ts';
 
 /**
@@ -16,14 +16,14 @@ import { ObjectScanner } from './json-objects.ts';
  */
 class JsonEachRowWriter implements MessageWriter {
   readonly #fields: readonly CarriedField[];
-  readonly #names: readonly Buffer[];
-  readonly #prefixes = new Map<number, Buffer>();
+  readonly #names: readonly Bytes[];
+  readonly #prefixes: Bytes[] = [];
   readonly #scanner = new ObjectScanner();
   #scanLeft = 0;
 
   constructor(fields: readonly CarriedField[]) {
     this.#fields = fields;
-    this.#names = fields.map((field, i) => Buffer.from(`${i === 0 ? '{' : ','}"${field.name}":`, 'latin1'));
+    this.#names = fields.map((field, i) => bytesOf(Buffer.from(`${i === 0 ? '{' : ','}"${field.name}":`, 'latin1')));
   }
 
   /** The next `messages` messages are scanned object by object: set after an INSERT found a row that no splice accounts for. */
@@ -61,24 +61,24 @@ class JsonEachRowWriter implements MessageWriter {
 
   #writeObject(batch: Batch, source: number, message: RecordCursor, start: number, end: number): void {
     const bytes = message.bytes;
-    const prefix = this.#prefixes.get(source) ?? this.#makePrefix(source);
-    batch.ensure(prefix.length + this.#carriedBytes(message) + end - start + 2);
-    writeBytes(batch, prefix, 0, prefix.length);
+    const prefix = this.#prefixes[source] ?? this.#makePrefix(source);
+    batch.ensure(prefix.bytes.length + this.#carriedBytes(message) + end - start + 2);
+    writeBytes(batch, prefix, 0, prefix.bytes.length);
     for (let i = 1; i < this.#fields.length; i++) {
-      const name = this.#names[i] as Buffer;
-      writeBytes(batch, name, 0, name.length);
+      const name = this.#names[i] as Bytes;
+      writeBytes(batch, name, 0, name.bytes.length);
       writeCarried(batch, (this.#fields[i] as CarriedField).what, message);
     }
     let inner = start + 1;
     while (isSpace(bytes[inner])) inner++;
     if (inner < end - 1) batch.chunk[batch.position++] = 0x2c;
-    writeBytes(batch, bytes, inner, end);
+    writeBytes(batch, message, inner, end);
     batch.chunk[batch.position++] = 0x0a;
   }
 
-  #makePrefix(source: number): Buffer {
-    const prefix = Buffer.concat([this.#names[0] as Buffer, Buffer.from(String(source), 'latin1')]);
-    this.#prefixes.set(source, prefix);
+  #makePrefix(source: number): Bytes {
+    const prefix = bytesOf(Buffer.concat([(this.#names[0] as Bytes).bytes, Buffer.from(String(source), 'latin1')]));
+    this.#prefixes[source] = prefix;
     return prefix;
   }
 
@@ -86,7 +86,7 @@ class JsonEachRowWriter implements MessageWriter {
   #carriedBytes(message: RecordCursor): number {
     let total = 0;
     for (let i = 1; i < this.#fields.length; i++) {
-      total += (this.#names[i] as Buffer).length + carriedBytes((this.#fields[i] as CarriedField).what, message);
+      total += (this.#names[i] as Bytes).bytes.length + carriedBytes((this.#fields[i] as CarriedField).what, message);
     }
     return total;
   }

@@ -1,4 +1,7 @@
 import type { RecordBatch } from '../kafka/index.ts';
+import { viewOf, type Bytes } from './write-text.ts';
+
+const EMPTY = Buffer.alloc(0);
 
 /**
  * Walks the records of one record batch without making an object per record: the fields of the cursor *are* the current record.
@@ -7,8 +10,9 @@ import type { RecordBatch } from '../kafka/index.ts';
  * Record layout (KIP-98, https://kafka.apache.org/documentation/#record): length varint, attributes int8, timestampDelta varlong,
  * offsetDelta varint, keyLength varint, key, valueLength varint, value, headerCount varint, headers; all varints zigzag-coded.
  */
-export class RecordCursor {
+export class RecordCursor implements Bytes {
   bytes: Buffer = EMPTY;
+  view: DataView = viewOf(EMPTY);
   offset = 0;
   /** Milliseconds since the epoch; -1 when the message has none. */
   timestampMs = -1;
@@ -27,6 +31,7 @@ export class RecordCursor {
 
   open(batch: RecordBatch): void {
     this.bytes = batch.records;
+    this.view = viewOf(batch.records);
     this.#next = 0;
     this.#left = batch.recordCount;
     this.#baseOffset = batch.baseOffset;
@@ -120,5 +125,3 @@ export class RecordCursor {
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
 }
-
-const EMPTY = Buffer.alloc(0);

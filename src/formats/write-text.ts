@@ -3,18 +3,38 @@ import type { Batch } from '../batching/index.ts';
 /** Longest decimal rendering of a safe integer with its sign. */
 export const MAX_DIGITS = 17;
 
+/** Bytes with a view that reads four of them at once. */
+export interface Bytes {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+}
+
+export function bytesOf(bytes: Buffer): Bytes {
+  return { bytes, view: viewOf(bytes) };
+}
+
+export function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** Up to so many bytes a loop over words beats the runtime's copy, which makes a view for each call (measured on Node 20). */
+const LOOP_BYTES = 256;
+
 /** Copies `source[start, end)` to the batch's position. The caller has made room. */
-export function writeBytes(batch: Batch, source: Buffer, start: number, end: number): void {
+export function writeBytes(batch: Batch, source: Bytes, start: number, end: number): void {
   const length = end - start;
-  // Below about 40 bytes a plain loop beats the call into the runtime.
-  if (length > 40) {
-    source.copy(batch.chunk, batch.position, start, end);
-  } else {
-    const chunk = batch.chunk;
-    let position = batch.position;
-    for (let i = start; i < end; i++) chunk[position++] = source[i] as number;
+  if (length > LOOP_BYTES) {
+    source.bytes.copy(batch.chunk, batch.position, start, end);
+    batch.position += length;
+    return;
   }
-  batch.position += length;
+  const from = source.view;
+  const to = batch.view;
+  let position = batch.position;
+  let at = start;
+  for (const words = end - 3; at < words; at += 4, position += 4) to.setUint32(position, from.getUint32(at));
+  for (; at < end; at++) to.setUint8(position++, from.getUint8(at));
+  batch.position = position;
 }
 
 /** Writes a safe integer in decimal. */
