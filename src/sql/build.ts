@@ -63,6 +63,9 @@ function value(input: string, span: Span): Value {
 }
 
 function literal(text: string, span: Span): Value | undefined {
+  // Nearly all values look like these; a lexer for each would cost more than the rest of the parse.
+  if (/^'[^'\\]*'$/.test(text)) return { kind: 'string', value: text.slice(1, -1), text, span };
+  if (/^-?\d+$/.test(text)) return { kind: 'number', text, span };
   const lexer = new Lexer(text);
   let depth = 0;
   for (lexer.next(); lexer.is('('); lexer.next()) depth += 1;

@@ -10,6 +10,7 @@ import { isDigit, isHexDigit, isSpace, isWordCharacter } from './characters.ts';
  */
 export type TokenKind = 'end' | 'word' | 'number' | 'string' | 'identifier' | 'symbol' | 'error';
 
+/** The second character of each is one of `=>:|@G`. */
 const LONG_SYMBOLS = ['<=>', '->', '==', '!=', '<=', '>=', '<>', '::', '||', '@@', '\\G'];
 const NOT_CLOSED = 'is not closed';
 
@@ -46,6 +47,12 @@ export class Lexer {
     this.kind = 'end';
   }
 
+  /** Goes on from `position` although an error was met before it. */
+  restartAt(position: number): void {
+    this.reset();
+    this.moveTo(position);
+  }
+
   next(): TokenKind {
     this.start = this.skipSpace(this.end);
     if (this.kind === 'error') return this.kind;
@@ -57,11 +64,11 @@ export class Lexer {
   /** Runs `read` over the tokens that follow and comes back to the present one. */
   lookAhead<T>(read: () => T): T {
     const { kind, start, end } = this;
-    try {
-      return read();
-    } finally {
-      Object.assign(this, { kind, start, end });
-    }
+    const answer = read();
+    this.kind = kind;
+    this.start = start;
+    this.end = end;
+    return answer;
   }
 
   is(symbol: string): boolean {
@@ -244,8 +251,11 @@ export class Lexer {
 
   #readSymbol(at: number): TokenKind {
     const { text } = this;
-    const long = LONG_SYMBOLS.find((symbol) => text.startsWith(symbol, at));
-    if (long !== undefined) return this.#token('symbol', at + long.length);
+    const next = text.charAt(at + 1);
+    if (next !== '' && '=>:|@G'.includes(next)) {
+      const long = LONG_SYMBOLS.find((symbol) => text.startsWith(symbol, at));
+      if (long !== undefined) return this.#token('symbol', at + long.length);
+    }
     // U+2212 is the minus of word processors.
     if ('()[]{},;.+-*/%=<>?:|@^&−'.includes(text.charAt(at))) return this.#token('symbol', at + 1);
     return this.#fail(at, text[at] === '!' ? 'Exclamation mark can only occur in != operator' : 'Unrecognized token');
