@@ -1,0 +1,71 @@
+import test from 'ava';
+import { useGateway, useOwnClickHouse, useStream, waitFor } from '../helpers/index.ts';
+
+const COLUMNS = '(id UInt64, name String)';
+const TARGET = `CREATE TABLE target ${COLUMNS} ENGINE = MergeTree ORDER BY id`;
+const VIEW = 'CREATE MATERIALIZED VIEW view TO target AS SELECT id, name FROM queue';
+
+function rows(from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, i) => JSON.stringify({ id: from + i, name: `n${from + i}` }));
+}
+
+test('a gateway killed in the middle loses nothing: the next one goes on', async (t) => {
+  const first = await useGateway(t);
+  const stream = await useStream(t, { partitions: 3, gateway: first });
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: 'kafka_max_block_size = 500' })}`, TARGET, VIEW);
+  const producing = (async () => {
+    for (let i = 0; i < 20; i++) await stream.kafka.produce(stream.topic, rows(i * 500, (i + 1) * 500));
+  })();
+  await waitFor(async () => Number(await stream.direct('SELECT count() FROM target')) > 1000);
+  await first.kill();
+  await producing;
+  const second = await useGateway(t);
+  t.truthy(second.pid);
+  // The dead member's session has to expire before its partitions are given out again.
+  await waitFor(async () => (await stream.direct('SELECT uniqExact(id) FROM target')) === '10000', { timeoutMs: 90_000 });
+});
+
+test('SIGTERM finishes and commits what is under way, leaves the group and exits with 0', async (t) => {
+  const first = await useGateway(t);
+  const stream = await useStream(t, { partitions: 2, gateway: first });
+  await stream.kafka.produce(stream.topic, rows(0, 3000));
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: 'kafka_max_block_size = 100' })}`, TARGET, VIEW);
+  await waitFor(async () => Number(await stream.direct('SELECT count() FROM target')) > 0);
+  t.is(await first.stop(), 0);
+  t.deepEqual(await stream.kafka.groupMembers(stream.group), []);
+  await useGateway(t);
+  await waitFor(async () => (await stream.direct('SELECT uniqExact(id) FROM target')) === '3000');
+  t.is(await stream.direct('SELECT count() FROM target'), '3000', 'nothing came twice');
+});
+
+test('two gateways share a table’s partitions and no row comes twice', async (t) => {
+  const first = await useGateway(t);
+  const stream = await useStream(t, { partitions: 4, gateway: first });
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
+  await stream.kafka.produce(stream.topic, rows(0, 1000));
+  await waitFor(async () => (await stream.direct('SELECT count() FROM target')) === '1000');
+  const second = await useGateway(t);
+  await waitFor(async () => (await stream.kafka.groupMembers(stream.group)).length === 2);
+  await stream.kafka.produce(stream.topic, rows(1000, 2000));
+  await waitFor(async () => (await stream.direct('SELECT uniqExact(id) FROM target')) === '2000');
+  await second.stop();
+  await stream.kafka.produce(stream.topic, rows(2000, 3000));
+  await waitFor(async () => (await stream.direct('SELECT uniqExact(id) FROM target')) === '3000');
+  t.is(await stream.direct('SELECT count() FROM target'), '3000');
+});
+
+test('a ClickHouse that goes away and comes back gets all rows', async (t) => {
+  const clickHouse = await useOwnClickHouse(t);
+  const gateway = await useGateway(t, { clickHouseUrl: clickHouse.url, clickHouseNativePort: clickHouse.nativePort });
+  const stream = await useStream(t, { gateway });
+  await clickHouse.query(`CREATE DATABASE ${stream.database}`);
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
+  await stream.kafka.produce(stream.topic, rows(0, 100));
+  await stream.answers('SELECT count() FROM target', '100');
+  await clickHouse.kill();
+  await stream.kafka.produce(stream.topic, rows(100, 200));
+  const refused = await t.throwsAsync(stream.sql('SELECT 1'));
+  t.regex(refused.message, /^Code: 210\. DB::Exception: .*\(NETWORK_ERROR\)/s);
+  await clickHouse.restart();
+  await stream.answers('SELECT uniqExact(id) FROM target', '200', 60_000);
+});
