@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { ClickHouseError, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client';
+import { ClickHouseError, ClickHouseLogLevel, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client';
 import { ClickHouseException } from '../errors.ts';
 
 export interface ServiceClientOptions {
@@ -75,6 +75,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     username: options.user,
     password: options.password,
     request_timeout: timeoutMs,
+    // What fails is thrown, and the caller says what it means; the package would print it besides.
+    log: { level: ClickHouseLogLevel.OFF },
     max_open_connections: options.maxConnections ?? 64,
     max_response_headers_size: MAX_RESPONSE_HEADERS_BYTES,
     // A connection that the server may close at any moment is thrown away before it is used: a lost INSERT is not repeated here.
@@ -89,7 +91,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     command: async (sql, settings = {}) => {
       await translated(where, async () => client.command({ query: sql, clickhouse_settings: asSettings(settings) }));
     },
-    insert: async (sql, chunks, settings, insertOptions = {}) => translated(where, async () => insert(client, sql, chunks, settings, insertOptions)),
+    insert: async (sql, chunks, settings, insertOptions = {}) =>
+      translated(where, async () => insert(client, sql, chunks, settings, insertOptions)),
     ping: async () => {
       await repeatedOnce(where, async () => {
         const answer = await client.ping({ select: false });
@@ -162,7 +165,11 @@ function translate(where: string, error: unknown): Error {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const code = (first as NodeJS.ErrnoException | undefined)?.code ?? '';
   const reason = first instanceof Error ? first.message : String(first);
-  return new ClickHouseUnreachable(`no answer from ClickHouse at ${where}: ${reason}`, NOTHING_SENT.has(code) ? 'not applied' : 'unknown', error);
+  return new ClickHouseUnreachable(
+    `no answer from ClickHouse at ${where}: ${reason}`,
+    NOTHING_SENT.has(code) ? 'not applied' : 'unknown',
+    error,
+  );
 }
 
 /** The package leaves the full stop before the name in its message. */

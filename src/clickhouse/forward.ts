@@ -43,7 +43,13 @@ const DRAIN_MS = 2_000;
  * - No answer at all: the client gets exception 210 (NETWORK_ERROR) in the server's own shape, naming the server and the cause.
  * - A kept connection turns out to be closed: sent again if the request is safe to repeat (GET, HEAD or OPTIONS without a body).
  */
-export function forward(upstream: Upstream, client: IncomingMessage, answer: ServerResponse, request: ForwardedRequest, options: AnswerOptions = {}): void {
+export function forward(
+  upstream: Upstream,
+  client: IncomingMessage,
+  answer: ServerResponse,
+  request: ForwardedRequest,
+  options: AnswerOptions = {},
+): void {
   let sent: ClientRequest;
   let attempts = 0;
   let isAnswered = false;

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs, type ClientRequest, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Where the server's HTTP interface is. */
 export interface UpstreamOptions {
@@ -34,6 +35,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
   const agent = isTls ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
   closeBeforeTheServerDoes(agent, idleMs);
+  readOnAfterBrokenWrites(agent);
   const base: ClientRequestArgs & { ca?: string | Buffer } = {
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
@@ -67,5 +69,37 @@ function closeBeforeTheServerDoes(agent: HttpAgent, idleMs: number): void {
     // The agent itself destroys a free socket when its timer fires.
     if (isKept && socket instanceof Socket) socket.setTimeout(idleMs);
     return isKept;
+  };
+}
+
+type WriteDone = (error?: Error | null) => void;
+
+/**
+ * A server that answers in the middle of a body (a wrong password, an unknown table) and closes makes our next write fail, and Node then throws away
+ * the answer that has already come. So a broken write counts as done: what was lost shows on the reading side, after the answer.
+ */
+function readOnAfterBrokenWrites(agent: HttpAgent): void {
+  const internal = agent as unknown as { createConnection(...args: readonly unknown[]): Duplex };
+  const createConnection = internal.createConnection.bind(agent);
+  internal.createConnection = (...args) => {
+    const socket = createConnection(...args);
+    const write = socket._write.bind(socket);
+    const writev = socket._writev?.bind(socket);
+    socket._write = (chunk, encoding, done) => {
+      write(chunk, encoding, unlessBroken(done));
+    };
+    if (writev !== undefined) {
+      socket._writev = (chunks, done) => {
+        writev(chunks, unlessBroken(done));
+      };
+    }
+    return socket;
+  };
+}
+
+function unlessBroken(done: WriteDone): WriteDone {
+  return (error) => {
+    const code = (error as NodeJS.ErrnoException | null | undefined)?.code;
+    done(code === 'EPIPE' || code === 'ECONNRESET' ? null : error);
   };
 }

@@ -73,7 +73,8 @@ function decodeNativeBlocks(bytes: Buffer, limitBytes: number): Buffer {
   while (at + CHECKSUM_BYTES + BLOCK_HEADER_BYTES < bytes.length && unfolded < limitBytes) {
     const start = at + CHECKSUM_BYTES;
     const end = start + bytes.readUInt32LE(start + 1);
-    if (end < start + BLOCK_HEADER_BYTES) throw new Error(`a compressed block of ${end - start} bytes at byte ${at} is shorter than its header`);
+    if (end < start + BLOCK_HEADER_BYTES)
+      throw new Error(`a compressed block of ${end - start} bytes at byte ${at} is shorter than its header`);
     const part = decodeNativeBlock(bytes[start] ?? 0, bytes.subarray(start + BLOCK_HEADER_BYTES, end), limitBytes);
     parts.push(part);
     unfolded += part.length;

@@ -61,7 +61,12 @@ async function handleBody(exchange: Exchange, request: StatementRequest): Promis
   else forwardUnchanged(exchange);
 }
 
-async function handleStatement(exchange: Exchange, request: StatementRequest, statement: ReadStatement, isInUrlOnly: boolean): Promise<void> {
+async function handleStatement(
+  exchange: Exchange,
+  request: StatementRequest,
+  statement: ReadStatement,
+  isInUrlOnly: boolean,
+): Promise<void> {
   const { context, client } = exchange;
   const session = createClientSession(context.upstream, client, exchange.target);
   const { text, isUtf8 } = decodeUtf8(statement.bytes);
@@ -75,7 +80,8 @@ function checked(action: Action, isText: boolean, isWhole: boolean): Action {
   if (action.kind !== 'run') return action;
   if (!isText) return { kind: 'refuse', exception: clickhouseError('BAD_ARGUMENTS', 'The statement is not valid UTF-8') };
   if (isWhole) return action;
-  const text = 'INSERT into a Kafka table with its data in the same text as the statement is not supported by the gateway: put the statement into the URL';
+  const text =
+    'INSERT into a Kafka table with its data in the same text as the statement is not supported by the gateway: put the statement into the URL';
   return { kind: 'refuse', exception: clickhouseError('NOT_IMPLEMENTED', text) };
 }
 
@@ -88,7 +94,9 @@ function act(exchange: Exchange, request: StatementRequest, action: Action, isIn
       runInstead(exchange, request, action.sql, isInUrlOnly, withAfter(action.after));
       return;
     case 'refuse':
-      runInstead(exchange, request, refusalStatement(action.exception), request.body === 'form', { rewriteHead: refusalHead(action.exception) });
+      runInstead(exchange, request, refusalStatement(action.exception), request.body === 'form', {
+        rewriteHead: refusalHead(action.exception),
+      });
   }
 }
 
@@ -118,7 +126,13 @@ function runInstead(exchange: Exchange, request: StatementRequest, sql: string, 
   const size = sizeParameter(request.target, sql);
   if (keepsBody && request.body !== 'none') {
     const target = changeParameters(request.target, (name) => name !== 'query' && !(name in size), { query: sql, ...size });
-    forward(context.upstream, client, answer, { method, target, rawHeaders: client.rawHeaders, body: restOfBody(client, exchange.read) }, options);
+    forward(
+      context.upstream,
+      client,
+      answer,
+      { method, target, rawHeaders: client.rawHeaders, body: restOfBody(client, exchange.read) },
+      options,
+    );
     return;
   }
   const isInUrl = method !== 'POST';
@@ -185,7 +199,11 @@ function whenFailed(exchange: Exchange): (error: unknown) => void {
     }
     const text = error instanceof Error ? error.message : String(error);
     const exception = new ClickHouseException(1002, 'UNKNOWN_EXCEPTION', text);
-    exchange.answer.writeHead(500, { 'Content-Type': 'text/plain; charset=UTF-8', 'X-ClickHouse-Exception-Code': '1002', Connection: 'Close' });
+    exchange.answer.writeHead(500, {
+      'Content-Type': 'text/plain; charset=UTF-8',
+      'X-ClickHouse-Exception-Code': '1002',
+      Connection: 'Close',
+    });
     exchange.answer.end(`${exception.message}\n`);
   };
 }

@@ -12,11 +12,11 @@ export function nothingRead(): ReadBytes {
 }
 
 /**
- * Reads on until `isEnough` says so (asked after every chunk) or the body ends, then leaves the stream paused with everything later still in it.
+ * Reads on until `isEnough` says so (asked before and after every chunk) or the body ends, then leaves the stream paused with everything later still in it.
  * Rejects when the client goes away.
  */
 export async function readMore(client: IncomingMessage, read: ReadBytes, isEnough: () => boolean): Promise<void> {
-  if (read.ended) return;
+  if (read.ended || isEnough()) return;
   await new Promise<void>((resolve, reject) => {
     const stop = (): void => {
       client.pause();
@@ -41,6 +41,12 @@ export async function readMore(client: IncomingMessage, read: ReadBytes, isEnoug
     client.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onGone);
     client.resume();
   });
+}
+
+/** Waits for one chunk more, or the end. */
+export async function readOneChunk(client: IncomingMessage, read: ReadBytes): Promise<void> {
+  const count = read.chunks.length;
+  await readMore(client, read, () => read.chunks.length > count);
 }
 
 /** The client closed its connection while its statement was being read: nobody is left to be answered. */

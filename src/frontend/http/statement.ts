@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Dispatcher } from '../../query/types.ts';
 import { decodePrefix, isPlain } from './body-coding.ts';
-import { readMore, type ReadBytes } from './peek.ts';
+import { readMore, readOneChunk, type ReadBytes } from './peek.ts';
 import type { StatementRequest } from './request.ts';
 
 const FIRST_HEAD_BYTES = 1024;
@@ -31,7 +31,7 @@ export async function classifyBody(
     if (decision !== 'more') return decision;
     if (isLonger) headBytes *= HEAD_GROWTH;
     else if (read.ended) return 'forward';
-    else await readMore(client, read, () => true);
+    else await readOneChunk(client, read);
   }
 }
 
@@ -42,6 +42,7 @@ export async function readStatement(
   read: ReadBytes,
   limitBytes: number,
 ): Promise<ReadStatement | undefined> {
+  await readMore(client, read, () => read.bytes >= FIRST_HEAD_BYTES);
   const head = decodeStatement(request, read, FIRST_HEAD_BYTES);
   const limit = head !== undefined && isInsert(head) ? INSERT_HEAD_BYTES : limitBytes;
   await readMore(client, read, () => read.bytes > limit);

@@ -1,0 +1,108 @@
+import { Agent, request, type IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import type { ExecutionContext } from 'ava';
+
+export interface TestRequest {
+  readonly method?: string;
+  readonly target: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer | string | Readable;
+}
+
+export interface TestAnswer {
+  readonly status: number;
+  readonly reason: string;
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+  /** The connection broke before the end of the answer. */
+  readonly isCutOff: boolean;
+}
+
+/** One request over a connection of its own (or of `agent`), its answer as it came. */
+export async function send(url: string, wanted: TestRequest, agent: Agent | false = false): Promise<TestAnswer> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      host: hostname,
+      port,
+      agent,
+      method: wanted.method ?? 'GET',
+      path: wanted.target,
+      headers: { ...wanted.headers },
+    });
+    sent.on('error', reject);
+    sent.on('response', (received) => {
+      void collect(received).then(resolve, reject);
+    });
+    if (wanted.body instanceof Readable) wanted.body.pipe(sent);
+    else sent.end(wanted.body);
+  });
+}
+
+async function collect(received: IncomingMessage): Promise<TestAnswer> {
+  const chunks: Buffer[] = [];
+  let isCutOff = false;
+  try {
+    for await (const chunk of received) chunks.push(chunk as Buffer);
+  } catch {
+    isCutOff = true;
+  }
+  const { statusCode = 0, statusMessage = '', rawHeaders } = received;
+  return { status: statusCode, reason: statusMessage, rawHeaders, body: Buffer.concat(chunks), isCutOff };
+}
+
+export function header(answer: TestAnswer, name: string): string | undefined {
+  const at = answer.rawHeaders.findIndex((text, i) => i % 2 === 0 && text.toLowerCase() === name.toLowerCase());
+  return at === -1 ? undefined : answer.rawHeaders[at + 1];
+}
+
+/** Sends the same request to the server and to the gateway and asserts that nothing but time and chance tells the answers apart. */
+export async function assertSameAnswer(
+  t: ExecutionContext,
+  serverUrl: string,
+  gatewayUrl: string,
+  wanted: TestRequest,
+): Promise<TestAnswer> {
+  const direct = await send(serverUrl, wanted);
+  const through = await send(gatewayUrl, wanted);
+  t.deepEqual(comparable(through), comparable(direct), `${wanted.method ?? 'GET'} ${wanted.target.slice(0, 200)}`);
+  return through;
+}
+
+function comparable(answer: TestAnswer): unknown {
+  const headers = [];
+  for (let i = 0; i < answer.rawHeaders.length; i += 2)
+    headers.push(`${answer.rawHeaders[i]}: ${steady(answer.rawHeaders[i] ?? '', answer.rawHeaders[i + 1] ?? '')}`);
+  return { status: answer.status, reason: answer.reason, headers, body: answer.body.toString('latin1'), isCutOff: answer.isCutOff };
+}
+
+/** A header's value without what differs between two equal requests. */
+function steady(name: string, value: string): string {
+  switch (name.toLowerCase()) {
+    case 'date':
+    case 'x-clickhouse-query-id':
+    case 'x-clickhouse-exception-tag':
+      return '(differs)';
+    case 'keep-alive':
+      return value.replace(/max=\d+/, 'max=N');
+    case 'x-clickhouse-summary':
+    case 'x-clickhouse-progress':
+      return value.replace(/"(elapsed_ns|memory_usage)":"\d+"/g, '"$1":"N"');
+    default:
+      return value;
+  }
+}
+
+/** A text in one of the encodings that the server can write (`native`: its own compressed blocks), encoded by itself. */
+export async function encodeByServer(url: string, text: string, encoding: string): Promise<Buffer> {
+  const literal = text.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
+  const target = encoding === 'native' ? '/?compress=1' : '/?enable_http_compression=1';
+  const answer = await send(url, {
+    method: 'POST',
+    target,
+    headers: { 'Accept-Encoding': encoding },
+    body: `SELECT '${literal}' FORMAT RawBLOB`,
+  });
+  if (answer.status !== 200) throw new Error(answer.body.toString());
+  return answer.body;
+}

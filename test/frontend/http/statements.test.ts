@@ -1,0 +1,274 @@
+import { Readable } from 'node:stream';
+import test from 'ava';
+import { clickhouseError } from '../../../src/errors.ts';
+import { useClickHouse, useDatabase, useOwnClickHouse } from '../../helpers/index.ts';
+import { encodeByServer, header, send, type TestAnswer } from './helpers/exchange.ts';
+import { markedDispatcher, refuseWithBadArguments, runUnmarked, useFrontEnd } from './helpers/front-end.ts';
+
+const text = (answer: TestAnswer): string => answer.body.toString();
+
+test('a statement of ours is replaced wherever it stands: URL, body, both, GET, POST or HEAD', async (t) => {
+  const dispatcher = markedDispatcher(runUnmarked);
+  const { url } = await useFrontEnd(t, { dispatcher });
+  t.is(text(await send(url, { target: '/?query=%20MARKED%20SELECT%201' })), '1\n');
+  t.is(text(await send(url, { method: 'POST', target: '/', body: 'MARKED SELECT 2' })), '2\n');
+  t.is(text(await send(url, { method: 'POST', target: '/?query=MARKED%20SELECT', body: '3' })), '3\n');
+  t.is(text(await send(url, { target: '/?query=MARKED%20SELECT', body: '4', headers: { 'Content-Length': '1' } })), '4\n');
+  t.is((await send(url, { method: 'HEAD', target: '/?query=MARKED%20SELECT%205' })).status, 200);
+  t.deepEqual(dispatcher.statements, [' MARKED SELECT 1', 'MARKED SELECT 2', 'MARKED SELECT\n3', 'MARKED SELECT\n4', 'MARKED SELECT 5']);
+});
+
+test('a replaced statement keeps the parameters, settings, format and query id of the request', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  const parameters = 'param_a=7&limit=2&default_format=JSONCompactEachRow&query_id=mine-1';
+  const answer = await send(url, { method: 'POST', target: `/?${parameters}`, body: 'MARKED SELECT {a:Int8} FROM numbers(5)' });
+  t.is(text(answer), '[7]\n[7]\n');
+  t.is(header(answer, 'X-ClickHouse-Query-Id'), 'mine-1');
+});
+
+for (const encoding of ['gzip', 'deflate', 'br', 'zstd', 'lz4', 'native']) {
+  test(`a statement of ours is seen in a body in ${encoding}`, async (t) => {
+    const server = await useClickHouse(t);
+    const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+    const statement = `MARKED SELECT arraySum([${Array.from({ length: 20_000 }, (_, i) => i * i).join(',')}])`;
+    const body = await encodeByServer(server.url, statement, encoding);
+    const wanted = encoding === 'native' ? { target: '/?decompress=1' } : { target: '/', headers: { 'Content-Encoding': encoding } };
+    t.is(text(await send(url, { method: 'POST', body, ...wanted })), '2666466670000\n');
+  });
+}
+
+test('a statement of ours is seen however slowly its first bytes come', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  const body = Readable.from(['M', 'AR', 'KED', ' SEL', 'ECT 1'].map((part) => Buffer.from(part)));
+  t.is(text(await send(url, { method: 'POST', target: '/', body })), '1\n');
+});
+
+test('a statement that only begins like ours is forwarded with every byte that was read', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  const body = Readable.from(['M', 'ARKE', 'T + 1'].map((part) => Buffer.from(part)));
+  t.regex(text(await send(url, { method: 'POST', target: '/', body })), /MARKET/);
+  const whole = await send(url, { method: 'POST', target: '/', body: 'MARKED SELECT 1' });
+  t.is(text(whole), '1\n');
+});
+
+test('a statement that the dispatcher leaves alone is forwarded as it came, encoding included', async (t) => {
+  const server = await useClickHouse(t);
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(() => ({ kind: 'forward' })) });
+  const body = await encodeByServer(server.url, 'MARKED', 'zstd');
+  const answer = await send(url, { method: 'POST', target: '/', body, headers: { 'Content-Encoding': 'zstd' } });
+  t.regex(text(answer), /MARKED/);
+});
+
+test('a longer text of ours is within max_query_size, whatever the client set', async (t) => {
+  const { url } = await useFrontEnd(t, {
+    dispatcher: markedDispatcher(() => ({ kind: 'run', sql: `SELECT length('${'x'.repeat(400_000)}')` })),
+  });
+  t.is(text(await send(url, { method: 'POST', target: '/', body: 'MARKED' })), '400000\n');
+  t.is(text(await send(url, { method: 'POST', target: '/?max_query_size=300', body: 'MARKED' })), '400000\n');
+});
+
+test('what is too long for a statement is forwarded, and the server says so', async (t) => {
+  const dispatcher = markedDispatcher(runUnmarked);
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const answer = await send(url, { method: 'POST', target: '/', body: `MARKED ${'x'.repeat(3_000_000)}` });
+  t.regex(text(answer), /^Code: 62\. DB::Exception: Max query size exceeded/);
+  t.deepEqual(dispatcher.statements, []);
+});
+
+test('a statement of ours of 1 MB is read whole', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  t.is(text(await send(url, { method: 'POST', target: '/', body: `MARKED SELECT length('${'x'.repeat(1_000_000)}')` })), '1000000\n');
+});
+
+test('a statement of ours that is not UTF-8 is refused with a sentence', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  const answer = await send(url, { method: 'POST', target: '/', body: Buffer.from("MARKED SELECT '\xff'", 'latin1') });
+  t.is(text(answer), 'Code: 36. DB::Exception: The statement is not valid UTF-8. (BAD_ARGUMENTS) (version 26.7.2.1)\n');
+});
+
+test('of an INSERT only the head is given to the dispatcher, and its data are not held back', async (t) => {
+  const { url } = await useFrontEnd(t, {
+    dispatcher: {
+      classify: () => 'whole',
+      dispatch: async (statement) => Promise.resolve({ kind: 'run', sql: statement.replace('ours', 'theirs') }),
+    },
+  });
+  const server = await useClickHouse(t);
+  const database = await useDatabase(t);
+  await server.query(`CREATE TABLE ${database}.theirs (a UInt64) ENGINE = Memory`);
+  const rows = Buffer.from(Array.from({ length: 100_000 }, (_, i) => `${i}\n`).join(''));
+  const target = `/?query=${encodeURIComponent(`INSERT INTO ${database}.ours FORMAT TSV`)}`;
+  t.is((await send(url, { method: 'POST', target, body: rows })).status, 200);
+  t.is(await server.query(`SELECT count() FROM ${database}.theirs`), '100000');
+  const inBody = await send(url, {
+    method: 'POST',
+    target: '/',
+    body: Buffer.concat([Buffer.from(`INSERT INTO ${database}.ours FORMAT TSV\n`), rows]),
+  });
+  t.regex(text(inBody), /^Code: 48\. DB::Exception: INSERT into a Kafka table with its data in the same text/);
+});
+
+test('what follows a success is done before the client has the whole answer, and not after an error', async (t) => {
+  const events: string[] = [];
+  const after = async (): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve));
+    events.push('after');
+  };
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher((statement) => ({ ...runUnmarked(statement), after }) as never) });
+  t.is(text(await send(url, { method: 'POST', target: '/', body: 'MARKED SELECT 1' })), '1\n');
+  events.push('answered');
+  t.is((await send(url, { method: 'POST', target: '/', body: 'MARKED SELECT nope' })).status, 404);
+  events.push('answered');
+  t.is((await send(url, { method: 'POST', target: '/', body: 'MARKED CREATE TEMPORARY TABLE t (a Int8)&' })).status, 400);
+  t.deepEqual(events, ['after', 'answered', 'answered']);
+});
+
+test("a refusal looks like the server's own error", async (t) => {
+  const server = await useClickHouse(t);
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(refuseWithBadArguments) });
+  // The server's own answer of the same code.
+  const real = await send(server.url, {
+    method: 'POST',
+    target: '/?query_id=same',
+    body: "SELECT throwIf(1, 'x', 36::Int16) SETTINGS allow_custom_error_code_in_throwif = 1 FORMAT Null",
+  });
+  for (const [method, target, body] of [
+    ['GET', '/?query=MARKED&query_id=same', ''],
+    ['POST', '/?query_id=same', 'MARKED'],
+  ] as const) {
+    const answer = await send(url, { method, target, ...(body === '' ? {} : { body }) });
+    t.is(answer.status, 400);
+    t.is(answer.reason, 'Bad Request');
+    t.is(text(answer), "Code: 36. DB::Exception: It's refused\\here. (BAD_ARGUMENTS) (version 26.7.2.1)\n");
+    t.is(header(answer, 'X-ClickHouse-Exception-Code'), '36');
+    t.is(header(answer, 'X-ClickHouse-Query-Id'), 'same');
+    const names = (from: TestAnswer): string[] => from.rawHeaders.filter((name, i) => i % 2 === 0 && name !== 'X-ClickHouse-Format');
+    t.deepEqual(names(answer), names(real));
+  }
+});
+
+test('a refusal comes in the encoding the client asked for', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(refuseWithBadArguments) });
+  const answer = await send(url, { target: '/?query=MARKED&enable_http_compression=1', headers: { 'Accept-Encoding': 'gzip' } });
+  t.is(header(answer, 'Content-Encoding'), 'gzip');
+  t.is(answer.status, 400);
+});
+
+test("statuses of refusals are the server's", async (t) => {
+  for (const [name, status, reason] of [
+    ['UNKNOWN_TABLE', 404, 'Not Found'],
+    ['NOT_IMPLEMENTED', 501, 'Not Implemented'],
+    ['QUERY_NOT_ALLOWED', 500, 'Internal Server Error'],
+    ['ACCESS_DENIED', 403, 'Forbidden'],
+  ] as const) {
+    const { url } = await useFrontEnd(t, {
+      dispatcher: markedDispatcher(() => ({ kind: 'refuse', exception: clickhouseError(name, 'No') })),
+    });
+    const answer = await send(url, { target: '/?query=MARKED' });
+    t.is(answer.status, status);
+    t.is(answer.reason, reason);
+  }
+});
+
+test('credentials are checked before a refusal, in every way they can come', async (t) => {
+  const server = await useOwnClickHouse(t, {
+    profilesXml: '<only_reads><readonly>1</readonly></only_reads>',
+    usersXml: `<alice><password>pässwörd&amp;</password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota></alice>
+      <reader><password>r</password><networks><ip>::/0</ip></networks><profile>only_reads</profile><quota>default</quota><grants><query>GRANT SELECT ON default.*</query></grants></reader>`,
+  });
+  const helped: string[] = [];
+  const dispatcher = markedDispatcher(async (_statement, session) => {
+    helped.push((await session.query('SELECT currentUser(), currentDatabase()')).flat().join(' '));
+    return refuseWithBadArguments();
+  });
+  const refusing = await useFrontEnd(t, {
+    upstream: { url: server.url },
+    dispatcher: { classify: dispatcher.classify, dispatch: async () => Promise.resolve(refuseWithBadArguments()) },
+  });
+  const helping = await useFrontEnd(t, { upstream: { url: server.url }, dispatcher });
+  const password = 'pässwörd&';
+  const basic = (user: string, key: string): Record<string, string> => ({
+    Authorization: `Basic ${Buffer.from(`${user}:${key}`).toString('base64')}`,
+  });
+  const utf8 = (value: string): string => Buffer.from(value).toString('latin1');
+  const good = [
+    { target: `/?query=MARKED&user=alice&password=${encodeURIComponent(password)}&database=system` },
+    { target: '/?query=MARKED&database=system', headers: basic('alice', password) },
+    {
+      target: '/?query=MARKED',
+      headers: { 'X-ClickHouse-User': 'alice', 'X-ClickHouse-Key': utf8(password), 'X-ClickHouse-Database': 'system' },
+    },
+  ];
+  for (const wanted of good) {
+    t.is(header(await send(refusing.url, wanted), 'X-ClickHouse-Exception-Code'), '36');
+    t.is(header(await send(helping.url, wanted), 'X-ClickHouse-Exception-Code'), '36');
+    t.is(
+      (await send(refusing.url, { ...wanted, target: wanted.target.replace('MARKED', 'SELECT%20currentUser()') })).body.toString(),
+      'alice\n',
+    );
+  }
+  t.deepEqual(
+    helped,
+    good.map(() => 'alice system'),
+  );
+  const bad = [
+    { target: '/?query=MARKED&user=alice&password=no' },
+    { target: '/?query=MARKED', headers: basic('alice', 'no') },
+    { target: '/?query=MARKED', headers: { 'X-ClickHouse-User': 'alice', 'X-ClickHouse-Key': 'no' } },
+  ];
+  for (const wanted of bad) {
+    const direct = await send(server.url, { ...wanted, target: wanted.target.replace('MARKED', 'SELECT%201') });
+    const through = await send(refusing.url, wanted);
+    t.is(through.status, 403);
+    t.is(text(through), text(direct));
+  }
+  const reader = await send(refusing.url, { target: '/?query=MARKED', headers: basic('reader', 'r') });
+  t.is(header(reader, 'X-ClickHouse-Exception-Code'), '36');
+  const readerHelped = await send(helping.url, { target: '/?query=MARKED', headers: basic('reader', 'r') });
+  t.is(header(readerHelped, 'X-ClickHouse-Exception-Code'), '36');
+});
+
+test('helper queries run in the session of the client and leave it usable', async (t) => {
+  const answers: string[][][] = [];
+  const dispatcher = markedDispatcher(async (statement, session) => {
+    answers.push(await session.query("SELECT a, 'x\ty\\n' FROM tmp"));
+    return runUnmarked(statement);
+  });
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const target = '/?session_id=helped-1&session_timeout=30';
+  await send(url, { method: 'POST', target, body: 'CREATE TEMPORARY TABLE tmp AS SELECT 18446744073709551615 AS a' });
+  for (let i = 0; i < 20; i += 1) t.is(text(await send(url, { method: 'POST', target, body: 'MARKED SELECT count() FROM tmp' })), '1\n');
+  t.deepEqual(answers[0], [['18446744073709551615', 'x\ty\n']]);
+  t.is(answers.length, 20);
+});
+
+test("a helper query that the server refuses throws the server's exception", async (t) => {
+  const dispatcher = markedDispatcher(async (_statement, session) => {
+    const error = await session.query('SELECT nope').then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    return { kind: 'refuse', exception: error as never };
+  });
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const answer = await send(url, { target: '/?query=MARKED' });
+  t.is(answer.status, 404);
+  t.regex(
+    text(answer),
+    /^Code: 47\. DB::Exception: Unknown expression identifier `nope` in scope SELECT nope.*\. \(UNKNOWN_IDENTIFIER\) \(version /,
+  );
+});
+
+test('a mistake in the dispatcher is an error answer, and the next request works', async (t) => {
+  let calls = 0;
+  const dispatcher = markedDispatcher(() => {
+    calls += 1;
+    throw new Error('a mistake');
+  });
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const answer = await send(url, { method: 'POST', target: '/', body: 'MARKED' });
+  t.is(answer.status, 500);
+  t.is(text(answer), 'Code: 1002. DB::Exception: a mistake. (UNKNOWN_EXCEPTION)\n');
+  t.is(text(await send(url, { target: '/?query=SELECT%201' })), '1\n');
+  t.is(calls, 1);
+});
