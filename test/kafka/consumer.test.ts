@@ -335,6 +335,8 @@ async function deleteRecordsBefore(t: ExecutionContext, topic: string, offset: s
   const { brokers } = await useKafka(t);
   const admin = new kafkajs.Kafka({ brokers: [brokers], logLevel: kafkajs.logLevel.NOTHING }).admin();
   await admin.connect();
+  // Loads the topic's leaders, which the deletion takes for known.
+  await admin.fetchTopicOffsets(topic);
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset }] });
   await admin.disconnect();
 }
