@@ -14,6 +14,6 @@ export {
 export { landingStatement, type LandingTable } from './landing-table.ts';
 export { tableOptions } from './options.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
-export { engineText, showCreateText, visibleElements, withoutSecrets } from './show-create.ts';
+export { engineText, showCreateText, visibleElements, withoutSecrets, withSecrets } from './show-create.ts';
 export type { KafkaTableOptions } from './types.ts';
 export { isVirtualColumn, MESSAGE_COLUMNS, VIRTUAL_COLUMNS, type VirtualColumn } from './virtual-columns.ts';

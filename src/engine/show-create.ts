@@ -1,4 +1,4 @@
-import { parseStatement, quoteString, textOf, type CreateTable, type SettingAssignment } from '../sql/index.ts';
+import { parseStatement, quoteString, replaceSpan, splice, textOf, type CreateTable, type SettingAssignment } from '../sql/index.ts';
 import type { Ask } from './ask.ts';
 import type { Definition } from './definition.ts';
 import { settingText } from './read-settings.ts';
@@ -38,6 +38,17 @@ export function withoutSecrets(text: string, create: CreateTable): string {
       `${masked.slice(0, value.span.start)}${quoteString(maskSecret(name, value.value))}${masked.slice(value.span.end)}`,
     text,
   );
+}
+
+/** `engine` of a definition, with the values of its secret settings written in again, so that it can be run. */
+export function withSecrets(engine: string, secrets: Readonly<Record<string, string>>): string {
+  const head = 'CREATE TABLE t (c Int8) ';
+  const parsed = parseStatement(head + engine);
+  if (!parsed.ok || parsed.statement.kind !== 'create-table') throw new TypeError('the engine of a definition cannot be read');
+  const edits = parsed.statement.settings
+    .flatMap(({ assignments }) => assignments)
+    .flatMap(({ name, value }) => (secrets[name] === undefined ? [] : [replaceSpan(value.span, quoteString(secrets[name]))]));
+  return splice(head + engine, edits).slice(head.length);
 }
 
 /**

@@ -1,0 +1,78 @@
+import { firstWords, mentionsIdentifier, parseStatement } from '../sql/index.ts';
+
+type Answer = 'forward' | 'more' | 'whole';
+
+/** Statements about tables and views: few and short, so they are read whole. */
+const ABOUT_TABLES: ReadonlySet<string> = new Set([
+  'CREATE',
+  'REPLACE',
+  'ATTACH',
+  'DROP',
+  'DETACH',
+  'RENAME',
+  'EXCHANGE',
+  'TRUNCATE',
+  'UNDROP',
+  'ALTER',
+  'DESCRIBE',
+  'DESC',
+  'OPTIMIZE',
+  'CHECK',
+  'DELETE',
+  'UPDATE',
+]);
+/** `SHOW TABLE t` is SHOW CREATE TABLE without its second word. */
+const SHOWS_A_TABLE: ReadonlySet<string> = new Set(['CREATE', 'TABLE', 'TEMPORARY', 'VIEW', 'DICTIONARY', 'DATABASE']);
+const READS: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'FROM']);
+
+/** Longest text in front of an INSERT's table name or its data that is waited for, in bytes: what is longer is nobody's statement. */
+const MAX_INSERT_HEAD_BYTES = 16_384;
+
+/**
+ * The answer of `Dispatcher.classify`. `names` are the managed tables' names as latin1 text, like `head`: bytes of UTF-8 as characters,
+ * so that no statement has to be decoded to be found not ours.
+ */
+export function classify(head: string, isComplete: boolean, names: ReadonlySet<string>): Answer {
+  const { words, needsMore } = firstWords(head, 2);
+  const [first, second] = words;
+  if (first === undefined || (needsMore && words.length === 1))
+    return needsMore && !isComplete ? 'more' : classifyWords(head, isComplete, names, first, second);
+  return classifyWords(head, isComplete, names, first, second);
+}
+
+function classifyWords(head: string, isComplete: boolean, names: ReadonlySet<string>, first?: string, second?: string): Answer {
+  if (first === undefined) return 'forward';
+  if (ABOUT_TABLES.has(first)) return 'whole';
+  if (first === 'SHOW') return second !== undefined && SHOWS_A_TABLE.has(second) ? 'whole' : 'forward';
+  if (names.size === 0) return 'forward';
+  if (READS.has(first)) return classifyRead(head, isComplete, names);
+  return first === 'INSERT' ? classifyInsert(head, isComplete, names) : 'forward';
+}
+
+/** A query is small beside its answer: one that is longer than the head is read to its end. */
+function classifyRead(head: string, isComplete: boolean, names: ReadonlySet<string>): Answer {
+  return !isComplete || mentionsIdentifier(head, names) ? 'whole' : 'forward';
+}
+
+/** Data must stream, so only an INSERT into a managed table or from a SELECT that may read one is read whole. */
+function classifyInsert(head: string, isComplete: boolean, names: ReadonlySet<string>): Answer {
+  const parsed = parseStatement(head);
+  const name = parsed.ok && parsed.statement.kind === 'insert' ? parsed.statement.name : undefined;
+  if (name !== undefined && (isComplete || name.span.end < head.length)) {
+    if (names.has(name.table)) return 'whole';
+    const source = insertSource(head.slice(name.span.end));
+    if (source === 'select') return classifyRead(head, isComplete, names);
+    if (source === 'data') return 'forward';
+  }
+  return isComplete || head.length > MAX_INSERT_HEAD_BYTES ? 'forward' : 'more';
+}
+
+const COLUMN_LIST = /^\s*\((?:[^()'"`]|\([^()]*\)|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*")*\)/s;
+
+/** What follows the table of an INSERT: a SELECT or data. Undefined while neither word has come. */
+export function insertSource(behindName: string): 'select' | 'data' | undefined {
+  const rest = behindName.replace(COLUMN_LIST, ' ');
+  const [word] = /\b(?:SELECT|WITH|VALUES|FORMAT|FROM)\b(?=[^A-Za-z0-9_])/i.exec(rest) ?? [];
+  if (word === undefined) return undefined;
+  return /^(?:SELECT|WITH)$/i.test(word) ? 'select' : 'data';
+}

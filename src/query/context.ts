@@ -1,0 +1,100 @@
+import type { Catalog } from '../catalog/index.ts';
+import { isDefinition } from '../engine/index.ts';
+import type { Logger } from '../logger.ts';
+import { parseStatement, quoteIdentifier, quoteString, type TableName } from '../sql/index.ts';
+import type { Action, AfterSuccess, ClientSession } from './types.ts';
+
+export interface TableId {
+  readonly database: string;
+  readonly table: string;
+}
+
+export interface DispatcherOptions {
+  readonly catalog: Pick<Catalog, 'names' | 'find' | 'tables'>;
+  /** Reads the catalog again and starts, stops or changes streams. Never rejects. */
+  readonly reconcile: () => Promise<void>;
+  /** Called before a view on these tables is made or changed: its first rows must carry every virtual column. Never rejects. */
+  readonly prepareForViewChange?: (tables: readonly TableId[]) => Promise<void>;
+  /** Seals secrets in definitions; without it statements with secrets are refused. */
+  readonly secretKey?: string | undefined;
+  readonly logger: Logger;
+}
+
+/** What the statements' files get: the statement's text, who asks, and the gateway behind. */
+export interface StatementContext {
+  readonly text: string;
+  readonly session: ClientSession;
+  readonly options: DispatcherOptions;
+}
+
+/** Sends the client's own statement on, and looks at the tables again once it succeeded. */
+export function forwardAndReconcile({ options }: StatementContext): Action {
+  return { kind: 'forward', after: reconcileOf(options) };
+}
+
+export function reconcileOf({ reconcile }: DispatcherOptions): AfterSuccess {
+  return async () => reconcile();
+}
+
+/** The database of a name as the client means it; asks the server only when the name has none. */
+export async function databaseOf(name: TableName, session: ClientSession): Promise<string> {
+  if (name.database !== undefined) return name.database;
+  const [[database = ''] = []] = await session.query('SELECT currentDatabase()');
+  return database;
+}
+
+/** The catalog's entry for a name, or undefined. The server is asked only when some managed table is called so. */
+export async function findManaged(name: TableName, { options, session }: StatementContext): Promise<TableId | undefined> {
+  if (!options.catalog.names().has(name.table)) return undefined;
+  return options.catalog.find(await databaseOf(name, session), name.table);
+}
+
+/** A landing table as the server describes it to the client now. */
+export interface LandingRead {
+  /** The answer of SHOW CREATE TABLE. */
+  readonly statement: string;
+  /** The comment with the definition. */
+  readonly comment: string;
+}
+
+/**
+ * The landing table of that name, read from the server and not from the catalog: another gateway may have made it a moment ago, and a
+ * detached one is not in the catalog. Undefined when there is no such table, it is not ours, or the client may not see it: then the
+ * server answers for itself.
+ */
+export async function readLanding(name: TableName, session: ClientSession): Promise<LandingRead | undefined> {
+  if (name.hasParameter) return undefined;
+  try {
+    const [[statement = ''] = []] = await session.query(`SHOW CREATE TABLE ${printedName(name)}`);
+    const comment = commentOf(statement);
+    return comment === undefined ? undefined : { statement, comment };
+  } catch {
+    // Whatever the server says to this, it says to the client's own statement as well.
+    return undefined;
+  }
+}
+
+function commentOf(statement: string): string | undefined {
+  if (!statement.includes('COMMENT')) return undefined;
+  const parsed = parseStatement(statement);
+  if (!parsed.ok || parsed.statement.kind !== 'create-table') return undefined;
+  const comment = parsed.statement.comment?.value;
+  return comment !== undefined && isDefinition(comment) ? comment : undefined;
+}
+
+export function printedName({ database, table }: Pick<TableName, 'database' | 'table'>): string {
+  return database === undefined ? quoteIdentifier(table) : `${quoteIdentifier(database)}.${quoteIdentifier(table)}`;
+}
+
+/** A query that gives `rows` of text under these column names, with the client's own FORMAT and SETTINGS (`tail`) behind it. */
+export function selectRows(
+  columns: readonly { readonly name: string; readonly isNumber?: boolean }[],
+  rows: readonly (readonly string[])[],
+  tail: string,
+): string {
+  const tuples = rows.map(
+    (row) => `(${row.map((value, index) => (columns[index]?.isNumber ? `toUInt8(${value})` : quoteString(value))).join(', ')})`,
+  );
+  const names = columns.map(({ name }, index) => `r.${index + 1} AS ${quoteIdentifier(name)}`);
+  return `SELECT ${names.join(', ')} FROM (SELECT arrayJoin([${tuples.join(', ')}]) AS r) ${tail}`;
+}

@@ -1,0 +1,108 @@
+import { ClickHouseException, clickhouseError } from '../errors.ts';
+import { firstWords, mentionsKafkaEngine, parseStatement, type ParseResult, type Statement } from '../sql/index.ts';
+import { classify } from './classify.ts';
+import { forwardAndReconcile, type DispatcherOptions, type StatementContext } from './context.ts';
+import { alter } from './statements/alter.ts';
+import { createTable } from './statements/create-kafka-table.ts';
+import { createView } from './statements/create-materialized-view.ts';
+import { describe } from './statements/describe.ts';
+import { dropOrMove } from './statements/drop.ts';
+import { insert } from './statements/insert.ts';
+import { select } from './statements/select.ts';
+import { showCreate } from './statements/show-create.ts';
+import { tableCommand } from './statements/table-command.ts';
+import type { Action, ClientSession, Dispatcher } from './types.ts';
+
+/** The one place where statements of both front ends are decided. */
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const latin1Names = memoize((names: ReadonlySet<string>) => new Set([...names].map((name) => Buffer.from(name).toString('latin1'))));
+  return {
+    classify: (head, complete) => classify(head, complete, latin1Names(options.catalog.names())),
+    dispatch: async (text, session) => {
+      try {
+        return await dispatch({ text, session, options });
+      } catch (error) {
+        return { kind: 'refuse', exception: asException(error, options) };
+      }
+    },
+  };
+}
+
+async function dispatch(context: StatementContext): Promise<Action> {
+  const parsed = parseStatement(context.text);
+  return parsed.ok ? dispatchStatement(parsed.statement, context) : dispatchUnread(parsed, context);
+}
+
+async function dispatchStatement(statement: Statement, context: StatementContext): Promise<Action> {
+  switch (statement.kind) {
+    case 'create-table':
+      return createTable(statement, context);
+    case 'create-view':
+      return createView(statement, context);
+    case 'drop':
+    case 'attach':
+    case 'rename':
+      return dropOrMove(statement, context);
+    case 'show-create':
+      return showCreate(statement, context);
+    case 'describe':
+      return describe(statement, context);
+    case 'exists':
+      return { kind: 'forward' };
+    case 'alter':
+      return alter(statement, context);
+    case 'optimize':
+    case 'check':
+    case 'delete':
+    case 'update':
+      return tableCommand(statement, context);
+    case 'insert':
+      return insert(statement, context);
+  }
+}
+
+/** A statement the grammar does not know: a query, or something that may still be about tables. Only a Kafka table must not slip through. */
+async function dispatchUnread(parsed: ParseResult & { ok: false }, context: StatementContext): Promise<Action> {
+  const [first = ''] = firstWords(context.text, 1).words;
+  if (first === 'SELECT' || first === 'WITH' || first === 'FROM') return select(context.text, context);
+  if (/^(?:CREATE|REPLACE|ATTACH)$/.test(first) && mentionsKafkaEngine(context.text)) return refuseUnread(parsed, context);
+  return forwardAndReconcile(context);
+}
+
+/** The server's parser decides whose fault it is. */
+async function refuseUnread({ line, column }: ParseResult & { ok: false }, { text, session }: StatementContext): Promise<Action> {
+  try {
+    await session.query(`${EXPLAIN}${text}`);
+  } catch (error) {
+    if (error instanceof ClickHouseException) return { kind: 'refuse', exception: withoutExplain(error) };
+    throw error;
+  }
+  const what = `The gateway cannot read this CREATE TABLE … ENGINE = Kafka at line ${line}, column ${column}`;
+  return { kind: 'refuse', exception: clickhouseError('NOT_IMPLEMENTED', what) };
+}
+
+const EXPLAIN = 'EXPLAIN AST ';
+
+/** The exception with the positions of the client's own text. */
+function withoutExplain({ code, exceptionName, text }: ClickHouseException): ClickHouseException {
+  const moved = text
+    .replace(/(failed at position )(\d+)/, (_, words: string, position: string) => `${words}${Number(position) - EXPLAIN.length}`)
+    .replace(/(\(line 1, col )(\d+)/, (_, words: string, column: string) => `${words}${Number(column) - EXPLAIN.length}`);
+  return new ClickHouseException(code, exceptionName, moved);
+}
+
+/** What is no answer of the server's is a fault of the gateway: logged, and told without its inner workings. */
+function asException(error: unknown, { logger }: DispatcherOptions): ClickHouseException {
+  if (error instanceof ClickHouseException) return error;
+  logger.error({ err: error }, 'statement cannot be dispatched');
+  return clickhouseError('ABORTED', 'The gateway failed to handle this statement, see its log', { cause: error });
+}
+
+/** Remembers the last answer for the same object. */
+function memoize<In extends object, Out>(compute: (input: In) => Out): (input: In) => Out {
+  let last: { input: In; output: Out } | undefined;
+  return (input) => {
+    if (last?.input !== input) last = { input, output: compute(input) };
+    return last.output;
+  };
+}

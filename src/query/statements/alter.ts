@@ -1,0 +1,45 @@
+import { clickhouseError } from '../../errors.ts';
+import { withUserComment } from '../../engine/index.ts';
+import { quoteString, replaceSpan, splice, textOf, type AlterTable, type Edit } from '../../sql/index.ts';
+import { forwardAndReconcile, readLanding, reconcileOf, type StatementContext } from '../context.ts';
+import { prepareForViews } from './create-materialized-view.ts';
+import type { Action } from '../types.ts';
+
+/** ALTER of a managed table can do what it can do to a real one: change comments. Of anything else it is the server's. */
+export async function alter(statement: AlterTable, context: StatementContext): Promise<Action> {
+  const landing = await readLanding(statement.name, context.session);
+  if (landing === undefined) {
+    if (statement.commands.some(({ type }) => type === 'MODIFY_QUERY')) await prepareForViews(context);
+    return forwardAndReconcile(context);
+  }
+  for (const command of statement.commands) {
+    const refusal = refusalOf(command, context.text);
+    if (refusal !== undefined) return { kind: 'refuse', exception: refusal };
+  }
+  const edits = statement.commands.flatMap((command) => commentEdit(command, landing.comment));
+  return { kind: 'run', sql: splice(context.text, edits), after: reconcileOf(context.options) };
+}
+
+type Command = AlterTable['commands'][number];
+
+function refusalOf(command: Command, text: string): ReturnType<typeof clickhouseError> | undefined {
+  const { type, family } = command;
+  if (family === 'mutation') return clickhouseError('NOT_IMPLEMENTED', "Table engine Kafka doesn't support mutations");
+  if (family === 'partition') return clickhouseError('NOT_IMPLEMENTED', "Table engine Kafka doesn't support partitioning");
+  if (type === 'MODIFY_COMMENT' || type === 'COMMENT_COLUMN' || isColumnComment(command, text)) return undefined;
+  if (type === 'MODIFY_TTL') return clickhouseError('BAD_ARGUMENTS', "Engine Kafka doesn't support TTL clause");
+  if (type === 'REMOVE_TTL') return clickhouseError('BAD_ARGUMENTS', "Table doesn't have any table TTL expression, cannot remove");
+  if (type === 'RESET_SETTING')
+    return clickhouseError('BAD_ARGUMENTS', "Cannot alter settings, because table engine doesn't support settings changes");
+  return clickhouseError('NOT_IMPLEMENTED', `Alter of type '${type}' is not supported by storage Kafka`);
+}
+
+/** `MODIFY COLUMN c COMMENT 'x'`, which the server takes for COMMENT COLUMN. */
+function isColumnComment({ type, span }: Command, text: string): boolean {
+  return type === 'MODIFY_COLUMN' && /^\w+\s+COLUMN\s+(?:IF\s+EXISTS\s+)?(?:`[^`]+`|"[^"]+"|[\w.]+)\s+COMMENT\s/i.test(textOf(text, span));
+}
+
+function commentEdit({ comment }: Command, definition: string): Edit[] {
+  const changed = comment && withUserComment(definition, comment.value);
+  return comment === undefined || changed === undefined ? [] : [replaceSpan(comment.span, quoteString(changed))];
+}

@@ -1,0 +1,22 @@
+import { mentionsIdentifier, textOf, type CreateView } from '../../sql/index.ts';
+import { findManaged, forwardAndReconcile, type StatementContext } from '../context.ts';
+import { readsManaged } from '../managed-reads.ts';
+import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
+import type { Action } from '../types.ts';
+
+/** The server creates views on landing tables by itself; the streams learn of them before (what rows must carry) and after. */
+export async function createView(statement: CreateView, context: StatementContext): Promise<Action> {
+  if (!statement.materialized) return forwardAndReconcile(context);
+  // The door for producing: a view that writes to a Kafka table.
+  if (statement.target && (await findManaged(statement.target, context)))
+    return refuseNotYet('Materialized views that write TO a Kafka table are');
+  if (statement.populate && (await readsManaged(textOf(context.text, statement.select), context))) return refuseDirectSelect();
+  await prepareForViews(context);
+  return forwardAndReconcile(context);
+}
+
+/** Tells the streams of tables that the statement may read; a table too many does no harm. */
+export async function prepareForViews({ text, options }: StatementContext): Promise<void> {
+  const read = options.catalog.tables().filter(({ table }) => mentionsIdentifier(text, new Set([table])));
+  if (read.length > 0) await options.prepareForViewChange?.(read);
+}
