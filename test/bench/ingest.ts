@@ -1,11 +1,12 @@
 // `npm run bench:ingest`: plain INSERT, native Kafka engine and gateway over the same topics, on this machine, in one run.
 import { execFileSync } from 'node:child_process';
-import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, writeFileSync } from 'node:fs';
 import { finished } from 'node:stream/promises';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startOwnClickHouse } from '../parts/clickhouse.ts';
+import { makeFolder } from '../parts/folder.ts';
 import { startOwnKafka } from '../parts/kafka.ts';
 import { produceRows } from '../parts/produce-rows.ts';
 import { measure, VARIANTS, type Bench, type Measurement, type Source, type Variant } from './measure.ts';
@@ -77,10 +78,7 @@ function positive(name: string, text: string): number {
 async function runBench(options: BenchOptions): Promise<void> {
   const load = loadavg()[0] ?? 0;
   if (load > BUSY_LOAD) console.error(`this machine is busy (load ${load.toFixed(1)}): the figures will be too low`);
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-  process.once('exit', () => {
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const folder = makeFolder('bench');
   const kafka = await startOwnKafka();
   try {
     const clickHouse = await startOwnClickHouse();
@@ -155,7 +153,7 @@ async function print(bench: Bench, results: readonly Result[], options: BenchOpt
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // The servers end with this process; their folders are left to the system's cleaner of temporary files.
+  // The servers end with this process, and their folders go with it.
   process.once(signal, () => process.exit(130));
 }
 

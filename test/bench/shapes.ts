@@ -32,7 +32,7 @@ export const SHAPES: readonly Shape[] = [
     columns: 'id UInt64, k String, v Float64, t DateTime',
     orderBy: 'id',
     // 65 bytes a message on average.
-    rowsSql: `SELECT number AS id, 'key' || toString(rand(1) % 9999) AS k, round(rand(2) / 6e6, 2) AS v,
+    rowsSql: `SELECT number AS id, 'key' || toString(rand(1) % 99999) AS k, round(rand(2) / 6e6, 2) AS v,
         toDateTime('2026-01-01 00:00:00') + intDiv(number, 100) AS t
       FROM numbers({n:UInt64}) FORMAT JSONEachRow`,
     defaultRows: 4_000_000,

@@ -1,9 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installOnce } from './cache.ts';
+import { makeFolder, removeFolder } from './folder.ts';
 import { freePort } from './ports.ts';
 import { startProcess, type RunningProcess } from './process.ts';
 
@@ -94,7 +93,7 @@ export async function startOwnClickHouse(options: ClickHouseOptions = {}): Promi
   });
   const httpPort = options.httpPort ?? (await freePort());
   const nativePort = options.nativePort ?? (await freePort());
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-clickhouse-'));
+  const folder = makeFolder('clickhouse');
   writeConfig(folder, options);
   const url = `http://127.0.0.1:${httpPort}`;
   const start = async (): Promise<RunningProcess> =>
@@ -105,9 +104,8 @@ export async function startOwnClickHouse(options: ClickHouseOptions = {}): Promi
       logFile: join(folder, 'output.log'),
       isReady: async () => (await fetch(`${url}/ping`)).ok,
     });
-  const removeFolder = async (): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries: 3 });
-  let server = await start().catch(async (error: unknown) => {
-    await removeFolder();
+  let server = await start().catch((error: unknown) => {
+    removeFolder(folder);
     throw error;
   });
   return {
@@ -121,7 +119,7 @@ export async function startOwnClickHouse(options: ClickHouseOptions = {}): Promi
     output: () => server.output(),
     stop: async () => {
       await server.stop();
-      await removeFolder();
+      removeFolder(folder);
     },
     kill: async () => server.kill(),
     restart: async () => {

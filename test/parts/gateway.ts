@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeFolder } from './folder.ts';
 import { freePort } from './ports.ts';
 import { startProcess } from './process.ts';
 
@@ -44,11 +43,8 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayPart
   const nativePort = await freePort();
   const adminPort = await freePort();
   const adminUrl = `http://127.0.0.1:${adminPort}`;
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-gateway-'));
   // Logs can be read after the gateway has ended; the file goes with the process that started it.
-  process.once('exit', () => {
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const folder = makeFolder('gateway');
   const upstream = new URL(options.clickHouseUrl);
   const probe = `${adminUrl}${options.waitUntilReady === false ? '/health' : '/ready'}`;
   const gateway = await startProcess({

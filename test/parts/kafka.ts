@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import kafkajs, { Kafka, logLevel, type Admin, type GroupDescription, type Message, type Producer } from 'kafkajs';
 import { installOnce } from './cache.ts';
+import { makeFolder, removeFolder } from './folder.ts';
 import { freePort } from './ports.ts';
 import { runCommand, startProcess, type RunningProcess } from './process.ts';
 
@@ -116,13 +115,13 @@ export async function startOwnKafka(options: KafkaOptions = {}): Promise<KafkaPa
     args: ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=lib'],
   });
   const port = options.port ?? (await freePort());
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-kafka-'));
+  const folder = makeFolder('kafka');
   const broker = new Broker(folder, port, join(install, 'lib', '*'));
   try {
     await broker.format(options.properties ?? {});
     await broker.start();
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    removeFolder(folder);
     throw error;
   }
   return {
@@ -135,7 +134,7 @@ export async function startOwnKafka(options: KafkaOptions = {}): Promise<KafkaPa
     output: () => broker.process.output(),
     stop: async () => {
       await broker.process.kill();
-      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+      removeFolder(folder);
     },
     kill: async () => broker.process.kill(),
     restart: async () => {
