@@ -5,7 +5,7 @@ import { createServiceClient, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
 import { createHttpFrontEnd } from './frontend/http/index.ts';
 import type { Logger } from './logger.ts';
-import type { Dispatcher } from './query/types.ts';
+import { createDispatcher } from './query/index.ts';
 import { serverDefaultsReader, Supervisor } from './streaming/index.ts';
 
 export interface Gateway {
@@ -67,7 +67,13 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   });
   closing.push({ what: 'admin server', close: () => admin.close() });
 
-  const dispatcher: Dispatcher = { classify: () => 'forward', dispatch: () => Promise.resolve({ kind: 'forward' }) };
+  const dispatcher = createDispatcher({
+    catalog,
+    reconcile,
+    prepareForViewChange: (names) => supervisor.prepareForViewChange(names),
+    secretKey: config.secretKey,
+    logger,
+  });
   const http = createHttpFrontEnd({
     host: config.host,
     port: config.httpPort,
