@@ -1,0 +1,27 @@
+export { emptyBlock, readRows, skipBlock, type BlockEncoding, type BlockShape } from './block.ts';
+export { cityHash128 } from './city-hash.ts';
+export { UnknownLayout } from './columns/layout.ts';
+export { isReadable } from './columns/read.ts';
+export { compressFrame, decompressFrame, type CompressionMethod } from './compression.ts';
+export { CLIENT_PACKETS, SERVER_PACKETS } from './packet-types.ts';
+export { skipAddendum } from './packets/addendum.ts';
+export { skipClientData, type DataKind } from './packets/client-data.ts';
+export { INTERSERVER_USER, readClientHello, SSH_KEY_PREFIX, writeClientHello, type ClientHello } from './packets/client-hello.ts';
+export { readException, writeException, type ExceptionPacket } from './packets/exception.ts';
+export { skipOtherClientPacket } from './packets/other-client-packets.ts';
+export {
+  DEFAULT_MAX_QUERY_BYTES,
+  ownQuery,
+  patchClientRevision,
+  readQueryHead,
+  skipQueryTail,
+  STAGE_COMPLETE,
+  withText,
+  type QueryHead,
+  type ReadQuery,
+} from './packets/query.ts';
+export { readServerHello, writeServerHello, type ServerHello } from './packets/server-hello.ts';
+export { skipServerPacket } from './packets/server-packet.ts';
+export { BufferReader, ByteReader, EndOfBytes, ProtocolError } from './reader.ts';
+export { hasFeature, MAX_REVISION, type Feature } from './revisions.ts';
+export { ByteWriter } from './writer.ts';

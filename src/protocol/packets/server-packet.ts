@@ -1,0 +1,92 @@
+import { skipBlock, type BlockEncoding, type BlockShape } from '../block.ts';
+import { FrameReader } from '../compression.ts';
+import { SERVER_PACKETS } from '../packet-types.ts';
+import { ProtocolError, type ByteReader } from '../reader.ts';
+import { hasFeature } from '../revisions.ts';
+import { readException } from './exception.ts';
+
+/**
+ * Goes to the end of a packet of the server after its number `type`; answers the shape of the block in it, if it holds one.
+ * Rejects with `UnknownLayout` when a column cannot be walked.
+ */
+export async function skipServerPacket(reader: ByteReader, type: number, encoding: BlockEncoding): Promise<BlockShape | undefined> {
+  const { revision } = encoding;
+  switch (type) {
+    case SERVER_PACKETS.Data:
+    case SERVER_PACKETS.Totals:
+    case SERVER_PACKETS.Extremes:
+      await reader.skipString();
+      return skipBlock(reader, encoding);
+    case SERVER_PACKETS.Log:
+    case SERVER_PACKETS.ProfileEvents:
+      await reader.skipString();
+      return skipBlock(reader, withLogCompression(encoding));
+    case SERVER_PACKETS.TableColumns:
+      await skipTableColumns(reader, encoding);
+      return undefined;
+    case SERVER_PACKETS.Exception:
+      await readException(reader);
+      return undefined;
+    case SERVER_PACKETS.Progress:
+      await skipProgress(reader, revision);
+      return undefined;
+    case SERVER_PACKETS.ProfileInfo:
+      await skipProfileInfo(reader, revision);
+      return undefined;
+    case SERVER_PACKETS.TimezoneUpdate:
+      await reader.skipString();
+      return undefined;
+    case SERVER_PACKETS.TablesStatusResponse:
+      await skipTablesStatus(reader, revision);
+      return undefined;
+    case SERVER_PACKETS.PartUUIDs:
+      await reader.skip(16 * (await reader.varuint()));
+      return undefined;
+    case SERVER_PACKETS.Pong:
+    case SERVER_PACKETS.EndOfStream:
+      return undefined;
+    default:
+      throw new ProtocolError(`unexpected packet ${type} from the server`);
+  }
+}
+
+function withLogCompression(encoding: BlockEncoding): BlockEncoding {
+  const isCompressed = encoding.isCompressed && hasFeature(encoding.revision, 'compressed logs and profile events');
+  return { ...encoding, isCompressed };
+}
+
+async function skipTableColumns(reader: ByteReader, encoding: BlockEncoding): Promise<void> {
+  const source = withLogCompression(encoding).isCompressed ? new FrameReader(reader) : reader;
+  await source.skipString();
+  await source.skipString(MAX_DESCRIPTION_BYTES);
+}
+
+const MAX_DESCRIPTION_BYTES = 64 * 1024 * 1024;
+
+async function skipProgress(reader: ByteReader, revision: number): Promise<void> {
+  for (const _ of ['rows', 'bytes', 'total rows']) await reader.varuint64();
+  if (hasFeature(revision, 'total bytes in progress')) await reader.varuint64();
+  if (hasFeature(revision, 'written rows in progress')) for (const _ of ['written rows', 'written bytes']) await reader.varuint64();
+  if (hasFeature(revision, 'elapsed in progress')) await reader.varuint64();
+}
+
+async function skipProfileInfo(reader: ByteReader, revision: number): Promise<void> {
+  for (const _ of ['rows', 'blocks', 'bytes']) await reader.varuint64();
+  await reader.u8();
+  await reader.varuint64();
+  await reader.u8();
+  if (!hasFeature(revision, 'aggregation in profile info')) return;
+  await reader.u8();
+  await reader.varuint64();
+}
+
+async function skipTablesStatus(reader: ByteReader, revision: number): Promise<void> {
+  for (let tables = await reader.varuint(); tables > 0; tables -= 1) {
+    await reader.skipString();
+    await reader.skipString();
+    const isReplicated = (await reader.u8()) !== 0;
+    if (!isReplicated) continue;
+    await reader.varuint();
+    if (hasFeature(revision, 'read-only flag of tables')) await reader.varuint();
+  }
+}
