@@ -8,6 +8,8 @@ const STOP_GRACE_MS = 2_000;
 /** How long a statement that makes a view waits for the rows gathered before it. */
 const VIEW_CHANGE_WAIT_MS = 3_000;
 
+/** Longer than any statement that makes a view takes. */
+const WIDE_MS = 60_000;
 const START_RETRY_MS = 1_000;
 
 /**
@@ -20,6 +22,8 @@ export class Supervisor {
   readonly #streams = new Map<string, TableStream>();
   readonly #notReady = new Map<string, string>();
   #queue: Promise<void> = Promise.resolve();
+  /** Tables whose rows carry every virtual column for a while, since a view is being made on them. */
+  readonly #wideUntilMs = new Map<string, number>();
   #tables: readonly ManagedTable[] = [];
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -35,16 +39,18 @@ export class Supervisor {
   }
 
   /**
-   * A view on these tables is about to be made or changed: until the next reconcile their rows carry every virtual column, since the new view may
-   * read any of them.
+   * A view on these tables is about to be made or changed: for the next minute their rows carry every virtual column, since the new view may read any of
+   * them and the catalog does not know it yet. Resolves when no row without them is under way.
    */
   prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<void> {
     return this.#enqueue(async () => {
       for (const name of names) {
         const stream = this.#streams.get(keyOf(name));
         if (stream === undefined) continue;
+        this.#wideUntilMs.set(keyOf(name), Date.now() + WIDE_MS);
         await stream.useTable({ ...stream.table, usedVirtualColumns: stream.table.virtualColumns }, VIEW_CHANGE_WAIT_MS);
       }
+      setTimeout(() => void this.reconcile(this.#tables), WIDE_MS + 1).unref();
     });
   }
 
@@ -94,9 +100,13 @@ export class Supervisor {
     const running = this.#streams.get(key);
     if (running === undefined) {
       await this.#start(key, table);
-    } else if (running.table.usedVirtualColumns.join() !== table.usedVirtualColumns.join()) {
+    } else if (running.table.usedVirtualColumns.join() !== table.usedVirtualColumns.join() && !this.#isHeldWide(key)) {
       await running.useTable(table, VIEW_CHANGE_WAIT_MS);
     }
+  }
+
+  #isHeldWide(key: string): boolean {
+    return Date.now() < (this.#wideUntilMs.get(key) ?? 0);
   }
 
   async #start(key: string, table: ManagedTable): Promise<void> {

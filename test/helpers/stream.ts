@@ -56,6 +56,7 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
         },
         { timeoutMs, message: query },
       );
+      t.pass();
     },
   };
 }

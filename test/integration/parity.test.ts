@@ -82,7 +82,7 @@ const METADATA =
   '_topic AS topic, _key AS k, _offset AS o, _partition AS p, _timestamp AS s, _timestamp_ms AS ms, _headers.name AS hn, _headers.value AS hv';
 
 for (const [title, { format, messages, settings, columns = 'id UInt64, name String' }] of Object.entries(CASES)) {
-  test(`the real engine and the gateway read the same rows and metadata: ${title}`, async (t) => {
+  test.serial(`the real engine and the gateway read the same rows and metadata: ${title}`, async (t) => {
     const stream = await useStream(t);
     await stream.kafka.produce(
       stream.topic,
