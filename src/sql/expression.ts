@@ -152,7 +152,7 @@ class ExpressionScan {
     const symbol = lexer.tokenText;
     if (symbol === '(') return word === '' ? 'end' : this.#keepWord(this.#takeBrackets(), ')');
     if (symbol === '[') return this.#more(this.#takeBrackets());
-    if (symbol === '.') return this.#more(this.#readElement());
+    if (symbol === '.') return this.#keepWord(this.#readElement(), '.');
     if (symbol === '::') return this.#more(this.#readCastType());
     if (symbol === ':' && this.#openTernaries > 0) {
       this.#openTernaries -= 1;

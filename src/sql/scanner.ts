@@ -70,6 +70,23 @@ export class Scanner {
     return this.#upTo(position, undefined);
   }
 
+  /** Behind the white space before the word INSERT that follows a WITH clause. */
+  beforeInsert(position: number): number {
+    return this.#ask(() => {
+      const lexer = this.#lexer;
+      lexer.moveTo(position);
+      for (let kind = lexer.next(); kind !== 'end' && kind !== 'error'; kind = lexer.next()) {
+        if (kind === 'word' && lexer.tokenText.toUpperCase() === 'INSERT') return lexer.start;
+        if (kind === 'symbol' && '([{'.includes(lexer.tokenText)) {
+          const end = endOfBrackets(lexer);
+          if (end < 0) return -1;
+          lexer.moveTo(end);
+        }
+      }
+      return -1;
+    });
+  }
+
   #upTo(position: number, isEnd: ((word: string) => boolean) | undefined): number {
     return this.#ask(() => {
       const lexer = this.#lexer;

@@ -35,6 +35,9 @@ const UNKNOWN_TO_DIALECT = new Set([
   'VIEW',
 ]);
 
+/** Beyond this the dialect's parser takes longer than asking the server. */
+const MAX_DIALECT_CHARACTERS = 20_000;
+
 const require = createRequire(import.meta.url);
 let parser: TrinoParser | undefined;
 
@@ -46,7 +49,7 @@ function trinoParser(): TrinoParser {
 
 /** undefined when `select` cannot be read with certainty: ask the server then. Never throws. */
 export function readViewQuery(select: string): ViewQuery | undefined {
-  const tokens = readTokens(select);
+  const tokens = select.length <= MAX_DIALECT_CHARACTERS ? readTokens(select) : undefined;
   if (!tokens) return undefined;
   try {
     const tables = trinoParser().tableList(tokens.plainText).map(readTable);
