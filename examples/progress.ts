@@ -32,7 +32,7 @@ export class Progress {
 
   /** Shows the whole as done; answers the seconds since the start. */
   finish(): number {
-    this.#show(this.#total, '\n');
+    if (this.#output.isTTY || this.#shownDone !== this.#total) this.#show(this.#total, '\n');
     return this.#seconds;
   }
 
