@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { ClickHouseError, ClickHouseLogLevel, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client';
 import { ClickHouseException } from '../errors.ts';
 
@@ -130,12 +131,14 @@ async function insert(
     ...(options.queryId === undefined ? {} : { query_id: options.queryId }),
     ...(signals.length === 0 ? {} : { abort_signal: AbortSignal.any(signals) }),
   });
-  for await (const chunk of answer.stream) void chunk;
+  // Nothing comes but the end, which says that the answer is whole.
+  answer.stream.resume();
+  await finished(answer.stream);
   return { writtenRows: Number(answer.summary?.written_rows ?? 0) };
 }
 
 function asSettings(settings: SettingValues): ClickHouseSettings {
-  return { ...settings } as ClickHouseSettings;
+  return { ...settings };
 }
 
 async function translated<T>(where: string, call: () => Promise<T>): Promise<T> {

@@ -68,7 +68,7 @@ export function forward(
     sent.on('error', (error) => {
       if (isAnswered || answer.destroyed) return;
       if (attempts < MAX_ATTEMPTS && sent.reusedSocket && isRepeatable(request)) send();
-      else answerUnreachable(upstream, client, answer, error, sent);
+      else answerUnreachable(upstream, client, answer, error);
     });
     sendBody(sent, request.body);
   };
@@ -214,11 +214,12 @@ function cut(client: IncomingMessage, answer: ServerResponse): void {
   client.socket.destroySoon();
 }
 
-function answerUnreachable(upstream: Upstream, client: IncomingMessage, answer: ServerResponse, error: Error, sent: ClientRequest): void {
-  const isSent = sent.socket?.connecting === false && sent.socket.bytesWritten > 0;
-  const text = isSent
-    ? `The connection to ClickHouse at ${upstream.name} broke before the answer (${causeOf(error)}): the statement may or may not have been executed`
-    : `Cannot connect to ClickHouse at ${upstream.name} (${causeOf(error)})`;
+function answerUnreachable(upstream: Upstream, client: IncomingMessage, answer: ServerResponse, error: Error): void {
+  const cause = firstCause(error);
+  const isConnected = cause.syscall !== 'connect' && cause.syscall !== 'getaddrinfo';
+  const text = isConnected
+    ? `The connection to ClickHouse at ${upstream.name} broke before the answer (${cause.message}): the statement may or may not have been executed`
+    : `Cannot connect to ClickHouse at ${upstream.name} (${cause.message})`;
   const exception = clickhouseError('NETWORK_ERROR', text, { cause: error });
   const body = Buffer.from(`${renderException(exception)}\n`);
   client.unpipe();
@@ -238,8 +239,8 @@ function answerUnreachable(upstream: Upstream, client: IncomingMessage, answer: 
   afterClientsBytes(client, answer, () => answer.end());
 }
 
-/** An error of several addresses (`localhost` by IPv6 and IPv4) says nothing itself. */
-function causeOf(error: Error): string {
+/** What failed at several addresses (`localhost` by IPv6 and IPv4) says nothing itself. */
+function firstCause(error: Error): NodeJS.ErrnoException {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
-  return (first instanceof Error ? first.message : error.message) || (error as NodeJS.ErrnoException).code || error.name;
+  return first instanceof Error ? first : error;
 }

@@ -140,10 +140,11 @@ test('a body that is not UTF-8 arrives byte for byte', same, post(Buffer.from("S
 });
 
 test('an INSERT takes its data from the body, whatever the bytes', async (t) => {
-  const { url, query: ask } = await useClickHouse(t);
+  const server = await useClickHouse(t);
+  const { url } = server;
   const gateway = await useFrontEnd(t);
   const database = await useDatabase(t);
-  await ask(`CREATE TABLE ${database}.t (a UInt64, s String) ENGINE = MergeTree ORDER BY a`);
+  await server.query(`CREATE TABLE ${database}.t (a UInt64, s String) ENGINE = MergeTree ORDER BY a`);
   const row = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 3, 0xff, 0x00, 0x0a]);
   await assertSameAnswer(t, url, gateway.url, post(row, query(`INSERT INTO ${database}.t FORMAT RowBinary`)));
   await assertSameAnswer(t, url, gateway.url, post(`INSERT INTO ${database}.t FORMAT TSV\n2\tx\n`));
@@ -152,7 +153,7 @@ test('an INSERT takes its data from the body, whatever the bytes', async (t) => 
     t.is((await send(target, post(chunks, query(`INSERT INTO ${database}.t FORMAT TSV`)))).status, 200);
   }
   t.is(
-    await ask(`SELECT groupArray((a, hex(s))) FROM (SELECT * FROM ${database}.t ORDER BY a)`),
+    await server.query(`SELECT groupArray((a, hex(s))) FROM (SELECT * FROM ${database}.t ORDER BY a)`),
     "[(1,'FF000A'),(1,'FF000A'),(2,'78'),(2,'78'),(3,'79'),(3,'79'),(4,'7A'),(4,'7A')]",
   );
 });

@@ -183,7 +183,10 @@ test('credentials are checked before a refusal, in every way they can come', asy
   });
   const refusing = await useFrontEnd(t, {
     upstream: { url: server.url },
-    dispatcher: { classify: dispatcher.classify, dispatch: async () => Promise.resolve(refuseWithBadArguments()) },
+    dispatcher: {
+      classify: (head, complete) => dispatcher.classify(head, complete),
+      dispatch: async () => Promise.resolve(refuseWithBadArguments()),
+    },
   });
   const helping = await useFrontEnd(t, { upstream: { url: server.url }, dispatcher });
   const password = 'pässwörd&';

@@ -1,4 +1,4 @@
-import { Agent, request, type IncomingMessage } from 'node:http';
+import { request, type Agent, type IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { ExecutionContext } from 'ava';
 

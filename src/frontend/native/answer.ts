@@ -1,0 +1,39 @@
+import { SERVER_PACKETS, skipServerPacket, type BlockEncoding } from '../../protocol/index.ts';
+import type { Flow } from './flow.ts';
+
+/** How the answer to a query ended; `unfollowed`: it turned out to be a result with rows, which passes unseen. */
+export type AnswerEnd = 'success' | 'exception' | 'unfollowed';
+
+const END_OF_STREAM = Buffer.from([SERVER_PACKETS.EndOfStream]);
+
+export interface FollowOptions {
+  readonly encoding: BlockEncoding;
+  /** Give up at the first row: only answers without rows are of interest. */
+  readonly stopsAtRows: boolean;
+  /** Awaited when the server is done and the client does not know it yet. */
+  readonly beforeEnd: () => Promise<void>;
+}
+
+/**
+ * Passes the answer to one query packet by packet, from its first byte to its end, after which bytes pass unseen again.
+ * Rejects when a packet cannot be walked: what was not consumed is still there.
+ */
+export async function followAnswer(server: Flow, options: FollowOptions): Promise<AnswerEnd> {
+  server.read();
+  for (;;) {
+    server.hold();
+    const type = await server.varuint();
+    if (type === SERVER_PACKETS.EndOfStream) {
+      server.drop();
+      await options.beforeEnd();
+      server.send(END_OF_STREAM);
+      server.relay();
+      return 'success';
+    }
+    server.pass();
+    const shape = await skipServerPacket(server, type, options.encoding);
+    if (type !== SERVER_PACKETS.Exception && !(options.stopsAtRows && type === SERVER_PACKETS.Data && shape !== undefined && shape.rows > 0)) continue;
+    server.relay();
+    return type === SERVER_PACKETS.Exception ? 'exception' : 'unfollowed';
+  }
+}

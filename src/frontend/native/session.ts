@@ -1,0 +1,110 @@
+import { clickhouseError } from '../../errors.ts';
+import {
+  ByteWriter,
+  CLIENT_PACKETS,
+  emptyBlock,
+  EndOfBytes,
+  isReadable,
+  ownQuery,
+  readException,
+  readRows,
+  SERVER_PACKETS,
+  skipBlock,
+  skipServerPacket,
+  type BlockShape,
+  type ReadQuery,
+} from '../../protocol/index.ts';
+import type { ClientSession } from '../../query/types.ts';
+import type { Flow } from './flow.ts';
+import { fromPacket } from './respond.ts';
+
+/** The two directions of a client's connection, and the revision it speaks. */
+export interface Wires {
+  readonly client: Flow;
+  readonly server: Flow;
+  readonly revision: number;
+}
+
+/**
+ * The client that sent `query`, while its query is held back: helper queries run on its own connection to the server, which is idle then. So the
+ * current database, temporary tables, settings and roles are the session's, whatever way of login the client used; answers never reach the client.
+ */
+export function createClientSession(wires: Wires, query: ReadQuery): ClientSession {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    query: async (sql) => {
+      const answer = last.then(async () => ask(wires, query, sql));
+      last = answer.catch(() => undefined);
+      return answer;
+    },
+  };
+}
+
+async function ask(wires: Wires, query: ReadQuery, sql: string): Promise<string[][]> {
+  try {
+    const answer = await exchange(wires, query, sql);
+    if (answer.isReadable) return answer.rows;
+    // Types that are not read here are turned into text by the server.
+    return (await exchange(wires, query, `SELECT * APPLY(toString) FROM (${sql})`)).rows;
+  } catch (error) {
+    if (!(error instanceof EndOfBytes)) throw error;
+    throw clickhouseError('NETWORK_ERROR', 'ClickHouse closed the connection', { cause: error });
+  }
+}
+
+interface HelperAnswer {
+  readonly isReadable: boolean;
+  readonly rows: string[][];
+}
+
+async function exchange({ client, server, revision }: Wires, query: ReadQuery, sql: string): Promise<HelperAnswer> {
+  client.send(Buffer.concat([ownQuery(query, revision, sql), emptyDataPacket(revision)]));
+  const encoding = { revision, isCompressed: false };
+  const rows: string[][] = [];
+  let canRead = true;
+  server.read();
+  for (;;) {
+    server.hold();
+    const type = await server.varuint();
+    if (isAnswerToEarlierPacket(type)) {
+      server.pass();
+      await skipServerPacket(server, type, encoding);
+      continue;
+    }
+    server.drop();
+    switch (type) {
+      case SERVER_PACKETS.Data: {
+        await server.skipString();
+        if (canRead) canRead = await readBlock();
+        else await skipBlock(server, encoding);
+        break;
+      }
+      case SERVER_PACKETS.Exception: {
+        const exception = fromPacket(await readException(server));
+        server.relay();
+        throw exception;
+      }
+      case SERVER_PACKETS.EndOfStream:
+        server.relay();
+        return { isReadable: canRead, rows };
+      default:
+        await skipServerPacket(server, type, encoding);
+    }
+  }
+
+  /** The first block has no rows and says the types, before any value must be read. */
+  async function readBlock(): Promise<boolean> {
+    const block: BlockShape & { readonly values: string[][] } = await readRows(server, encoding);
+    rows.push(...block.values);
+    return block.columns.every(({ type }) => isReadable(type));
+  }
+}
+
+/** A Ping sent right before the query that is held back is answered now. */
+function isAnswerToEarlierPacket(type: number): boolean {
+  return type === SERVER_PACKETS.Pong || type === SERVER_PACKETS.TablesStatusResponse;
+}
+
+function emptyDataPacket(revision: number): Buffer {
+  return new ByteWriter().varuint(CLIENT_PACKETS.Data).string('').raw(emptyBlock(revision)).bytes();
+}

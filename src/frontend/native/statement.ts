@@ -1,0 +1,70 @@
+import { TextDecoder } from 'node:util';
+import { DEFAULT_MAX_QUERY_BYTES, type QueryHead } from '../../protocol/index.ts';
+import type { Dispatcher } from '../../query/types.ts';
+import type { Flow } from './flow.ts';
+
+const FIRST_HEAD_BYTES = 1024;
+const HEAD_GROWTH = 8;
+/** How much of a long INSERT is read for its head: everything after it is data. */
+export const INSERT_HEAD_BYTES = 64 * 1024;
+const MIN_STATEMENT_LIMIT_BYTES = 1024 * 1024 + 64 * 1024;
+const MAX_STATEMENT_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** Asks the dispatcher about longer and longer heads of the text that comes next, consuming none of it. */
+export async function classifyText(client: Flow, head: QueryHead, classify: Dispatcher['classify']): Promise<'forward' | 'whole'> {
+  const bytes = head.text.to - head.text.from;
+  for (let headBytes = FIRST_HEAD_BYTES; ; headBytes *= HEAD_GROWTH) {
+    const isComplete = bytes <= headBytes;
+    const decision = classify(await peekText(client, Math.min(bytes, headBytes)), isComplete);
+    if (decision !== 'more') return decision;
+    if (isComplete) return 'forward';
+  }
+}
+
+/** The next bytes as latin1 text, not consumed. */
+export async function peekText(client: Flow, bytes: number): Promise<string> {
+  await client.want(bytes);
+  return client.chunk.toString('latin1', client.at, client.at + bytes);
+}
+
+/** Beyond it a statement cannot be ours: the server refuses it for its length. A limit in the user's profile is not known here, so some more is read. */
+export function statementLimitBytes(head: QueryHead): number {
+  const asked = maxQuerySize(head);
+  if (asked === 0) return MAX_STATEMENT_LIMIT_BYTES;
+  return Math.min(Math.max(asked ?? 0, MIN_STATEMENT_LIMIT_BYTES), MAX_STATEMENT_LIMIT_BYTES);
+}
+
+/** `max_query_size` for a text of ours that is longer than the client's limit; undefined when it is not. */
+export function enlargedQuerySize(head: QueryHead, sql: string): number | undefined {
+  const bytes = Buffer.byteLength(sql);
+  const allowed = maxQuerySize(head) ?? DEFAULT_MAX_QUERY_BYTES;
+  return allowed === 0 || bytes < allowed ? undefined : bytes + 1;
+}
+
+function maxQuerySize(head: QueryHead): number | undefined {
+  const value = Number(head.settings.values.get('max_query_size') ?? Number.NaN);
+  return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+const INSERT = /^(?:\s|--[^\n]*\n|#[^\n]*\n|\/\*[^]*?\*\/)*insert\b/i;
+const WITH = /^(?:\s|--[^\n]*\n|#[^\n]*\n|\/\*[^]*?\*\/)*with\b[^]*\binsert\b/i;
+
+export function isInsert(text: string): boolean {
+  return INSERT.test(text);
+}
+
+/** Also `WITH … INSERT INTO …`; may say so of a SELECT. */
+export function mayBeInsert(text: string): boolean {
+  return INSERT.test(text) || WITH.test(text);
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** A text that is not UTF-8 is read with replacement characters: good enough to say whether it is ours, never sent on. */
+export function decodeUtf8(bytes: Buffer): { readonly text: string; readonly isUtf8: boolean } {
+  try {
+    return { text: UTF8.decode(bytes), isUtf8: true };
+  } catch {
+    return { text: bytes.toString(), isUtf8: false };
+  }
+}

@@ -1,0 +1,62 @@
+"""Runs one scenario of clickhouse-connect against a server: python clickhouse_connect_test.py <scenario> <port> <database>. Ends with 0 when it holds."""
+
+import sys
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.external import ExternalData
+
+ROWS = 300_000
+
+
+def volume(client):
+    client.command("CREATE TABLE t (id UInt64, s String) ENGINE = MergeTree ORDER BY id")
+    client.insert("t", [[i, f"row {i}"] for i in range(ROWS)], column_names=["id", "s"])
+    result = client.query("SELECT id, s FROM t ORDER BY id")
+    assert len(result.result_rows) == ROWS
+    assert result.result_rows[-1] == (ROWS - 1, f"row {ROWS - 1}")
+    with client.query_row_block_stream("SELECT id FROM t") as stream:
+        assert sum(len(block) for block in stream) == ROWS
+
+
+def parameters_and_session(client):
+    client.command("CREATE TEMPORARY TABLE tmp (a UInt8)")
+    client.command("INSERT INTO tmp VALUES (1), (2)")
+    result = client.query("SELECT sum(a) FROM tmp WHERE a < {limit:UInt8}", parameters={"limit": 9})
+    assert result.result_rows == [(3,)]
+
+
+def external_table(client):
+    data = ExternalData(file_name="ext.csv", fmt="CSV", structure=["a UInt64"], data=b"1\n2\n3\n")
+    assert client.query("SELECT sum(a) FROM ext", external_data=data).result_rows == [(6,)]
+
+
+def errors(client):
+    for statement, code in (("SELECT * FROM no_such_table", 60), ("SELECT nope", 47), ("SELEC 1", 62)):
+        try:
+            client.query(statement)
+        except DatabaseError as error:
+            assert f"code: {code}" in str(error).lower(), error
+        else:
+            raise AssertionError(f"{statement} succeeded")
+    try:
+        clickhouse_connect.get_client(host="127.0.0.1", port=int(sys.argv[2]), username="nobody", password="wrong")
+    except DatabaseError as error:
+        assert "516" in str(error), error
+    else:
+        raise AssertionError("an unknown user was accepted")
+
+
+SCENARIOS = {"volume": volume, "parameters_and_session": parameters_and_session, "external_table": external_table, "errors": errors}
+
+
+def main():
+    scenario, port, database = sys.argv[1:4]
+    for compression in (False, "gzip", "lz4", "zstd"):
+        client = clickhouse_connect.get_client(host="127.0.0.1", port=int(port), database=database, compress=compression)
+        SCENARIOS[scenario](client)
+        client.command("DROP TABLE IF EXISTS t")
+        client.close()
+
+
+main()
