@@ -41,12 +41,15 @@ export async function checkEngineFeatures(create: CreateTable, ask: Ask): Promis
   throw clickhouseError('BAD_ARGUMENTS', text);
 }
 
-/** Throws when a table has no column that could be stored, or filled by an INSERT; this the server finds before it looks at the engine. */
+/** Throws for a column declared twice, and when none could be stored or filled by an INSERT; this the server finds before it looks at the engine. */
 export function checkInsertableColumns(create: CreateTable): void {
   if (create.elements === undefined) {
     throw clickhouseError('INCORRECT_QUERY', 'Incorrect CREATE query: required list of column descriptions or AS section or SELECT');
   }
   const columns = create.elements.items.filter((item): item is ColumnDeclaration => item.kind === 'column');
+  const names = columns.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw clickhouseError('ILLEGAL_COLUMN', `Cannot add column ${twice}: column with this name already exists`);
   const physical = columns.filter(({ defaultKind }) => defaultKind !== 'ALIAS' && defaultKind !== 'EPHEMERAL');
   if (physical.length === 0) throw clickhouseError('EMPTY_LIST_OF_COLUMNS_PASSED', 'Cannot CREATE table without physical columns');
   if (physical.every(({ defaultKind }) => defaultKind === 'MATERIALIZED')) {

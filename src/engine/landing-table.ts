@@ -14,7 +14,7 @@ import { virtualColumnDeclarations } from './virtual-columns.ts';
 export interface LandingTable {
   /** The comment that makes the table ours (`writeDefinition`). */
   readonly definition: string;
-  /** Settings found among the engine's that the statement needs as query settings. */
+  /** Settings found among the engine's that belong to the query; only where the query has no SETTINGS clause of its own. */
   readonly querySettings: readonly SettingAssignment[];
 }
 
@@ -27,16 +27,14 @@ export function landingStatement(text: string, create: CreateTable, { definition
   if (elements === undefined || engine === undefined) throw new TypeError('a landing table needs columns and an engine');
   const ownNames = new Set(elements.items.flatMap((item) => (item.kind === 'column' ? [item.name] : [])));
   const virtual = virtualColumnDeclarations(create.name.table, ownNames).map((declaration) => `, ${declaration}`);
-  const queryClause = create.settings.findLast(({ scope }) => scope === 'query');
   const moved = querySettings.map(settingText).join(', ');
-  const newSettings = moved !== '' && queryClause === undefined ? ` SETTINGS ${moved}` : '';
+  const querySettingsClause = moved === '' ? '' : ` SETTINGS ${moved}`;
   const edits: Edit[] = [
     insertAt(afterLastElement(create), virtual.join('')),
-    replaceSpan(engine.span, `ENGINE = Null COMMENT ${quoteString(definition)}${newSettings}`),
+    replaceSpan(engine.span, `ENGINE = Null COMMENT ${quoteString(definition)}${querySettingsClause}`),
     ...create.settings.filter(({ scope }) => scope === 'engine').map((clause) => removeSpan(clause.span)),
   ];
   if (comment !== undefined) edits.push(removeSpan(comment.span));
-  if (moved !== '' && queryClause !== undefined) edits.push(insertAt(queryClause.span.end, `, ${moved}`));
   return splice(text, edits);
 }
 

@@ -17,6 +17,8 @@ export interface ReadSettings {
 export async function readSettings(create: CreateTable, ask: Ask, checkStatement: () => Promise<void>): Promise<ReadSettings> {
   const assignments = create.settings.filter(({ scope }) => scope === 'engine').flatMap((clause) => clause.assignments);
   const known = await knownServerSettings(assignments, ask);
+  // With a SETTINGS clause of its own the query takes nothing from the engine's.
+  if (create.settings.some(({ scope }) => scope === 'query')) removeWhere(known, (name) => !isFormatSetting(name));
   await checkByServer(
     assignments.filter(({ name }) => known.has(name)),
     ask,
@@ -42,11 +44,15 @@ export async function querySetting(create: CreateTable, name: string, ask: Ask):
   return value;
 }
 
-async function knownServerSettings(assignments: readonly SettingAssignment[], ask: Ask): Promise<ReadonlySet<string>> {
+async function knownServerSettings(assignments: readonly SettingAssignment[], ask: Ask): Promise<Set<string>> {
   const names = assignments.map(({ name }) => name).filter((name) => !isEngineSetting(name));
   if (names.length === 0) return new Set();
   const rows = await ask(`SELECT name FROM system.settings WHERE name IN (${names.map(quoteString).join(', ')})`);
   return new Set(rows.map(([name = '']) => name));
+}
+
+function removeWhere(names: Set<string>, isUnwanted: (name: string) => boolean): void {
+  for (const name of names) if (isUnwanted(name)) names.delete(name);
 }
 
 async function checkByServer(assignments: readonly SettingAssignment[], ask: Ask): Promise<void> {

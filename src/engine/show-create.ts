@@ -1,4 +1,13 @@
-import { parseStatement, quoteString, replaceSpan, splice, textOf, type CreateTable, type SettingAssignment } from '../sql/index.ts';
+import {
+  parseStatement,
+  quoteString,
+  replaceSpan,
+  splice,
+  textOf,
+  type CreateTable,
+  type SettingAssignment,
+  type TableElement,
+} from '../sql/index.ts';
 import type { Ask } from './ask.ts';
 import type { Definition } from './definition.ts';
 import { settingText } from './read-settings.ts';
@@ -62,11 +71,20 @@ export function showCreateText(landing: string, definition: Definition): string 
   return `${elements.head}(\n${elements.texts.map((text) => `    ${text}`).join(',\n')}\n)\n${definition.engine}${comment}`;
 }
 
-/** The elements of a landing table that the user declared, in the server's format, and what stands before their bracket. */
-export function visibleElements(landing: string): { readonly head: string; readonly texts: readonly string[] } | undefined {
+export interface VisibleElements {
+  /** What stands before the bracket. */
+  readonly head: string;
+  readonly texts: readonly string[];
+  /** Those of `texts` that are columns. */
+  readonly columnTexts: readonly string[];
+}
+
+/** The elements of a landing table that the user declared, in the server's format. */
+export function visibleElements(landing: string): VisibleElements | undefined {
   const parsed = parseStatement(landing);
   if (!parsed.ok || parsed.statement.kind !== 'create-table' || parsed.statement.elements === undefined) return undefined;
   const { items, span } = parsed.statement.elements;
   const own = items.filter((item) => item.kind !== 'column' || item.defaultKind !== 'MATERIALIZED' || !isVirtualColumn(item.name));
-  return { head: landing.slice(0, span.start), texts: own.map((item) => textOf(landing, item.span)) };
+  const textsOf = (items: readonly TableElement[]): string[] => items.map((item) => textOf(landing, item.span));
+  return { head: landing.slice(0, span.start), texts: textsOf(own), columnTexts: textsOf(own.filter(({ kind }) => kind === 'column')) };
 }

@@ -93,7 +93,7 @@ export function selectRows(
   tail: string,
 ): string {
   const tuples = rows.map(
-    (row) => `(${row.map((value, index) => (columns[index]?.isNumber ? `toUInt8(${value})` : quoteString(value))).join(', ')})`,
+    (row) => `tuple(${row.map((value, index) => (columns[index]?.isNumber ? `toUInt8(${value})` : quoteString(value))).join(', ')})`,
   );
   const names = columns.map(({ name }, index) => `r.${index + 1} AS ${quoteIdentifier(name)}`);
   return `SELECT ${names.join(', ')} FROM (SELECT arrayJoin([${tuples.join(', ')}]) AS r) ${tail}`;

@@ -104,7 +104,7 @@ async function withExplicitColumns(create: CreateTable, context: StatementContex
     throw clickhouseError('NOT_IMPLEMENTED', 'CREATE TABLE … AS with ENGINE = Kafka is not supported yet by the gateway for this source');
   const engine = create.engine === undefined ? copiedEngine(shown, context) : '';
   const { start } = asTable.span;
-  const text = splice(context.text, [{ start, end: asTable.name.span.end, text: `(${source.texts.join(', ')})${engine}` }]);
+  const text = splice(context.text, [{ start, end: asTable.name.span.end, text: `(${source.columnTexts.join(', ')})${engine}` }]);
   const parsed = parseStatement(text);
   if (!parsed.ok || parsed.statement.kind !== 'create-table')
     throw new TypeError('a statement with its columns written out cannot be read');
