@@ -10,7 +10,8 @@ const QUOTE = 0x22;
 /**
  * CSV: the carried fields go in front of each row. A message without quotes ends its rows at line breaks; one with quotes is read
  * field by field as ClickHouse does (RFC 4180 with white space around fields). Whatever else — an open quote, text behind a closing
- * one, lone carriage returns, empty lines — is left to the exact path.
+ * one, lone carriage returns, empty lines, and a blank at the very end, which the server keeps there
+ * and cuts off in front of a line break — is left to the exact path.
  */
 class CsvWriter implements MessageWriter {
   readonly #prefix: DelimitedPrefix;
@@ -34,7 +35,7 @@ class CsvWriter implements MessageWriter {
         isQuoted || hasCarriageReturn ? endOfRow(bytes, start, valueEnd, this.#delimiter) : this.#endOfPlainRow(bytes, start, valueEnd);
       let rowEnd = newline;
       if (rowEnd > start && bytes[rowEnd] === NEWLINE && bytes[rowEnd - 1] === CARRIAGE_RETURN) rowEnd--;
-      if (newline < 0 || rowEnd === start) {
+      if (newline < 0 || rowEnd === start || (newline === valueEnd && isBlank(bytes[valueEnd - 1]))) {
         batch.rollback();
         return UNPROVABLE;
       }
@@ -69,9 +70,13 @@ function endOfRow(bytes: Buffer, start: number, end: number, delimiter: number):
   }
 }
 
+function isBlank(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x09;
+}
+
 function skipBlanks(bytes: Buffer, start: number, end: number): number {
   let at = start;
-  while (at < end && (bytes[at] === 0x20 || bytes[at] === 0x09)) at++;
+  while (at < end && isBlank(bytes[at])) at++;
   return at;
 }
 

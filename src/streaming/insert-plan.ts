@@ -45,7 +45,7 @@ export class InsertPlan {
     const virtual = this.#table.usedVirtualColumns.map((column) => this.#spliced(column, sources));
     const guard = `throwIf(${quoteIdentifier(source.name)} = 0, ${quoteString(STRAY_ROW)}) = 0`;
     return {
-      sql: this.#insert(virtual, [...this.#table.columns, ...this.#fields], guard),
+      sql: this.#insert(virtual, [...this.#fields, ...this.#table.columns], guard),
       settings: { ...this.#settings, ...ONE_BLOCK, input_format_allow_errors_num: '0', input_format_allow_errors_ratio: '0' },
     };
   }

@@ -71,7 +71,7 @@ const CASES: Readonly<Record<string, Case>> = {
       "id UInt64, name String, tags Array(String), m Map(String, UInt8), n Nullable(Int32), d DateTime, e Enum8('a' = 1, 'b' = 2), t Tuple(x UInt8, y String)",
     messages: [
       '{"id":1,"name":"a","tags":["x","y"],"m":{"k":1},"n":null,"d":"2024-01-02 03:04:05","e":"b","t":{"x":1,"y":"z"}}',
-      '{"id":2,"tags":[],"d":1700000000,"e":1,"t":[2,"w"]}',
+      '{"id":2,"tags":[],"d":1700000000,"e":1,"t":{"y":"w","x":2}}',
       '{"id":3,"n":-5,"e":"a"}',
     ],
   },
