@@ -149,7 +149,7 @@ test('a client that goes away cancels its query', async (t) => {
   const gateway = await useFrontEnd(t);
   const queryId = uniqueName(t, 'query');
   const sent = request(
-    `${gateway.url}${query('SELECT count() FROM system.numbers WHERE sleepEachRow(0.001) = 0', `&query_id=${queryId}&cancel_http_readonly_queries_on_client_close=1`)}`,
+    `${gateway.url}${query('SELECT sleepEachRow(0.1) FROM numbers(1000)', `&query_id=${queryId}&cancel_http_readonly_queries_on_client_close=1&max_block_size=1&function_sleep_max_microseconds_per_block=0`)}`,
   );
   sent.on('error', () => undefined);
   sent.end();
