@@ -13,6 +13,7 @@ export {
 } from './definition.ts';
 export { landingStatement, type LandingTable } from './landing-table.ts';
 export { tableOptions } from './options.ts';
+export { settingWithoutLiteral } from './read-settings.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
 export { engineText, showCreateText, visibleElements, withoutSecrets, withSecrets } from './show-create.ts';
 export type { KafkaTableOptions } from './types.ts';

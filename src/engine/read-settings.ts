@@ -65,14 +65,20 @@ export function settingText({ name, value }: SettingAssignment): string {
   return value.text === '' ? name : `${name} = ${value.text}`;
 }
 
+/** The first setting whose value is no literal; the server's parser stops there, whatever the setting. */
+export function settingWithoutLiteral(create: CreateTable): SettingAssignment | undefined {
+  const assignments = create.settings.flatMap((clause) => clause.assignments);
+  return assignments.find(({ value }) => !isDefault(value) && literalOf(value) === undefined);
+}
+
 function isDefault(value: Value): boolean {
   return value.kind === 'identifier' && value.name.toUpperCase() === 'DEFAULT';
 }
 
-/** Settings take literals only: the server's parser stops at anything else. */
+/** `settingWithoutLiteral` is asked first. */
 function settingLiteral(value: Value): Literal {
   const literal = literalOf(value);
-  if (literal === undefined) throw clickhouseError('SYNTAX_ERROR', `Syntax error: ${value.text} cannot be the value of a setting`);
+  if (literal === undefined) throw new TypeError(`${value.text} is not a literal`);
   return literal;
 }
 

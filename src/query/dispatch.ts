@@ -11,6 +11,7 @@ import { insert } from './statements/insert.ts';
 import { select } from './statements/select.ts';
 import { showCreate } from './statements/show-create.ts';
 import { tableCommand } from './statements/table-command.ts';
+import { refuseUnread } from './unread.ts';
 import type { Action, ClientSession, Dispatcher } from './types.ts';
 
 /** The one place where statements of both front ends are decided. */
@@ -65,30 +66,8 @@ async function dispatchStatement(statement: Statement, context: StatementContext
 async function dispatchUnread(parsed: ParseResult & { ok: false }, context: StatementContext): Promise<Action> {
   const [first = ''] = firstWords(context.text, 1).words;
   if (first === 'SELECT' || first === 'WITH' || first === 'FROM') return select(context.text, context);
-  if (/^(?:CREATE|REPLACE|ATTACH)$/.test(first) && mentionsKafkaEngine(context.text)) return refuseUnread(parsed, context);
+  if (/^(?:CREATE|REPLACE|ATTACH)$/.test(first) && mentionsKafkaEngine(context.text)) return refuseUnread(context, parsed.position);
   return forwardAndReconcile(context);
-}
-
-/** The server's parser decides whose fault it is. */
-async function refuseUnread({ line, column }: ParseResult & { ok: false }, { text, session }: StatementContext): Promise<Action> {
-  try {
-    await session.query(`${EXPLAIN}${text}`);
-  } catch (error) {
-    if (error instanceof ClickHouseException) return { kind: 'refuse', exception: withoutExplain(error) };
-    throw error;
-  }
-  const what = `The gateway cannot read this CREATE TABLE … ENGINE = Kafka at line ${line}, column ${column}`;
-  return { kind: 'refuse', exception: clickhouseError('NOT_IMPLEMENTED', what) };
-}
-
-const EXPLAIN = 'EXPLAIN AST ';
-
-/** The exception with the positions of the client's own text. */
-function withoutExplain({ code, exceptionName, text }: ClickHouseException): ClickHouseException {
-  const moved = text
-    .replace(/(failed at position )(\d+)/, (_, words: string, position: string) => `${words}${Number(position) - EXPLAIN.length}`)
-    .replace(/(\(line 1, col )(\d+)/, (_, words: string, column: string) => `${words}${Number(column) - EXPLAIN.length}`);
-  return new ClickHouseException(code, exceptionName, moved);
 }
 
 /** What is no answer of the server's is a fault of the gateway: logged, and told without its inner workings. */

@@ -151,7 +151,7 @@ const REFUSED = [
   `(a Int32) ${ENGINE}, kafka_keeper_path = 'x' SETTINGS allow_experimental_kafka_offsets_storage_in_keeper = 1`,
   `(a Int32) ${ENGINE} SETTINGS bogus = 1`,
   `(a Int32) ${ENGINE}, max_block_size = 100 SETTINGS max_threads = 1`,
-  `(a Int32) ${ENGINE} COMMENT`,
+  `(a Int32) ${ENGINE} COMMENT 5`,
   `(a Int32) ENGINE = Kafka(${ARGUMENTS}`,
   `(a Int32) COMMENT 'x' ${ENGINE}`,
 ];

@@ -3,6 +3,7 @@ import {
   engineText,
   landingStatement,
   readDefinition,
+  settingWithoutLiteral,
   visibleElements,
   withoutSecrets,
   withSecrets,
@@ -15,6 +16,7 @@ import { databaseOf, forwardAndReconcile, printedName, readLanding, reconcileOf,
 import { readsManaged } from '../managed-reads.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
+import { refuseUnread } from '../unread.ts';
 
 /** CREATE, REPLACE or ATTACH TABLE with a definition: one with ENGINE = Kafka, or AS a Kafka table, becomes a landing table. */
 export async function createTable(create: CreateTable, context: StatementContext): Promise<Action> {
@@ -22,6 +24,8 @@ export async function createTable(create: CreateTable, context: StatementContext
   if (!isKafka && (create.engine !== undefined || create.asTable === undefined)) return createOtherTable(create, context);
   const source = create.asTable && (await readLanding(create.asTable.name, context.session));
   if (!isKafka && source === undefined) return forwardAndReconcile(context);
+  const unread = settingWithoutLiteral(create);
+  if (unread !== undefined) return refuseUnread(context, unread.value.span.start);
   const unsupported = notYet(create);
   if (unsupported !== undefined) return refuseNotYet(unsupported);
   const { text, statement } = create.asTable ? await withExplicitColumns(create, context) : { text: context.text, statement: create };
