@@ -228,7 +228,7 @@ export class Ingest {
     for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
       const startedAtMs = Date.now();
       try {
-        if (delivery.rows > 0) await this.#send(delivery.request, delivery.body, this.#stopping.signal);
+        if (delivery.request !== undefined) await this.#send(delivery.request, delivery.body, this.#stopping.signal);
         this.#inserted(delivery, Date.now() - startedAtMs);
         return;
       } catch (error) {

@@ -13,7 +13,8 @@ export interface PartitionRange extends TopicPartition {
 /** What is on its way into ClickHouse: nothing is added to it any more. */
 export interface Delivery {
   readonly reason: FlushReason;
-  readonly request: InsertRequest;
+  /** undefined: offsets without rows; there is nothing to insert. */
+  readonly request: InsertRequest | undefined;
   readonly body: readonly Buffer[];
   readonly rows: number;
   readonly messages: number;
@@ -181,11 +182,12 @@ function partitionRanges(batch: Batch, sources: SourceTable): PartitionRange[] {
 
 function deliveryOf(reason: FlushReason, batches: readonly Batch[], plan: InsertPlan, sources: SourceTable): Delivery {
   const sum = (figure: (batch: Batch) => number): number => batches.reduce((total, batch) => total + figure(batch), 0);
+  const rows = sum((batch) => batch.rows);
   return {
     reason,
-    request: plan.batchRequest(sources),
+    request: rows === 0 ? undefined : plan.batchRequest(sources),
     body: batches.flatMap((batch) => batch.body()),
-    rows: sum((batch) => batch.rows),
+    rows,
     messages: sum((batch) => batch.messages),
     bytes: sum((batch) => batch.bytes),
     ranges: batches.flatMap((batch) => partitionRanges(batch, sources)),

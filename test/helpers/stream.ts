@@ -62,7 +62,9 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
 }
 
 async function send(url: string, database: string, statement: string): Promise<string> {
-  const response = await fetch(`${url}/?database=${database}`, { method: 'POST', body: statement });
+  const response = await fetch(`${url}/?database=${database}`, { method: 'POST', body: statement }).catch((e: unknown) => {
+    throw new Error(`no answer from ${url} to ${statement}: ${String((e as Error).cause)}`, { cause: e });
+  });
   const text = await response.text();
   if (!response.ok) throw new Error(text);
   return text.trimEnd();
