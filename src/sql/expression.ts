@@ -19,16 +19,17 @@ const IS_TEST = /^(?:NULL|TRUE|FALSE|UNKNOWN)$/;
 /** The end of the bracketed part whose opening bracket is `lexer`'s token; −1 when it is not closed or a bracket does not match. */
 export function endOfBrackets(lexer: Lexer): number {
   const expected: string[] = [];
-  do {
+  for (;;) {
     if (lexer.kind === 'end' || lexer.kind === 'error') return -1;
-    if (lexer.kind !== 'symbol') continue;
-    const symbol = lexer.tokenText;
-    const closing = CLOSING[symbol];
-    if (closing !== undefined) expected.push(closing);
-    else if ((symbol === ')' || symbol === ']' || symbol === '}') && expected.pop() !== symbol) return -1;
-    if (expected.length === 0) return lexer.end;
-  } while (lexer.next());
-  return -1;
+    if (lexer.kind === 'symbol') {
+      const symbol = lexer.tokenText;
+      const closing = CLOSING[symbol];
+      if (closing !== undefined) expected.push(closing);
+      else if ((symbol === ')' || symbol === ']' || symbol === '}') && expected.pop() !== symbol) return -1;
+      if (expected.length === 0) return lexer.end;
+    }
+    lexer.next();
+  }
 }
 
 /** The end of the data type at `position`, `-1` when there is none: `Array(Tuple(a Enum8('x' = 1), b Nullable(String)))`, `DOUBLE PRECISION`. */

@@ -53,7 +53,7 @@ export function readViewQuery(select: string): ViewQuery | undefined {
   if (!tokens) return undefined;
   try {
     const tables = trinoParser().tableList(tokens.plainText).map(readTable);
-    return tables.every((table) => table !== undefined) ? { tables, identifiers: tokens.identifiers } : undefined;
+    return tables.length > 0 && tables.every((table) => table !== undefined) ? { tables, identifiers: tokens.identifiers } : undefined;
   } catch {
     return undefined;
   }

@@ -19,7 +19,7 @@ const drops = test.macro({
     t.is(tree.ifExists, flags.ifExists ?? false);
     t.is(tree.permanently, flags.permanently ?? false);
   },
-  title: (_, sql) => `drops: ${sql}`,
+  title: (_, sql: string) => `drops: ${sql}`,
 });
 test(drops, 'DROP TABLE a, b.c', 'DROP', 'TABLE', ['a', 'b.c']);
 test(drops, 'drop table if exists t on cluster c sync;', 'DROP', 'TABLE', ['t'], { ifExists: true });
@@ -39,7 +39,7 @@ const renames = test.macro({
     const tree = read(sql, 'rename');
     t.deepEqual([tree.verb, tree.object, tree.pairs.map(({ from, to }) => [named(from), named(to)])], [verb, object, pairs]);
   },
-  title: (_, sql) => `renames: ${sql}`,
+  title: (_, sql: string) => `renames: ${sql}`,
 });
 test(renames, 'RENAME TABLE a TO b, c.d TO e ON CLUSTER x', 'RENAME', 'TABLE', [['a', 'b'], ['c.d', 'e']]); // prettier-ignore
 test(renames, 'RENAME a TO b', 'RENAME', 'TABLE', [['a', 'b']]);
@@ -54,7 +54,7 @@ const shows = test.macro({
     t.deepEqual([tree.object, named(tree.name), tree.tail], [object, name, tail]);
     t.is(tree.temporary, sql.includes('TEMPORARY'));
   },
-  title: (_, sql) => `shows: ${sql}`,
+  title: (_, sql: string) => `shows: ${sql}`,
 });
 test(shows, 'SHOW CREATE t', 'show-create', 'TABLE', 't');
 test(shows, 'SHOW CREATE TABLE t;', 'show-create', 'TABLE', 't');
@@ -82,7 +82,7 @@ const commands = test.macro({
     const { name } = read(sql, kind);
     t.is(name && named(name), table);
   },
-  title: (_, sql) => `finds the table of: ${sql}`,
+  title: (_, sql: string) => `finds the table of: ${sql}`,
 });
 test(commands, 'OPTIMIZE TABLE t FINAL', 't', 'optimize');
 test(commands, 'CHECK TABLE d.t PARTITION 1', 'd.t', 'check');
@@ -136,7 +136,7 @@ const alters = test.macro({
     const tree = read(`ALTER TABLE d.t ${commandsText}`, 'alter');
     t.deepEqual(tree.commands.map(({ type }) => type), types); // prettier-ignore
   },
-  title: (_, commandsText) => `alters: ${commandsText}`,
+  title: (_, commandsText: string) => `alters: ${commandsText}`,
 });
 test(alters, 'ADD COLUMN a Array(Tuple(x Int8, y Int8)) AFTER b, DROP COLUMN c', 'ADD_COLUMN', 'DROP_COLUMN');
 test(alters, '(ADD COLUMN a Int8), (CLEAR COLUMN b)', 'ADD_COLUMN', 'DROP_COLUMN');
@@ -206,7 +206,7 @@ const foreign = test.macro({
   exec(t, sql: string) {
     t.false(parseStatement(sql).ok);
   },
-  title: (_, sql) => `is not ours: ${sql}`,
+  title: (_, sql: string) => `is not ours: ${sql}`,
 });
 for (const sql of [
   'SELECT 1',
