@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { forward, type AnswerOptions, type ForwardedBody, type Upstream } from '../../clickhouse/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { Action, Dispatcher } from '../../query/types.ts';
+import type { Action, Dispatcher } from '../../query/index.ts';
 import { filterHeaders } from './headers.ts';
 import { changeParameters, findParameter } from './parameters.ts';
 import { ClientGone, nothingRead, type ReadBytes } from './peek.ts';

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { createUpstream, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
 import type { Logger } from '../../logger.ts';
-import type { Dispatcher } from '../../query/types.ts';
+import type { Dispatcher } from '../../query/index.ts';
 import { handleRequest, type RequestContext } from './handle-request.ts';
 
 export interface HttpFrontEndOptions {

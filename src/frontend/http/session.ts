@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parseException, type Upstream } from '../../clickhouse/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
-import type { ClientSession } from '../../query/types.ts';
+import type { ClientSession } from '../../query/index.ts';
 import { filterHeaders } from './headers.ts';
 import { changeParameters } from './parameters.ts';
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Dispatcher } from '../../query/types.ts';
+import type { Dispatcher } from '../../query/index.ts';
 import { decodePrefix, isPlain } from './body-coding.ts';
 import { readMore, readOneChunk, type ReadBytes } from './peek.ts';
 import type { StatementRequest } from './request.ts';

@@ -2,7 +2,7 @@ import type { ExecutionContext } from 'ava';
 import { clickhouseError } from '../../../../src/errors.ts';
 import { createHttpFrontEnd, type HttpFrontEndOptions } from '../../../../src/frontend/http/index.ts';
 import { silentLogger } from '../../../../src/logger.ts';
-import type { Action, ClientSession, Dispatcher } from '../../../../src/query/types.ts';
+import type { Action, ClientSession, Dispatcher } from '../../../../src/query/index.ts';
 import { useClickHouse } from '../../../helpers/index.ts';
 
 export interface TestFrontEnd {
