@@ -62,7 +62,8 @@ async function skipBlockInfo(reader: ByteReader, revision: number): Promise<void
     if (field === INFO_END) return;
     if (field === INFO_IS_OVERFLOWS) await reader.skip(1);
     else if (field === INFO_BUCKET_NUMBER) await reader.skip(4);
-    else if (field === INFO_OUT_OF_ORDER_BUCKETS && hasFeature(revision, 'out-of-order buckets')) await reader.skip(4 * (await reader.varuint()));
+    else if (field === INFO_OUT_OF_ORDER_BUCKETS && hasFeature(revision, 'out-of-order buckets'))
+      await reader.skip(4 * (await reader.varuint()));
     else throw new ProtocolError(`a block's info has an unknown field ${field}`);
   }
 }

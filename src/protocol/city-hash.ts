@@ -57,7 +57,7 @@ function hash128WithSeed(s: Buffer, seed: Pair): Pair {
   } while (left >= 128);
   y = y + mul(rotate(w0, 37n), K0) + z;
   x = x + mul(rotate(v0 + z, 49n), K0);
-  for (let done = 0; done < left; ) {
+  for (let done = 0; done < left;) {
     done += 32;
     y = mul(rotate(y - x, 42n), K0) + v1;
     w0 += fetch64(s, at + left - done + 16);

@@ -47,7 +47,9 @@ function isPossible(method: CompressionMethod, bodyBytes: number, decompressedBy
     case 'None':
       return bodyBytes === decompressedBytes;
     case 'LZ4':
-      return bodyBytes <= decompressedBytes + Math.ceil(decompressedBytes / MAX_LZ4_RATIO) + 16 && decompressedBytes <= bodyBytes * MAX_LZ4_RATIO;
+      return (
+        bodyBytes <= decompressedBytes + Math.ceil(decompressedBytes / MAX_LZ4_RATIO) + 16 && decompressedBytes <= bodyBytes * MAX_LZ4_RATIO
+      );
     case 'ZSTD':
       return true;
   }

@@ -97,7 +97,7 @@ export abstract class ByteReader {
       return found;
     }
     const pieces: Buffer[] = [];
-    for (let missing = count; missing > 0; ) {
+    for (let missing = count; missing > 0;) {
       if (this.available === 0) await this.more();
       const piece = this.chunk.subarray(this.at, this.at + missing);
       pieces.push(piece);

@@ -32,7 +32,11 @@ export async function followAnswer(server: Flow, options: FollowOptions): Promis
     }
     server.pass();
     const shape = await skipServerPacket(server, type, options.encoding);
-    if (type !== SERVER_PACKETS.Exception && !(options.stopsAtRows && type === SERVER_PACKETS.Data && shape !== undefined && shape.rows > 0)) continue;
+    if (
+      type !== SERVER_PACKETS.Exception &&
+      !(options.stopsAtRows && type === SERVER_PACKETS.Data && shape !== undefined && shape.rows > 0)
+    )
+      continue;
     server.relay();
     return type === SERVER_PACKETS.Exception ? 'exception' : 'unfollowed';
   }

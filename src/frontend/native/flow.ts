@@ -47,6 +47,7 @@ export class Flow extends ByteReader {
 
   /** From now on consumed bytes are passed on, those held before them first. */
   pass(): void {
+    if (this.#destiny === 'drop') this.#settle();
     this.#writeHeld();
     // Bytes held in the piece at hand are not settled yet: they go out with what follows them, in one write.
     this.#destiny = 'pass';
@@ -88,7 +89,7 @@ export class Flow extends ByteReader {
 
   /** Bytes pass unseen, beginning with those not consumed yet. */
   relay(): void {
-    this.#writeHeld();
+    this.pass();
     this.#settle();
     const rest = this.chunk.subarray(Math.max(this.#settledTo, this.at));
     this.at = this.chunk.length;

@@ -24,8 +24,8 @@ export interface Login {
   readonly upstream: Socket;
   /** The revision that both sides speak. */
   readonly revision: number;
-  /** What the server was told; differs from what the client says of itself when the client is newer than the gateway. */
-  readonly announcedRevision: number;
+  /** What the server was told when the client is newer than the gateway: the client must say the same of itself in its queries. */
+  readonly loweredRevision?: number;
   /** Another server of a cluster with a secret of theirs: its queries are signed, nothing may be changed. */
   readonly isInterserver: boolean;
 }
@@ -49,18 +49,17 @@ export async function logIn(client: Flow, socket: Socket, options: LoginOptions)
   const server = new Flow(upstream, socket);
   closeTogether(socket, upstream);
   const isInterserver = hello.interserver !== undefined;
-  const announcedRevision = isInterserver ? hello.revision : Math.min(hello.revision, MAX_REVISION);
-  client.send(writeClientHello({ ...hello, revision: announcedRevision }));
-  const login = { server, upstream, announcedRevision, isInterserver };
-  if (isInterserver) return { ...login, revision: announcedRevision };
+  const announced = isInterserver ? hello.revision : Math.min(hello.revision, MAX_REVISION);
+  client.send(writeClientHello({ ...hello, revision: announced }));
+  if (isInterserver) return { server, upstream, revision: announced, isInterserver };
   if (startsWith(hello.user, SSH_KEY_PREFIX)) await passChallenge(client, server);
-  const answer = await receiveServerHello(server, announcedRevision, socket);
+  const answer = await receiveServerHello(server, announced, socket);
   if (answer === undefined) return undefined;
-  const revision = Math.min(announcedRevision, answer.revision);
+  const revision = Math.min(announced, answer.revision);
   server.send(writeServerHello(adapted(answer)));
   client.pass();
   await skipAddendum(client, revision);
-  return { ...login, revision };
+  return { server, upstream, revision, isInterserver, ...(announced < hello.revision && { loweredRevision: announced }) };
 }
 
 async function receiveHello(client: Flow, socket: Socket, options: LoginOptions): Promise<ClientHello | undefined> {
@@ -141,6 +140,7 @@ function adapted(hello: ServerHello): ServerHello {
 
 /** Packets are found without chunks; a server that insists on them cannot be served. */
 function unchunked(capability: string): string {
-  if (capability === 'chunked') throw new ProtocolError('the server insists on chunked framing (proto_caps), which the gateway does not speak');
+  if (capability === 'chunked')
+    throw new ProtocolError('the server insists on chunked framing (proto_caps), which the gateway does not speak');
   return 'notchunked';
 }

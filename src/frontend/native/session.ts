@@ -45,7 +45,10 @@ async function ask(wires: Wires, query: ReadQuery, sql: string): Promise<string[
     const answer = await exchange(wires, query, sql);
     if (answer.isReadable) return answer.rows;
     // Types that are not read here are turned into text by the server.
-    return (await exchange(wires, query, `SELECT * APPLY(toString) FROM (${sql})`)).rows;
+    const asText = await exchange(wires, query, `SELECT * APPLY(toString) FROM (${sql})`);
+    if (!asText.isReadable)
+      throw clickhouseError('CANNOT_CONVERT_TYPE', 'A helper query of the gateway selects a type that it cannot read');
+    return asText.rows;
   } catch (error) {
     if (!(error instanceof EndOfBytes)) throw error;
     throw clickhouseError('NETWORK_ERROR', 'ClickHouse closed the connection', { cause: error });

@@ -74,6 +74,8 @@ function textType(type: string): TextType {
   switch (name) {
     case 'String':
       return quoted('', readStrings);
+    case 'Nothing':
+      return plain(NULL_TEXT, async (reader, rows) => [...(await reader.bytes(rows))].map(() => NULL_TEXT));
     case 'Bool':
       return plain('false', async (reader, rows) => [...(await reader.bytes(rows))].map((byte) => String(byte !== 0)));
     case 'Enum8':

@@ -105,7 +105,7 @@ const NULL_DISCRIMINATOR = 255;
 
 async function skipVariant(reader: ByteReader, alternatives: readonly Layout[], rows: number): Promise<void> {
   const counts = alternatives.map(() => 0);
-  for (let left = rows; left > 0; ) {
+  for (let left = rows; left > 0;) {
     if (reader.available === 0) await reader.more();
     const piece = await reader.bytes(Math.min(left, reader.available));
     for (const discriminator of piece) {

@@ -16,7 +16,7 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** Reads what follows the packet's number; of nested exceptions only the first. */
 export async function readException(reader: ByteReader): Promise<ExceptionPacket> {
   const first = await readOne(reader);
-  for (let { isNested } = first; isNested; ) ({ isNested } = await readOne(reader));
+  for (let { isNested } = first; isNested;) ({ isNested } = await readOne(reader));
   return { code: first.code, className: first.className, message: first.message };
 }
 

@@ -96,7 +96,10 @@ export function withText(query: ReadQuery, revision: number, sql: string, maxQue
 /** A query of our own in the name of the client that sent `query`: its client info and roles, no id, no settings, no compression. */
 export function ownQuery(query: ReadQuery, revision: number, sql: string): Buffer {
   const { clientInfo, roles } = query.head;
-  const writer = new ByteWriter().varuint(CLIENT_PACKETS.Query).string('').raw(part(query, clientInfo.from, clientInfo.to));
+  const writer = new ByteWriter()
+    .varuint(CLIENT_PACKETS.Query)
+    .string('')
+    .raw(part(query, clientInfo.from, clientInfo.to));
   const bytes = Buffer.byteLength(sql);
   if (bytes >= DEFAULT_MAX_QUERY_BYTES) writer.raw(writeSetting(revision, 'max_query_size', bytes + 1));
   writer.string('').raw(part(query, roles.from, roles.to));

@@ -1,0 +1,306 @@
+import type { Socket } from 'node:net';
+import { ClickHouseException, clickhouseError } from '../../errors.ts';
+import type { Logger } from '../../logger.ts';
+import {
+  CLIENT_PACKETS,
+  EndOfBytes,
+  patchClientRevision,
+  ProtocolError,
+  readQueryHead,
+  SERVER_PACKETS,
+  skipClientData,
+  skipOtherClientPacket,
+  skipQueryTail,
+  STAGE_COMPLETE,
+  UnknownLayout,
+  withText,
+  type BlockEncoding,
+  type QueryHead,
+} from '../../protocol/index.ts';
+import type { Action, AfterSuccess, Dispatcher } from '../../query/types.ts';
+import { followAnswer, type AnswerEnd } from './answer.ts';
+import type { Flow } from './flow.ts';
+import type { Login } from './handshake.ts';
+import { exceptionPacket } from './respond.ts';
+import { createClientSession } from './session.ts';
+import {
+  classifyText,
+  decodeUtf8,
+  enlargedQuerySize,
+  INSERT_HEAD_BYTES,
+  isInsert,
+  mayBeInsert,
+  peekText,
+  statementLimitBytes,
+} from './statement.ts';
+
+export interface RelayOptions {
+  readonly client: Flow;
+  readonly login: Login;
+  readonly dispatcher: Dispatcher;
+  readonly logger: Logger;
+}
+
+const PONG = Buffer.from([SERVER_PACKETS.Pong]);
+const SECONDARY_QUERY = 2;
+const INSERT_START_BYTES = 4096;
+
+/**
+ * What a client says after its login, packet by packet. The states are places in this file:
+ *
+ *     idle        (`run`) the next packet is awaited; it passes as it comes, except a Query
+ *      └ Query    (`#handleQuery`) held back until the dispatcher has seen enough of its text; the answers of helper queries are read meanwhile
+ *          ├ forward, run    the packet goes on, as it was or with another text → idle
+ *          └ refuse          (`#swallowBlocks`) blocks up to the empty one are dropped, then the exception is sent → idle
+ *
+ * Data packets are not tied to a state: those of external tables, the empty one after every Query, an INSERT's rows and what an abandoned INSERT still
+ * sends all pass in idle, each walked to its end.
+ *
+ * The server's bytes pass unseen, except in two cases, when `followAnswer` takes them packet by packet until the answer's end:
+ * - the action has `after`: it must run between the server's success and the client's knowledge of it;
+ * - the query may be an INSERT whose blocks are not compressed: should one of them have a column that cannot be walked (`JSON`, states of aggregate
+ *   functions), the client's bytes pass unseen, too (`#passUntilAnswered`), until the answer's end says that the INSERT is over.
+ *
+ * The protocol has one query at a time. So when a Query packet comes, the client has read the answer to the one before, and the server's
+ * direction is between two packets.
+ */
+export class Relay {
+  readonly #client: Flow;
+  readonly #server: Flow;
+  readonly #revision: number;
+  readonly #loweredRevision: number | undefined;
+  readonly #upstream: Socket;
+  readonly #dispatcher: Dispatcher;
+  readonly #logger: Logger;
+  #encoding: BlockEncoding;
+  /** The answer that is followed now. */
+  #following: Promise<AnswerEnd> | undefined;
+  #isTunnel = false;
+  /** Whether the query that runs came from another server. */
+  #isSecondary = false;
+
+  constructor({ client, login, dispatcher, logger }: RelayOptions) {
+    this.#client = client;
+    this.#server = login.server;
+    this.#upstream = login.upstream;
+    this.#revision = login.revision;
+    this.#loweredRevision = login.loweredRevision;
+    this.#encoding = { revision: login.revision, isCompressed: false };
+    this.#dispatcher = dispatcher;
+    this.#logger = logger;
+  }
+
+  /**
+   * Resolves never, but rejects: with `EndOfBytes` when the client or server is gone; with `ProtocolError` for what is no native protocol, or with
+   * `UnreadableQuery` when the client can and should be told of it.
+   */
+  async run(): Promise<never> {
+    this.#server.relay();
+    for (;;) {
+      this.#client.hold();
+      const start = this.#client.position;
+      const type = await this.#client.varuint();
+      if (type === CLIENT_PACKETS.Query) {
+        await this.#handleQuery(start);
+        continue;
+      }
+      this.#client.pass();
+      if (type === CLIENT_PACKETS.Data || type === CLIENT_PACKETS.Scalar) await this.#passData();
+      else if (this.#isSecondary && SERVER_TO_SERVER.has(type)) await this.#tunnel();
+      else await skipOtherClientPacket(this.#client, type);
+    }
+  }
+
+  async #passData(): Promise<void> {
+    try {
+      await skipClientData(this.#client, this.#encoding);
+    } catch (error) {
+      if (error instanceof ProtocolError && this.#following !== undefined) await this.#passUntilAnswered(this.#following);
+      else throw error instanceof UnknownLayout ? new UnreadableQuery(cannotWalk(error)) : error;
+    }
+  }
+
+  /** Everything up to the end of the answer belongs to the INSERT that is being answered. After an exception nobody can say where its blocks end. */
+  async #passUntilAnswered(answer: Promise<AnswerEnd>): Promise<void> {
+    this.#isTunnel = true;
+    this.#client.relay();
+    const end = await answer;
+    if (end === 'success') return;
+    this.#upstream.destroy();
+    throw new EndOfBytes('an INSERT that could not be followed failed');
+  }
+
+  /** Packets of servers among themselves follow: none of them is ours. */
+  async #tunnel(): Promise<never> {
+    this.#client.relay();
+    return new Promise(() => undefined);
+  }
+
+  async #handleQuery(start: number): Promise<void> {
+    await this.#following;
+    const head = await this.#readHead(start);
+    this.#encoding = { revision: this.#revision, isCompressed: head.isCompressed };
+    this.#isSecondary = head.clientInfo.queryKind === SECONDARY_QUERY;
+    const isOurs = await this.#isForDispatcher(head);
+    if (isOurs) await this.#handleStatement(head);
+    else await this.#forward(head);
+  }
+
+  /** The server is idle and the client waits for an answer: it can be told what is wrong. */
+  async #readHead(start: number): Promise<QueryHead> {
+    try {
+      return await readQueryHead(this.#client, this.#revision, start);
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      throw new UnreadableQuery(
+        new ClickHouseException(101, 'UNEXPECTED_PACKET_FROM_CLIENT', `Cannot read the Query packet: ${error.message}`),
+      );
+    }
+  }
+
+  async #isForDispatcher(head: QueryHead): Promise<boolean> {
+    if (this.#isSecondary || head.stage !== STAGE_COMPLETE) return false;
+    const decision = await classifyText(this.#client, head, (text, complete) => this.#dispatcher.classify(text, complete));
+    const isTooLong = head.text.to - head.text.from > statementLimitBytes(head);
+    return decision === 'whole' && (!isTooLong || isInsert(await peekText(this.#client, INSERT_START_BYTES)));
+  }
+
+  /** Sends the packet on as it is; of its text only the beginning has been read. */
+  async #forward(head: QueryHead, after?: AfterSuccess): Promise<void> {
+    const client = this.#client;
+    const unread = head.text.to - client.position;
+    const start = await peekText(client, Math.min(unread, INSERT_START_BYTES));
+    this.#sendHeld(head);
+    this.#followIfWanted(after, !head.isCompressed && mayBeInsert(start));
+    await client.skip(unread);
+    await skipQueryTail(client, this.#revision);
+  }
+
+  #sendHeld(head: QueryHead): void {
+    const client = this.#client;
+    if (this.#loweredRevision !== undefined) client.send(this.#patched(head, client.takeHeld()));
+    client.pass();
+  }
+
+  #patched(head: QueryHead, bytes: Buffer): Buffer {
+    if (this.#loweredRevision !== undefined) patchClientRevision(head, bytes, this.#loweredRevision);
+    return bytes;
+  }
+
+  async #handleStatement(head: QueryHead): Promise<void> {
+    const client = this.#client;
+    const bytes = head.text.to - head.text.from;
+    const isWhole = bytes <= statementLimitBytes(head);
+    if (!isWhole) await client.want(INSERT_HEAD_BYTES);
+    const statement = isWhole ? Buffer.from(await client.bytes(bytes)) : client.chunk.subarray(client.at, client.at + INSERT_HEAD_BYTES);
+    if (isWhole) await skipQueryTail(client, this.#revision);
+    const query = { head, bytes: client.heldBytes() };
+    const { text, isUtf8 } = decodeUtf8(statement);
+    const session = createClientSession({ client, server: this.#server, revision: this.#revision }, query);
+    const action = checked(await this.#dispatcher.dispatch(text, session), isUtf8 || isInsert(text), isWhole);
+    switch (action.kind) {
+      case 'forward':
+        if (!isWhole) return this.#forward(head, action.after);
+        this.#sendHeld(head);
+        this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(text));
+        return;
+      case 'run': {
+        client.drop();
+        const packet = withText(query, this.#revision, action.sql, enlargedQuerySize(head, action.sql));
+        client.send(this.#patched(head, packet));
+        this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(action.sql));
+        return;
+      }
+      case 'refuse':
+        client.drop();
+        if (!isWhole) {
+          await client.skip(bytes);
+          await skipQueryTail(client, this.#revision);
+        }
+        await this.#swallowBlocks();
+        this.#server.send(exceptionPacket(action.exception));
+    }
+  }
+
+  /** Clients send blocks after every Query, the last one empty, without waiting for an answer. */
+  async #swallowBlocks(): Promise<void> {
+    for (;;) {
+      const type = await this.#client.varuint();
+      if (type === CLIENT_PACKETS.Data || type === CLIENT_PACKETS.Scalar) {
+        if ((await skipClientData(this.#client, this.#encoding)) === 'end') return;
+      } else if (type === CLIENT_PACKETS.Ping) {
+        this.#server.send(PONG);
+      } else {
+        await skipOtherClientPacket(this.#client, type);
+      }
+    }
+  }
+
+  #followIfWanted(after: AfterSuccess | undefined, isOpenInsert: boolean): void {
+    if (after === undefined && !isOpenInsert) return;
+    const following = this.#follow(after).finally(() => {
+      this.#following = undefined;
+    });
+    this.#following = following;
+    // Whoever needs the outcome awaits it; a broken connection is told by both sockets anyway.
+    following.catch(() => undefined);
+  }
+
+  async #follow(after: AfterSuccess | undefined): Promise<AnswerEnd> {
+    let isAfterDue = after !== undefined;
+    const runAfter = async (): Promise<void> => {
+      if (!isAfterDue) return;
+      isAfterDue = false;
+      await after?.();
+    };
+    const beforeEnd = async (): Promise<void> => {
+      await runAfter();
+      if (this.#isTunnel) this.#client.read();
+      this.#isTunnel = false;
+    };
+    try {
+      return await followAnswer(this.#server, { encoding: this.#encoding, stopsAtRows: after === undefined, beforeEnd });
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error;
+      this.#logger.warn({ err: error }, 'an answer cannot be followed to its end');
+      await runAfter();
+      this.#server.relay();
+      return 'unfollowed';
+    }
+  }
+}
+
+/** The connection must end, but its client can be told why. */
+export class UnreadableQuery extends Error {
+  override readonly name = 'UnreadableQuery';
+  readonly exception: ClickHouseException;
+
+  constructor(exception: ClickHouseException) {
+    super(exception.message);
+    this.exception = exception;
+  }
+}
+
+function cannotWalk({ type }: UnknownLayout): ClickHouseException {
+  return clickhouseError(
+    'NOT_IMPLEMENTED',
+    `Blocks with a column of type ${type} can be sent through the gateway with compression only, or by an INSERT`,
+  );
+}
+
+const SERVER_TO_SERVER: ReadonlySet<number> = new Set([
+  CLIENT_PACKETS.ReadTaskResponse,
+  CLIENT_PACKETS.MergeTreeReadTaskResponse,
+  CLIENT_PACKETS.QueryPlan,
+  CLIENT_PACKETS.MergeTreeAllRangesAnnouncementResponse,
+]);
+
+/** What cannot be done to a statement that is not text, or of which only the head was read, is refused. */
+function checked(action: Action, isText: boolean, isWhole: boolean): Action {
+  if (action.kind !== 'run') return action;
+  if (!isText) return { kind: 'refuse', exception: clickhouseError('BAD_ARGUMENTS', 'The statement is not valid UTF-8') };
+  if (isWhole) return action;
+  const text =
+    'INSERT into a Kafka table with this much data in the same text as the statement is not supported by the gateway: send the rows as blocks';
+  return { kind: 'refuse', exception: clickhouseError('NOT_IMPLEMENTED', text) };
+}

@@ -1,0 +1,89 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import type { Logger } from '../../logger.ts';
+import type { Dispatcher } from '../../query/types.ts';
+import { NativeConnection, type ConnectionContext } from './connection.ts';
+import { openUpstream, prepareSocket, SOCKET_BUFFER_BYTES, type NativeUpstream } from './sockets.ts';
+
+export interface NativeFrontEndOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly upstream: NativeUpstream;
+  readonly dispatcher: Dispatcher;
+  readonly logger: Logger;
+  /** Certificate chain and key in PEM: the port speaks TLS only. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly passphrase?: string };
+  /** The gateway's HTTP port, for the sentence that tells an HTTP client of its mistake. */
+  readonly httpPort?: number;
+  /** How long `close` waits for running queries, in milliseconds; 10,000 when absent. */
+  readonly graceMs?: number;
+}
+
+export interface NativeFrontEnd {
+  /** Starts listening and answers the port. Rejects when the address cannot be had. */
+  listen(): Promise<number>;
+  /** Stops accepting, closes idle connections, lets running queries end within the grace period, then cuts what is left. */
+  close(): Promise<void>;
+}
+
+const DEFAULT_GRACE_MS = 10_000;
+const IDLE_CHECK_MS = 20;
+
+/** ClickHouse's native protocol on a TCP port: every client has a connection of its own to the server, and meets the dispatcher with each query. */
+export function createNativeFrontEnd(options: NativeFrontEndOptions): NativeFrontEnd {
+  const connections = new Set<NativeConnection>();
+  const context: ConnectionContext = {
+    openUpstream: async () => openUpstream(options.upstream),
+    dispatcher: options.dispatcher,
+    logger: options.logger,
+    ...(options.httpPort === undefined ? {} : { httpPort: options.httpPort }),
+  };
+  const server = listenFor(options, (socket) => {
+    const connection = new NativeConnection(context, prepareSocket(socket));
+    connections.add(connection);
+    socket.once('close', () => connections.delete(connection));
+    void connection.run();
+  });
+  return {
+    listen: async () => listen(server, options),
+    close: async () => close(server, connections, options.graceMs ?? DEFAULT_GRACE_MS),
+  };
+}
+
+function listenFor(options: NativeFrontEndOptions, onClient: (socket: Socket) => void): Server {
+  const socketOptions = { highWaterMark: SOCKET_BUFFER_BYTES };
+  if (options.tls === undefined) return createServer(socketOptions, onClient);
+  const server = createTlsServer({ ...socketOptions, ...options.tls }, onClient);
+  server.on('tlsClientError', (error) => {
+    options.logger.debug({ err: error }, 'TLS handshake failed');
+  });
+  return server;
+}
+
+async function listen(server: Server, { host, port }: NativeFrontEndOptions): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : port;
+}
+
+async function close(server: Server, connections: ReadonlySet<NativeConnection>, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  const cut = (isDue: (connection: NativeConnection) => boolean): void => {
+    for (const connection of connections) if (isDue(connection)) connection.destroy();
+  };
+  cut((connection) => connection.isIdle());
+  const idle = setInterval(() => cut((connection) => connection.isIdle()), IDLE_CHECK_MS);
+  const grace = setTimeout(() => cut(() => true), graceMs);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(grace);
+}
