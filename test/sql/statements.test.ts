@@ -136,7 +136,7 @@ const alters = test.macro({
     const tree = read(`ALTER TABLE d.t ${commandsText}`, 'alter');
     t.deepEqual(tree.commands.map(({ type }) => type), types); // prettier-ignore
   },
-  title: (_, commandsText: string) => `alters: ${commandsText}`,
+  title: (_, commandsText) => `alters: ${String(commandsText)}`,
 });
 test(alters, 'ADD COLUMN a Array(Tuple(x Int8, y Int8)) AFTER b, DROP COLUMN c', 'ADD_COLUMN', 'DROP_COLUMN');
 test(alters, '(ADD COLUMN a Int8), (CLEAR COLUMN b)', 'ADD_COLUMN', 'DROP_COLUMN');
