@@ -21,7 +21,7 @@ export type SettingValues = Readonly<Record<string, string | number>>;
 export interface InsertOptions {
   readonly queryId?: string;
   readonly signal?: AbortSignal;
-  /** Longest silence of the server, in milliseconds; the client's when absent. */
+  /** Longest time for the whole call, in milliseconds; without one only the client's limit on silence holds. */
   readonly timeoutMs?: number;
 }
 
@@ -76,6 +76,8 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     username: options.user,
     password: options.password,
     request_timeout: timeoutMs,
+    // Failures are thrown and told by whoever called.
+    log: { level: ClickHouseLogLevel.OFF },
     // What fails is thrown, and the caller says what it means; the package would print it besides.
     log: { level: ClickHouseLogLevel.OFF },
     max_open_connections: options.maxConnections ?? 64,
