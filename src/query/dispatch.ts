@@ -12,7 +12,7 @@ import { select } from './statements/select.ts';
 import { showCreate } from './statements/show-create.ts';
 import { tableCommand } from './statements/table-command.ts';
 import { refuseUnread } from './unread.ts';
-import type { Action, ClientSession, Dispatcher } from './types.ts';
+import type { Action, Dispatcher } from './types.ts';
 
 /** The one place where statements of both front ends are decided. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {

@@ -20,7 +20,7 @@ test('macros may hold macros', expands, '{nested}', '01-x');
 
 const refuses = test.macro(async (t, text: string, message: string) => {
   const error = await t.throwsAsync(expandMacros(text, macrosOf(TABLE, ask)), { instanceOf: ClickHouseException });
-  t.is(error?.text, message);
+  t.is(error.text, message);
 });
 const unknown = (name: string, text: string, at: number): string =>
   `No macro '${name}' in config while processing substitutions in '${text}' at '${at}' or macro is not supported here`;

@@ -25,8 +25,8 @@ const reads = test.macro((t, type: SettingType, text: string, expected: SettingV
 
 const refuses = test.macro((t, type: SettingType, text: string, code: number, message: string) => {
   const error = t.throws(() => convert(type, text), { instanceOf: ClickHouseException });
-  t.is(error?.code, code);
-  t.is(error?.text, message);
+  t.is(error.code, code);
+  t.is(error.text, message);
 });
 
 const READ: readonly (readonly [SettingType, string, SettingValue])[] = [

@@ -47,7 +47,8 @@ for (const [index, body] of ACCEPTED.entries()) {
     await both.same('DESCRIBE q FORMAT TSVWithNamesAndTypes SETTINGS describe_compact_output = 1');
     await both.same('EXISTS TABLE q');
     await both.same('CREATE TABLE copy AS q');
-    await both.same('SHOW CREATE TABLE copy');
+    if ((await both.native('EXISTS TABLE copy')) === '1') await both.same('SHOW CREATE TABLE copy');
+    else t.is(await both.ours('EXISTS TABLE copy'), '0');
   });
 }
 

@@ -36,7 +36,8 @@ async function createOtherTable(create: CreateTable, context: StatementContext):
   const { asSelect } = create;
   if (asSelect && !asSelect.empty && (await readsManaged(textOf(context.text, asSelect.span).replace(/^AS\s/i, ''), context)))
     return refuseDirectSelect();
-  return forwardAndReconcile(context);
+  // Nothing that lasts can depend on a temporary table.
+  return create.temporary ? { kind: 'forward' } : forwardAndReconcile(context);
 }
 
 /** Each is a door for a later issue. */

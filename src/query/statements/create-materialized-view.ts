@@ -16,7 +16,10 @@ export async function createView(statement: CreateView, context: StatementContex
 }
 
 /** Tells the streams of tables that the statement may read; a table too many does no harm. */
-export async function prepareForViews({ text, options }: StatementContext): Promise<void> {
-  const read = options.catalog.tables().filter(({ table }) => mentionsIdentifier(text, new Set([table])));
-  if (read.length > 0) await options.prepareForViewChange?.(read);
+export async function prepareForViews({ text, options, session }: StatementContext): Promise<void> {
+  const named = options.catalog.tables().filter(({ table }) => mentionsIdentifier(text, new Set([table])));
+  if (named.length === 0 || options.prepareForViewChange === undefined) return;
+  const [[current = ''] = []] = await session.query('SELECT currentDatabase()');
+  const read = named.filter(({ database }) => database === current || mentionsIdentifier(text, new Set([database])));
+  if (read.length > 0) await options.prepareForViewChange(read);
 }
