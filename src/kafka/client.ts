@@ -11,6 +11,8 @@ export type ClientOptions = Pick<ConsumerOptions, 'brokers' | 'clientId' | 'secu
 /** A kafkajs client whose sockets can be cut. */
 export interface KafkaClient {
   readonly kafka: kafkajs.Kafka;
+  /** A socket whose `data` are views into a buffer that is overwritten by the next: for receivers that copy. */
+  readonly openFetchSocket: ISocketFactory;
   /** From now on failures are expected, and logged at debug level only. */
   expectFailures(): void;
   /** Ends every connection at once, and no new one is made: whatever still waits for a broker fails. */
@@ -45,30 +47,55 @@ export function createKafkaClient({ brokers, clientId, security }: ClientOptions
     expectFailures();
     sockets.cut();
   };
-  return { kafka, expectFailures, cut };
+  return { kafka, openFetchSocket: sockets.openReusing, expectFailures, cut };
 }
 
 const KEEP_ALIVE_DELAY_MS = 60_000;
+
+const RECEIVE_CHUNK_BYTES = 256 << 10;
 
 class Sockets {
   readonly #sockets = new Set<net.Socket>();
   #isCut = false;
 
-  readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) =>
+    this.#keep(() => (isTls(ssl) ? openTls(host, port, ssl, onConnect) : net.connect({ host, port }, onConnect)));
+
+  /** TLS decrypts into buffers of its own in any case. */
+  readonly openReusing: ISocketFactory = (options) => (isTls(options.ssl) ? this.open(options) : this.#keep(() => openReusing(options)));
+
+  #keep(open: () => net.Socket): net.Socket {
     if (this.#isCut) throw new Error('the client was closed');
-    const server = net.isIP(host) === 0 ? { host, port, servername: host } : { host, port };
-    const socket = isTls(ssl) ? tls.connect({ ...server, ...tlsOptions(ssl) }, onConnect) : net.connect({ host, port }, onConnect);
+    const socket = open();
     socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     return socket;
-  };
+  }
 
   cut(): void {
     this.#isCut = true;
     // Only an error makes kafkajs give up what waits for an answer; connections it has ended itself wait for none.
     for (const socket of this.#sockets) socket.destroy(socket.writableEnded ? undefined : new Error('the client was closed'));
   }
+}
+
+function openTls(host: string, port: number, ssl: unknown, onConnect: () => void): net.Socket {
+  const server = net.isIP(host) === 0 ? { host, port, servername: host } : { host, port };
+  return tls.connect({ ...server, ...tlsOptions(ssl) }, onConnect);
+}
+
+function openReusing({ host, port, onConnect }: Parameters<ISocketFactory>[0]): net.Socket {
+  const callback = (bytes: number, buffer: Uint8Array): boolean => {
+    try {
+      socket.emit('data', Buffer.from(buffer.buffer, buffer.byteOffset, bytes));
+    } catch (error) {
+      socket.destroy(error instanceof Error ? error : new Error(String(error)));
+    }
+    return true;
+  };
+  const socket = net.connect({ host, port, onread: { buffer: Buffer.allocUnsafeSlow(RECEIVE_CHUNK_BYTES), callback } }, onConnect);
+  return socket;
 }
 
 function isTls(ssl: unknown): boolean {

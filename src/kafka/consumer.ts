@@ -60,7 +60,7 @@ class KafkajsGroupConsumer implements GroupConsumer {
     this.#consumer = consumer;
     this.#cluster = cluster;
     this.#membership = new Membership(cluster, options.groupId);
-    handOutRecordSets(cluster, {
+    handOutRecordSets(cluster, this.#client.openFetchSocket, {
       generation: (nodeId) => this.#generationOfFetch.get(nodeId) ?? 0,
       onOutOfRange: async (partitions) => this.#restartAtEarliest(partitions),
     });
@@ -220,7 +220,13 @@ class KafkajsGroupConsumer implements GroupConsumer {
     if (nextOffset === fromOffset) return;
     const control: FetchControl = { heartbeat: async () => payload.heartbeat(), isStale, isRunning: () => this.#isRunning(payload) };
     const highWatermark = Number(payload.batch.highWatermark);
-    const position = await this.#handlers.onFetched({ topic, partition, batches, fromOffset, nextOffset, highWatermark }, control);
+    let position = fromOffset;
+    try {
+      position = await this.#handlers.onFetched({ topic, partition, batches, fromOffset, nextOffset, highWatermark }, control);
+    } finally {
+      // Whoever gave up half-way may still have the rest in its hands, such as an INSERT under way.
+      if (position !== nextOffset) message.keepBytes();
+    }
     if (generation === this.#generation) payload.resolveOffset(String(position - 1));
   }
 

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
-import type { Broker, Cluster } from 'kafkajs';
-import { FETCH_VERSIONS, readFetchResponse, type FetchedTopic, type FetchResponse } from './fetch-response.ts';
+import type { Broker, Cluster, ISocketFactory } from 'kafkajs';
+import { keepFetchedBytes, reuseReceiveBuffer } from './fetch-connection.ts';
+import { FETCH_VERSIONS, readFetchResponse, type FetchResponse, type FetchResponsePartition } from './fetch-response.ts';
 import type { RecordSet } from './record-batches.ts';
 import type { TopicPartition } from './types.ts';
 
@@ -33,6 +34,8 @@ export interface RecordSetMessage {
   readonly recordSet: RecordSet;
   /** What `generation()` said when the fetch began. */
   readonly generation: number;
+  /** Without this call the bytes are overwritten by the next fetch, which begins when `eachBatch` has settled. */
+  readonly keepBytes: () => void;
 }
 
 export interface RawFetchHooks {
@@ -46,12 +49,15 @@ export interface OutOfRange extends TopicPartition {
   readonly offset: bigint;
 }
 
-/** Makes all fetches of the consumer that owns `cluster` raw. Call once, before it connects. */
-export function handOutRecordSets(cluster: Cluster, hooks: RawFetchHooks): void {
+/**
+ * Makes all fetches of the consumer that owns `cluster` raw. Call once, before it connects. `openSocket` is used for connections that fetch.
+ */
+export function handOutRecordSets(cluster: Cluster, openSocket: ISocketFactory, hooks: RawFetchHooks): void {
   const findBroker = cluster.findBroker.bind(cluster);
   const wrapped = new WeakSet<Broker>();
   cluster.findBroker = async (node) => {
     const broker = await findBroker(node);
+    reuseReceiveBuffer(broker, openSocket);
     if (!wrapped.has(broker)) {
       wrapped.add(broker);
       broker.fetch = rawFetch(broker as unknown as FetchingBroker, hooks);
@@ -61,11 +67,11 @@ export function handOutRecordSets(cluster: Cluster, hooks: RawFetchHooks): void 
 }
 
 type FetchRequest = Parameters<Broker['fetch']>[0];
-interface FetchingBroker {
+type FetchingBroker = Omit<Broker, 'fetch'> & {
   readonly nodeId: number;
   readonly fetch: (this: FetchingBroker, request: FetchRequest) => Promise<unknown>;
-  lookupRequest(apiKey: number, versions: unknown): ProtocolFactory;
-}
+  readonly lookupRequest: (apiKey: number, versions: unknown) => ProtocolFactory;
+};
 type ProtocolFactory = (request: FetchRequest) => Protocol;
 
 interface Protocol {
@@ -80,55 +86,19 @@ interface Protocol {
 function rawFetch(broker: FetchingBroker, hooks: RawFetchHooks): Broker['fetch'] {
   const { fetch } = broker;
   return async (request) => {
-    const generation = hooks.generation(String(broker.nodeId));
-    const outOfRange: OutOfRange[] = [];
+    const call = new FetchCall(request, hooks.generation(String(broker.nodeId)), () => {
+      keepFetchedBytes(broker);
+    });
     // A view of the broker for this one call: kafkajs replaces `lookupRequest` at every connect.
-    const view = Object.create(broker, {
-      lookupRequest: {
-        value:
-          (apiKey: number, versions: unknown): ProtocolFactory =>
-          (sent) =>
-            rawProtocol(broker.lookupRequest(apiKey, versions)(sent), new Offsets(sent), generation, outOfRange),
-      },
-    }) as FetchingBroker;
-    const answer: unknown = await fetch.call(view, request);
-    if (outOfRange.length > 0) await hooks.onOutOfRange(outOfRange);
+    const lookupRequest: FetchingBroker['lookupRequest'] = (apiKey, versions) => (sent) =>
+      call.readRaw(broker.lookupRequest(apiKey, versions)(sent));
+    const answer = await fetch.call(Object.create(broker, { lookupRequest: { value: lookupRequest } }) as FetchingBroker, request);
+    if (call.outOfRange.length > 0) await hooks.onOutOfRange(call.outOfRange);
     return answer;
   };
 }
 
-/** The same request, with an answer whose record sets are left as bytes. */
-function rawProtocol(protocol: Protocol, offsets: Offsets, generation: number, outOfRange: OutOfRange[]): Protocol {
-  const version = protocol.request.apiVersion;
-  if (version < FETCH_VERSIONS.min || version > FETCH_VERSIONS.max) {
-    throw new Error(`Local: Required feature not supported by broker: fetch version ${version}; Kafka 0.11 or newer is needed`);
-  }
-  return {
-    ...protocol,
-    response: {
-      decode: async (payload) => toKafkajs(readFetchResponse(version, payload), offsets, generation),
-      parse: async (decoded) => protocol.response.parse(takeOutOfRange(decoded as KafkajsFetchResponse, offsets, outOfRange)),
-    },
-  };
-}
-
-/** Offsets asked for, by topic and partition. */
-class Offsets {
-  readonly #offsets = new Map<string, string>();
-
-  constructor(request: FetchRequest) {
-    for (const { topic, partitions } of request.topics) {
-      for (const { partition, fetchOffset } of partitions) this.#offsets.set(`${partition}:${topic}`, fetchOffset);
-    }
-  }
-
-  of(topic: string, partition: number): string {
-    const offset = this.#offsets.get(`${partition}:${topic}`);
-    if (offset === undefined) throw new Error(`the broker answered for topic ${topic}, partition ${partition}, which was not asked for`);
-    return offset;
-  }
-}
-
+/** A Fetch answer in the shape that kafkajs' consumer group takes. */
 interface KafkajsFetchResponse {
   readonly throttleTime: number;
   readonly clientSideThrottleTime: number;
@@ -143,37 +113,79 @@ interface KafkajsFetchedPartition {
   readonly messages: readonly RecordSetMessage[];
 }
 
-function toKafkajs(response: FetchResponse, offsets: Offsets, generation: number): KafkajsFetchResponse {
-  return {
-    throttleTime: 0,
-    clientSideThrottleTime: response.throttleTimeMs,
-    responses: response.topics.map((topic) => ({ topicName: topic.topic, partitions: partitionsOf(topic, offsets, generation) })),
-  };
-}
-
-function partitionsOf({ topic, partitions }: FetchedTopic, offsets: Offsets, generation: number): KafkajsFetchedPartition[] {
-  return partitions.map(({ partition, errorCode, highWatermark, abortedTransactions, recordSet: bytes }) => {
-    const offset = errorCode === 0 && bytes.length > 0 ? offsets.of(topic, partition) : undefined;
-    const messages =
-      offset === undefined
-        ? []
-        : [{ offset, generation, recordSet: { topic, partition, fetchOffset: Number(offset), bytes, abortedTransactions } }];
-    // kafkajs must not filter aborted records: it cannot look into the record set.
-    return { partition, errorCode, highWatermark: String(highWatermark), abortedTransactions: [], messages };
-  });
-}
-
 const OFFSET_OUT_OF_RANGE = 1;
 
-// kafkajs' own recovery commits the offset -2 for the partition, which destroys the committed offset and its metadata, and it drops
-// what the fetch brought for the other partitions.
-function takeOutOfRange(response: KafkajsFetchResponse, offsets: Offsets, outOfRange: OutOfRange[]): KafkajsFetchResponse {
-  const responses = response.responses.map(({ topicName, partitions }) => {
-    const isLost = ({ errorCode }: KafkajsFetchedPartition): boolean => errorCode === OFFSET_OUT_OF_RANGE;
-    for (const { partition } of partitions.filter(isLost)) {
-      outOfRange.push({ topic: topicName, partition, offset: BigInt(offsets.of(topicName, partition)) });
+/** One Fetch request and what becomes of its answer. */
+class FetchCall {
+  /** Partitions whose offset the broker does not have, once the answer was read. */
+  readonly outOfRange: OutOfRange[] = [];
+  readonly #offsets = new Map<string, string>();
+  readonly #generation: number;
+  readonly #keepBytes: () => void;
+
+  constructor(request: FetchRequest, generation: number, keepBytes: () => void) {
+    this.#generation = generation;
+    this.#keepBytes = keepBytes;
+    for (const { topic, partitions } of request.topics) {
+      for (const { partition, fetchOffset } of partitions) this.#offsets.set(`${partition}:${topic}`, fetchOffset);
     }
-    return { topicName, partitions: partitions.filter((partition) => !isLost(partition)) };
-  });
-  return { ...response, responses };
+  }
+
+  /** The same request, with an answer whose record sets are left as bytes. */
+  readRaw(protocol: Protocol): Protocol {
+    const version = protocol.request.apiVersion;
+    if (version < FETCH_VERSIONS.min || version > FETCH_VERSIONS.max) {
+      throw new Error(`Local: Required feature not supported by broker: fetch version ${version}; Kafka 0.11 or newer is needed`);
+    }
+    return {
+      ...protocol,
+      response: {
+        decode: async (payload) => Promise.resolve(this.#toKafkajs(readFetchResponse(version, payload))),
+        parse: async (decoded) => protocol.response.parse(this.#takeOutOfRange(decoded as KafkajsFetchResponse)),
+      },
+    };
+  }
+
+  #toKafkajs(response: FetchResponse): KafkajsFetchResponse {
+    return {
+      throttleTime: 0,
+      clientSideThrottleTime: response.throttleTimeMs,
+      responses: response.topics.map(({ topic, partitions }) => ({
+        topicName: topic,
+        partitions: partitions.map((partition) => this.#partition(topic, partition)),
+      })),
+    };
+  }
+
+  #partition(topic: string, fetched: FetchResponsePartition): KafkajsFetchedPartition {
+    const { partition, errorCode, highWatermark } = fetched;
+    const messages = errorCode === 0 && fetched.recordSet.length > 0 ? [this.#message(topic, fetched)] : [];
+    // kafkajs must not filter aborted records: it cannot look into the record set.
+    return { partition, errorCode, highWatermark: String(highWatermark), abortedTransactions: [], messages };
+  }
+
+  #message(topic: string, { partition, abortedTransactions, recordSet: bytes }: FetchResponsePartition): RecordSetMessage {
+    const offset = this.#offsetOf(topic, partition);
+    const recordSet = { topic, partition, fetchOffset: Number(offset), bytes, abortedTransactions };
+    return { offset, recordSet, generation: this.#generation, keepBytes: this.#keepBytes };
+  }
+
+  // kafkajs' own recovery commits the offset -2 for the partition, which destroys the committed offset and its metadata, and it drops
+  // what the fetch brought for the other partitions.
+  #takeOutOfRange(response: KafkajsFetchResponse): KafkajsFetchResponse {
+    const isLost = ({ errorCode }: KafkajsFetchedPartition): boolean => errorCode === OFFSET_OUT_OF_RANGE;
+    const responses = response.responses.map(({ topicName, partitions }) => {
+      for (const { partition } of partitions.filter(isLost)) {
+        this.outOfRange.push({ topic: topicName, partition, offset: BigInt(this.#offsetOf(topicName, partition)) });
+      }
+      return { topicName, partitions: partitions.filter((partition) => !isLost(partition)) };
+    });
+    return { ...response, responses };
+  }
+
+  #offsetOf(topic: string, partition: number): string {
+    const offset = this.#offsets.get(`${partition}:${topic}`);
+    if (offset === undefined) throw new Error(`the broker answered for topic ${topic}, partition ${partition}, which was not asked for`);
+    return offset;
+  }
 }

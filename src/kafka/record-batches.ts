@@ -17,7 +17,7 @@ export interface AbortedTransaction {
 }
 
 export interface ReadRecordSet {
-  /** Batches that hold committed records, decompressed. `records` may be a view into the fetch's buffer and keeps that alive. */
+  /** Batches that hold committed records, decompressed. `records` of uncompressed batches are views into `bytes`. */
   readonly batches: readonly RecordBatch[];
   /** The offset after the last whole batch, control, aborted and empty ones included; `fetchOffset` when there is none. */
   readonly nextOffset: number;

@@ -17,6 +17,7 @@ export interface RecordBatch {
   /** true: every record's timestamp is `maxTimestampMs` (LogAppendTime). */
   readonly isLogAppendTime: boolean;
   readonly recordCount: number;
+  /** Overwritten by a later fetch once `onFetched` has answered `nextOffset`: copy what must stay. Kept when it answers less or throws. */
   readonly records: Buffer;
 }
 
