@@ -76,8 +76,6 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     username: options.user,
     password: options.password,
     request_timeout: timeoutMs,
-    // Failures are thrown and told by whoever called.
-    log: { level: ClickHouseLogLevel.OFF },
     // What fails is thrown, and the caller says what it means; the package would print it besides.
     log: { level: ClickHouseLogLevel.OFF },
     max_open_connections: options.maxConnections ?? 64,
