@@ -67,7 +67,7 @@ export class InsertPlan {
     const declared = structure.map((field) => `${quoteIdentifier(field.name)} ${field.type}`).join(', ');
     return (
       `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${names.join(', ')}) ` +
-      `SELECT ${values.join(', ')} FROM input(${quoteString(declared)})${where === undefined ? '' : ` WHERE ${where}`} FORMAT ${options.format}`
+      `SELECT ${values.join(', ')} FROM input(${quoteString(declared)})${where === undefined ? '' : ` WHERE ${where}`} FORMAT ${quoteIdentifier(options.format)}`
     );
   }
 
