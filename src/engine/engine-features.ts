@@ -47,8 +47,8 @@ export function checkInsertableColumns(create: CreateTable): void {
     throw clickhouseError('INCORRECT_QUERY', 'Incorrect CREATE query: required list of column descriptions or AS section or SELECT');
   }
   const columns = create.elements.items.filter((item): item is ColumnDeclaration => item.kind === 'column');
-  const names = columns.map(({ name }) => name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  const seen = new Set<string>();
+  const twice = columns.map(({ name }) => name).find((name) => seen.size === seen.add(name).size);
   if (twice !== undefined) throw clickhouseError('ILLEGAL_COLUMN', `Cannot add column ${twice}: column with this name already exists`);
   const physical = columns.filter(({ defaultKind }) => defaultKind !== 'ALIAS' && defaultKind !== 'EPHEMERAL');
   if (physical.length === 0) throw clickhouseError('EMPTY_LIST_OF_COLUMNS_PASSED', 'Cannot CREATE table without physical columns');
