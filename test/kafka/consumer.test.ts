@@ -231,6 +231,21 @@ test('a handler that throws sees the same fetch again', async (t) => {
   t.deepEqual(crashes, []);
 });
 
+test('records that a handler gives up half-way stay as they were', async (t) => {
+  const [kafka, topic] = [await useKafka(t), await useTopic(t)];
+  await kafka.produce(topic, ['a', 'b']);
+  const { fetches, records } = await openConsumer(t, {
+    topics: [topic],
+    groupId: topic,
+    take: async ({ fromOffset }) => Promise.resolve(fromOffset + 1),
+  });
+  await waitFor(() => records.length === 3);
+  const first = Buffer.from(fetches[0]?.batches[0]?.records ?? []);
+  await kafka.produce(topic, ['xxxxxxxx', 'yyyyyyyy']);
+  await waitFor(() => records.length === 6);
+  t.deepEqual(fetches[0]?.batches[0]?.records, first);
+});
+
 for (const compression of ['gzip', 'snappy', 'lz4', 'zstd']) {
   test(`a topic that the broker keeps compressed with ${compression} is read`, async (t) => {
     const [kafka, topic] = [await useKafka(t), await useTopic(t, 1, { 'compression.type': compression })];
