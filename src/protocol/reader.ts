@@ -135,6 +135,16 @@ export abstract class ByteReader {
     await this.skip(length);
   }
 
+  /** Goes over some strings in a row. */
+  async skipStrings(count: number): Promise<void> {
+    for (let i = 0; i < count; i += 1) await this.skipString();
+  }
+
+  /** Goes over some numbers of up to 64 bits in a row. */
+  async skipVaruints(count: number): Promise<void> {
+    for (let i = 0; i < count; i += 1) await this.varuint64();
+  }
+
   /** Says that the next `count` bytes, not consumed yet, may be passed on to whom they are meant for. Nothing to do where bytes are only read. */
   release(_count: number): void {
     // A relay overrides this.

@@ -24,7 +24,7 @@ export class Flow extends ByteReader {
   /** Pieces that came while nobody was waiting. */
   readonly #arrived: Buffer[] = [];
   #isEnded = false;
-  #waiting: { resolve(piece: Buffer): void; reject(error: Error): void } | undefined;
+  #waiting: { readonly resolve: (piece: Buffer) => void; readonly reject: (error: Error) => void } | undefined;
   /** The last piece that was relayed unseen. */
   lastRelayed: Buffer = EMPTY;
 

@@ -1,4 +1,4 @@
-import { ByteReader, ProtocolError } from '../reader.ts';
+import { ProtocolError, type ByteReader } from '../reader.ts';
 import { UnknownLayout, type Layout } from './layout.ts';
 import { readSparseCount, readKinds, type Kinds } from './serialization-kinds.ts';
 

@@ -25,7 +25,8 @@ export async function readClientInfo(reader: ByteReader, revision: number): Prom
   const queryKind = await reader.u8();
   if (queryKind > MAX_QUERY_KIND) throw new ProtocolError(`unknown query kind ${queryKind}`);
   if (queryKind === 0) return { queryKind };
-  for (const _ of ['initial user', 'initial query id', 'initial address']) await reader.skipString();
+  // Initial user, initial query id, initial address.
+  await reader.skipStrings(3);
   if (hasFeature(revision, 'query start time')) await reader.skip(8);
   const interfaceKind = await reader.u8();
   const clientRevision = await skipInterface(reader, revision, interfaceKind);
@@ -38,8 +39,9 @@ export async function readClientInfo(reader: ByteReader, revision: number): Prom
 
 async function skipInterface(reader: ByteReader, revision: number, interfaceKind: number): Promise<Span | undefined> {
   if (interfaceKind === INTERFACE_TCP) {
-    for (const _ of ['OS user', 'host name', 'client name']) await reader.skipString();
-    for (const _ of ['major version', 'minor version']) await reader.varuint();
+    // OS user, host name, client name; major and minor version.
+    await reader.skipStrings(3);
+    await reader.skipVaruints(2);
     const from = reader.position;
     await reader.varuint();
     return { from, to: reader.position };
@@ -59,12 +61,12 @@ async function skipContexts(reader: ByteReader, revision: number): Promise<void>
     await reader.skipString();
     await reader.u8();
   }
-  if (hasFeature(revision, 'parallel replicas')) for (let i = 0; i < 3; i += 1) await reader.varuint();
-  if (hasFeature(revision, 'script position')) for (let i = 0; i < 2; i += 1) await reader.varuint();
+  if (hasFeature(revision, 'parallel replicas')) await reader.skipVaruints(3);
+  if (hasFeature(revision, 'script position')) await reader.skipVaruints(2);
   if (hasFeature(revision, 'JWT in client info') && (await reader.u8()) !== 0) await reader.skipString();
   if (hasFeature(revision, 'client agent')) await reader.skipString();
   if (hasFeature(revision, 'internal query flag')) await reader.u8();
   if (hasFeature(revision, 'current roles') && (await reader.u8()) !== 0) {
-    for (let roles = await reader.varuint(); roles > 0; roles -= 1) await reader.skipString();
+    await reader.skipStrings(await reader.varuint());
   }
 }

@@ -64,14 +64,16 @@ async function skipTableColumns(reader: ByteReader, encoding: BlockEncoding): Pr
 const MAX_DESCRIPTION_BYTES = 64 * 1024 * 1024;
 
 async function skipProgress(reader: ByteReader, revision: number): Promise<void> {
-  for (const _ of ['rows', 'bytes', 'total rows']) await reader.varuint64();
-  if (hasFeature(revision, 'total bytes in progress')) await reader.varuint64();
-  if (hasFeature(revision, 'written rows in progress')) for (const _ of ['written rows', 'written bytes']) await reader.varuint64();
-  if (hasFeature(revision, 'elapsed in progress')) await reader.varuint64();
+  // Rows, bytes, total rows; later total bytes, written rows and written bytes, time.
+  await reader.skipVaruints(3);
+  if (hasFeature(revision, 'total bytes in progress')) await reader.skipVaruints(1);
+  if (hasFeature(revision, 'written rows in progress')) await reader.skipVaruints(2);
+  if (hasFeature(revision, 'elapsed in progress')) await reader.skipVaruints(1);
 }
 
 async function skipProfileInfo(reader: ByteReader, revision: number): Promise<void> {
-  for (const _ of ['rows', 'blocks', 'bytes']) await reader.varuint64();
+  // Rows, blocks, bytes; whether a limit was applied, rows before it.
+  await reader.skipVaruints(3);
   await reader.u8();
   await reader.varuint64();
   await reader.u8();
