@@ -63,7 +63,7 @@ function frameThatLooksLikeData(): Buffer {
   frame.writeUInt32LE(9 + 0x8200, 17);
   frame.writeUInt32LE(0x0100, 21);
   frame[26] = 0x01;
-  return withChecksum(frame, (bytes) => bytes[0] === CLIENT_PACKETS.Data && bytes[1] === 0);
+  return withChecksum(frame, (bytes) => bytes[0] === CLIENT_PACKETS.Data && bytes[1] === 0, FOUND_BEFORE);
 }
 
 test('a packet that looks like a frame is told by its checksum', async (t) => {
@@ -74,9 +74,12 @@ test('a packet that looks like a frame is told by its checksum', async (t) => {
   t.deepEqual(await readPackets(new BufferReader(...packets)), startsOf(packets));
 });
 
+/** Searching from 0 takes two minutes. */
+const FOUND_BEFORE = 41_020;
+
 /** Counts up inside the body until the checksum, now right, is as wanted. */
-function withChecksum(frame: Buffer, isWanted: (frame: Buffer) => boolean): Buffer {
-  for (let i = 0; ; i += 1) {
+function withChecksum(frame: Buffer, isWanted: (frame: Buffer) => boolean, from = 0): Buffer {
+  for (let i = from; ; i += 1) {
     frame.writeUInt32LE(i, frame.length - 4);
     cityHash128(frame.subarray(16)).copy(frame);
     if (isWanted(frame)) return frame;
