@@ -75,7 +75,7 @@ test('a packet that looks like a frame is told by its checksum', async (t) => {
 });
 
 /** Searching from 0 takes two minutes. */
-const FOUND_BEFORE = 41_020;
+const FOUND_BEFORE = 82_520;
 
 /** Counts up inside the body until the checksum, now right, is as wanted. */
 function withChecksum(frame: Buffer, isWanted: (frame: Buffer) => boolean, from = 0): Buffer {
@@ -116,6 +116,6 @@ test('a query after a block that an INSERT left unfinished is seen as one', asyn
     const reader = new BufferReader(packet(compressFrame(Buffer.alloc(50), 'LZ4')), Buffer.concat([first, query.subarray(1)]));
     await reader.u8();
     await skipClientData(reader, ENCODING);
-    t.is(await reader.u8(), first[0]);
+    t.is(await reader.u8(), first.readUInt8(0));
   }
 });

@@ -17,7 +17,7 @@ import {
   type BlockEncoding,
   type QueryHead,
 } from '../../protocol/index.ts';
-import type { Action, AfterSuccess, Dispatcher } from '../../query/types.ts';
+import type { Action, AfterSuccess, ClientSession, Dispatcher } from '../../query/types.ts';
 import { followAnswer, type AnswerEnd } from './answer.ts';
 import type { Flow } from './flow.ts';
 import type { Login } from './handshake.ts';
@@ -76,6 +76,8 @@ export class Relay {
   /** The answer that is followed now. */
   #following: Promise<AnswerEnd> | undefined;
   #isTunnel = false;
+  /** Whether a Ping passed since the last query. */
+  #hasPinged = false;
   /** Whether the query that runs came from another server. */
   #isSecondary = false;
 
@@ -108,6 +110,7 @@ export class Relay {
       if (type === CLIENT_PACKETS.Data || type === CLIENT_PACKETS.Scalar) await this.#passData();
       else if (this.#isSecondary && SERVER_TO_SERVER.has(type)) await this.#tunnel();
       else await skipOtherClientPacket(this.#client, type);
+      if (type === CLIENT_PACKETS.Ping) this.#hasPinged = true;
     }
   }
 
@@ -144,6 +147,7 @@ export class Relay {
     const isOurs = await this.#isForDispatcher(head);
     if (isOurs) await this.#handleStatement(head);
     else await this.#forward(head);
+    this.#hasPinged = false;
   }
 
   /** The server is idle and the client waits for an answer: it can be told what is wrong. */
@@ -212,6 +216,7 @@ export class Relay {
         return;
       }
       case 'refuse':
+        if (this.#hasPinged) await this.#waitForPong(session);
         client.drop();
         if (!isWhole) {
           await client.skip(bytes);
@@ -219,6 +224,15 @@ export class Relay {
         }
         await this.#swallowBlocks();
         this.#server.send(exceptionPacket(action.exception));
+    }
+  }
+
+  /** A Ping sent right before the statement is answered before it: the answer to a query of our own comes after the Pong. */
+  async #waitForPong(session: ClientSession): Promise<void> {
+    try {
+      await session.query('SELECT 1');
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'the server did not answer between two packets of its client');
     }
   }
 

@@ -13,7 +13,7 @@ export async function assertEveryCut<T>(
   t: ExecutionContext,
   bytes: Buffer,
   read: (reader: BufferReader) => Promise<T>,
-  extraBytes = Buffer.alloc(0),
+  extraBytes: Buffer = Buffer.alloc(0),
 ): Promise<T> {
   const all = Buffer.concat([bytes, extraBytes]);
   const whole = new BufferReader(all);

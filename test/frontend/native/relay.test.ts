@@ -1,0 +1,176 @@
+import test from 'ava';
+import { CLIENT_PACKETS, SERVER_PACKETS } from '../../../src/protocol/index.ts';
+import { useClickHouse, useDatabase } from '../../helpers/index.ts';
+import { markedDispatcher, useNativeFrontEnd } from './helpers/front-end.ts';
+import { useNativeClient } from './helpers/native-client.ts';
+
+const REVISIONS = [54429, 54449, 54454, 54458, 54460, 54468, 54471, 54480, 54488];
+const STATEMENTS = [
+  'SELECT number, toString(number) AS s FROM numbers(3)',
+  'SELECT 1 WHERE 0',
+  'SELECT number % 2 AS k, count() AS c FROM numbers(10) GROUP BY k WITH TOTALS ORDER BY k SETTINGS extremes = 1',
+  'SELECT nope',
+  'SELEC 1',
+  'SELECT throwIf(number = 5) FROM numbers(10)',
+  'SET max_threads = 2',
+];
+
+for (const isCompressed of [false, true]) {
+  for (const revision of REVISIONS) {
+    const name = `revision ${revision}, ${isCompressed ? 'compressed' : 'not compressed'}`;
+    test(`answers through the gateway are the server's own at ${name}`, async (t) => {
+      const { nativePort } = await useClickHouse(t);
+      const { port } = await useNativeFrontEnd(t);
+      const direct = await useNativeClient(t, nativePort, { revision, isCompressed });
+      const through = await useNativeClient(t, port, { revision, isCompressed });
+      t.is(through.revision, direct.revision);
+      for (const sql of STATEMENTS) t.deepEqual(await through.query(sql), await direct.query(sql), sql);
+    });
+
+    test(`statements of ours are answered in the protocol at ${name}`, async (t) => {
+      const { port } = await useNativeFrontEnd(t);
+      const client = await useNativeClient(t, port, { revision, isCompressed });
+      for (let round = 0; round < 2; round += 1) {
+        t.deepEqual((await client.query('MARKED RUN SELECT 5')).rows, [['5']]);
+        const { exception } = await client.query('MARKED REFUSE');
+        t.deepEqual(exception, { code: 36, className: 'DB::Exception', message: "DB::Exception: It's refused\\here" });
+        t.deepEqual((await client.query('SELECT 6')).rows, [['6']]);
+        t.deepEqual((await client.query("MARKED ASK SELECT 1, 'a\\tb', ['x'], NULL, currentDatabase()")).rows, [
+          ['[["1","a\\tb","[\'x\']","\\\\N","default"]]'],
+        ]);
+      }
+    });
+  }
+}
+
+test('bytes that come one by one change nothing', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  for (const isCompressed of [false, true]) {
+    const client = await useNativeClient(t, port, { isCompressed, isByteByByte: true });
+    t.deepEqual((await client.query('SELECT 6')).rows, [['6']]);
+    t.deepEqual((await client.query('MARKED RUN SELECT 5')).rows, [['5']]);
+    t.is((await client.query('MARKED REFUSE')).exception?.code, 36);
+    const tables = client.dataBytes(client.blockOf('x', 'UInt8', 3, Buffer.from([1, 2, 3])), 'ext');
+    t.deepEqual((await client.query('SELECT sum(x) FROM ext', { tables })).rows, [['6']]);
+  }
+});
+
+test('a client newer than the gateway is lowered to what the gateway knows', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port, { revision: 54999 });
+  t.is(client.revision, 54488);
+  t.deepEqual((await client.query('SELECT 6')).rows, [['6']]);
+  t.deepEqual((await client.query('MARKED RUN SELECT 5')).rows, [['5']]);
+});
+
+test('helper queries see the database, tables and settings of the session', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const database = await useDatabase(t);
+  const client = await useNativeClient(t, port);
+  await client.query(`USE ${database}`);
+  await client.query('CREATE TEMPORARY TABLE tmp (a UInt8) ENGINE = Memory AS SELECT 7');
+  await client.query('SET max_threads = 3');
+  t.deepEqual((await client.query("MARKED ASK SELECT currentDatabase(), a, getSetting('max_threads') FROM tmp")).rows, [
+    [JSON.stringify([[database, '7', '3']])],
+  ]);
+});
+
+test('an error of a helper query is told with its code and text', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port);
+  const { exception } = await client.query('MARKED ASK SELECT nope');
+  t.is(exception?.code, 47);
+  t.regex(exception?.message ?? '', /^DB::Exception: Unknown expression identifier `nope` in scope/);
+  t.deepEqual((await client.query('SELECT 6')).rows, [['6']]);
+});
+
+test('types that the gateway cannot read are turned into text by the server', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port);
+  const { rows } = await client.query("MARKED ASK SELECT 1.5, toDate('2026-01-02'), map('a', 1) FROM numbers(2)");
+  t.deepEqual(rows, [['[["1.5","2026-01-02","{\'a\':1}"],["1.5","2026-01-02","{\'a\':1}"]]']]);
+});
+
+test('settings and parameters of a rewritten query stay', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port);
+  const { rows } = await client.query("MARKED RUN SELECT {p:String}, getSetting('max_block_size')", {
+    settings: { max_block_size: '77' },
+    parameters: { p: "'it\\'s'" },
+  });
+  t.deepEqual(rows, [["it's", '77']]);
+});
+
+test('a text of ours may be longer than max_query_size', async (t) => {
+  const dispatcher = markedDispatcher(() => ({ kind: 'run', sql: `SELECT length('${'x'.repeat(400_000)}') AS n` }));
+  const { port } = await useNativeFrontEnd(t, { dispatcher });
+  const client = await useNativeClient(t, port);
+  t.deepEqual((await client.query('MARKED')).rows, [['400000']]);
+});
+
+test('a statement of 30 MB that is not ours passes', async (t) => {
+  const dispatcher = markedDispatcher();
+  const { port } = await useNativeFrontEnd(t, { dispatcher });
+  const client = await useNativeClient(t, port, { isCompressed: true });
+  const sql = `SELECT length('${'x'.repeat(30_000_000)}') AS n`;
+  t.deepEqual((await client.query(sql, { settings: { max_query_size: '40000000' } })).rows, [['30000000']]);
+  t.is((await client.query(sql)).exception?.code, 62);
+  t.deepEqual(dispatcher.statements, []);
+});
+
+test('the external tables of a refused statement are read and forgotten', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  for (const isCompressed of [false, true]) {
+    const client = await useNativeClient(t, port, { isCompressed });
+    const tables = client.dataBytes(client.blockOf('x', 'String', 2, Buffer.from('\x01a\x02bb')), 'ext');
+    t.is((await client.query('MARKED REFUSE', { tables })).exception?.code, 36);
+    t.deepEqual((await client.query('MARKED RUN SELECT max(x) FROM ext', { tables })).rows, [['bb']]);
+  }
+});
+
+test('a ping right before a statement of ours is answered before it', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port);
+  for (const sql of ['MARKED ASK SELECT 1', 'MARKED REFUSE', 'SELECT 1']) {
+    await client.send(Buffer.concat([Buffer.from([CLIENT_PACKETS.Cancel, CLIENT_PACKETS.Ping]), client.queryBytes(sql)]));
+    t.is((await client.readAnswer()).packets[0], SERVER_PACKETS.Pong, sql);
+  }
+});
+
+test('after a success, `after` runs before the client knows', async (t) => {
+  const events: string[] = [];
+  const dispatcher = markedDispatcher((statement, session) => ({
+    kind: 'run',
+    sql: statement.replace('MARKED', ''),
+    after: async () => {
+      events.push(`after, in ${(await session.query('SELECT currentDatabase()')).flat().join()}`);
+    },
+  }));
+  const { port } = await useNativeFrontEnd(t, { dispatcher });
+  const database = await useDatabase(t);
+  for (const isCompressed of [false, true]) {
+    const client = await useNativeClient(t, port, { isCompressed, database });
+    for (const sql of [`CREATE OR REPLACE TABLE t (a UInt8) ENGINE = Memory`, "SELECT 'rows', number FROM numbers(3)", 'SHOW TABLES']) {
+      const { exception } = await client.query(
+        `MARKED ${sql} SETTINGS send_logs_level = 'trace'`.replace('SHOW TABLES SETTINGS', 'SHOW TABLES --'),
+      );
+      t.is(exception, undefined);
+      t.deepEqual(events.splice(0), [`after, in ${database}`]);
+    }
+    t.is((await client.query('MARKED CREATE TABLE t (a UInt8) ENGINE = Memory')).exception?.code, 57);
+    t.deepEqual(events, []);
+    t.deepEqual((await client.query('SELECT 6')).rows, [['6']]);
+  }
+});
+
+test('a running query is cancelled, and the connection goes on', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port);
+  for (let round = 0; round < 2; round += 1) {
+    await client.send(client.queryBytes('SELECT number FROM system.numbers'));
+    await client.reader.want(100_000);
+    await client.send(Buffer.from([CLIENT_PACKETS.Cancel]));
+    t.is((await client.readAnswer()).exception, undefined);
+    t.is((await client.query('MARKED REFUSE')).exception?.code, 36);
+  }
+});
