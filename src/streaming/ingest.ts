@@ -43,6 +43,8 @@ export class Ingest {
   readonly #suspects = new Map<string, Set<number>>();
   /** Partitions held at a message the format cannot read: partition key → attempts so far, and when the next is due. */
   readonly #held = new Map<string, { attempts: number; untilMs: number }>();
+  /** Partitions of a new generation that have not been fetched yet: partition keys. */
+  readonly #fresh = new Set<string>();
   /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
   #isScanning = false;
   #isDraining = false;
@@ -64,24 +66,25 @@ export class Ingest {
   }
 
   /** A generation began for this member: what it had read and not sealed comes again; what is inserted can be committed now. */
-  assigned(member: Member): void {
+  assigned(member: Member, partitions: readonly TopicPartition[]): void {
     member.lane.emptySeat(member.seat);
+    for (const partition of partitions) this.#fresh.add(partitionKey(partition));
     void this.#commitInserted();
   }
 
   /** The partition's offsets begin anew (out of range, topic made again): nothing noted about it holds any more. */
   offsetsReset(partition: TopicPartition): void {
-    this.#positions.abandoned(partition);
+    this.#positions.reset(partition);
     this.#suspects.delete(partitionKey(partition));
     this.#held.delete(partitionKey(partition));
   }
 
   /** Takes one fetch. Resolves with the position to go on from. */
   async fetched(member: Member, fetched: FetchedPartition, control: FetchControl): Promise<number> {
-    const start = this.#positions.resumeAt(fetched, fetched.fromOffset);
+    if (this.#fresh.delete(partitionKey(fetched))) this.#positions.restarted(fetched, fetched.fromOffset);
     if (this.#isHeld(member, fetched) || !(await this.#mayBegin(member, fetched, control))) return fetched.fromOffset;
     const cursor = new RecordCursor();
-    let position = start;
+    let position = this.#positions.resumeAt(fetched, fetched.fromOffset);
     for (const batch of fetched.batches) {
       if (batch.lastOffset < position) continue;
       if (!this.#budget.hasRoom() && !(await this.#flush(member, 'memory', control))) return position;
@@ -89,20 +92,21 @@ export class Ingest {
       for (;;) {
         const outcome = this.#append(member, fetched, cursor, position);
         if (outcome === 'end') break;
-        const isAlone = outcome === 'alone';
-        position = isAlone ? cursor.offset : cursor.offset + 1;
-        if (!(await this.#flush(member, isAlone ? 'barrier' : outcome, control))) return position;
-        if (!isAlone) continue;
+        if (outcome === 'known') {
+          position = this.#positions.resumeAt(fetched, cursor.offset);
+          continue;
+        }
+        position = outcome === 'alone' ? cursor.offset : cursor.offset + 1;
+        if (!(await this.#flush(member, outcome === 'alone' ? 'barrier' : outcome, control))) return position;
+        if (outcome !== 'alone') continue;
         this.#insertAlone(member, fetched, cursor, position);
         if (!(await this.#waitFor(member.lane.idle(), control))) return position;
         position += 1;
       }
-      position = batch.lastOffset + 1;
+      position = Math.max(position, batch.lastOffset + 1);
     }
-    member.seat.batch.begin(member.lane.sourceOf(fetched), position);
-    member.seat.batch.cover(fetched.nextOffset);
-    member.lane.arm();
-    return fetched.nextOffset;
+    this.#coverTo(member, fetched, position);
+    return Math.max(position, fetched.nextOffset);
   }
 
   /** Lets what is under way finish and be committed, sends what has been gathered, and takes nothing more. */
@@ -110,7 +114,7 @@ export class Ingest {
     this.#isDraining = true;
     for (const lane of this.#lanes()) {
       await lane.idle();
-      if (!this.#stopping.signal.aborted) lane.seal('drain');
+      if (!this.#isAborted() && !lane.isBusy) lane.seal('drain');
       await lane.idle();
     }
     await this.#commitInserted();
@@ -125,7 +129,7 @@ export class Ingest {
 
   /** Makes `lane` write by another plan. What could not be sent before is read again. */
   replan(lane: Lane, plan: InsertPlan): void {
-    this.#seekBack(lane.discard());
+    this.seekBack(lane.discard());
     lane.usePlan(plan);
   }
 
@@ -137,15 +141,32 @@ export class Ingest {
 
   // ── from a fetch into a batch ──
 
-  /** Appends messages from `position` on until the record batch ends, the lane is full, or a message needs an INSERT of its own. */
-  #append(member: Member, partition: TopicPartition, cursor: RecordCursor, position: number): 'end' | 'alone' | FlushReason {
+  /** The fetch may end in records that are no messages (control records, aborted transactions): they are covered, too. */
+  #coverTo(member: Member, fetched: FetchedPartition, position: number): void {
+    if (position < fetched.nextOffset && this.#positions.nextInterval(fetched, position) === undefined) {
+      member.seat.batch.begin(member.lane.sourceOf(fetched), position);
+      member.seat.batch.cover(fetched.nextOffset);
+    }
+    member.lane.arm();
+  }
+
+  /**
+   * Appends messages from `position` on until the record batch ends, the lane is full, a message needs an INSERT of its own, or the cursor is at one
+   * that is known to be under way or in (`known`).
+   */
+  #append(member: Member, partition: TopicPartition, cursor: RecordCursor, position: number): 'end' | 'known' | 'alone' | FlushReason {
     const { seat, lane } = member;
     const { batch, writer } = seat;
     const source = lane.sourceOf(partition);
     const suspects = this.#suspects.get(partitionKey(partition));
+    let known = this.#positions.nextInterval(partition, position)?.first ?? Infinity;
     batch.begin(source, position);
     while (cursor.next()) {
       if (cursor.offset < position) continue;
+      if (cursor.offset >= known) {
+        if (this.#positions.resumeAt(partition, cursor.offset) > cursor.offset) return 'known';
+        known = this.#positions.nextInterval(partition, cursor.offset)?.first ?? Infinity;
+      }
       this.#status.messagesRead += 1;
       if (cursor.valueEnd <= cursor.valueStart) {
         batch.cover(cursor.offset + 1); // a tombstone or an empty message makes no row in any format
@@ -163,7 +184,7 @@ export class Ingest {
 
   /** Waits until the lane is free and sends what has been gathered. False: the fetch is void, because of a stop or because it is read again. */
   async #flush(member: Member, reason: FlushReason, control: FetchControl): Promise<boolean> {
-    if (!(await this.#waitFor(member.lane.idle(), control))) return false;
+    if (!(await this.#waitFor(member.lane.free(), control))) return false;
     member.lane.seal(reason);
     // A message of its own, and memory, need the lane empty; otherwise the next batch fills while this one is under way.
     if (reason === 'barrier' || reason === 'memory') return this.#waitFor(member.lane.idle(), control);
@@ -204,7 +225,7 @@ export class Ingest {
 
   /** A stream that drains takes nothing; a partition whose earlier part is still under way in another lane waits for it. */
   async #mayBegin(member: Member, partition: TopicPartition, control: FetchControl): Promise<boolean> {
-    const before = this.#positions.laneBefore(partition, member.lane);
+    const before = this.#positions.otherLane(partition, member.lane);
     if (before !== undefined && !(await this.#waitFor(before.idle(), control))) return false;
     if (!this.#isDraining) return true;
     await this.#waitFor(new Promise<void>(() => undefined), control);
@@ -215,7 +236,7 @@ export class Ingest {
 
   /** Delivers one batch: tried until it is in, or found to hold a broken message, or the stream is aborted. Never rejects. */
   async deliver(lane: Lane, delivery: Delivery): Promise<void> {
-    for (const range of delivery.ranges) this.#positions.sealed(range, range.next, lane);
+    for (const range of delivery.ranges) this.#positions.sealed(range, range.first, range.next, lane);
     try {
       await this.#insertUntilSettled(lane, delivery);
     } finally {
@@ -225,27 +246,27 @@ export class Ingest {
   }
 
   async #insertUntilSettled(lane: Lane, delivery: Delivery): Promise<void> {
-    for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
+    for (let attempt = 0; !this.#isAborted(); attempt++) {
       const startedAtMs = Date.now();
       try {
         if (delivery.request !== undefined) await this.#send(delivery.request, delivery.body, this.#stopping.signal);
         this.#inserted(delivery, Date.now() - startedAtMs);
         return;
       } catch (error) {
-        if (this.#stopping.signal.aborted) break;
+        if (this.#isAborted()) break;
         this.#report(error, delivery);
         const failure = explainFailure(error);
         if (failure.kind !== 'other') return this.#readAgain(lane, delivery, failure);
         await pause(backoffMs(attempt), this.#stopping.signal);
       }
     }
-    for (const range of delivery.ranges) this.#positions.abandoned(range);
+    for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);
   }
 
   #inserted(delivery: Delivery, durationMs: number): void {
     if (!delivery.isAlone) this.#isScanning = false;
     for (const range of delivery.ranges) {
-      this.#positions.inserted(range, range.next);
+      this.#positions.inserted(range, range.first);
       if (delivery.isAlone) {
         this.#suspects.get(partitionKey(range))?.delete(range.next - 1);
         this.#held.delete(partitionKey(range));
@@ -273,14 +294,18 @@ export class Ingest {
       if (suspect !== undefined) this.#suspect(suspect);
       else this.#suspectAll(delivery);
     }
-    const starts = new Map<string, PartitionRange>();
-    for (const range of [...lane.discard(), ...delivery.ranges]) starts.set(partitionKey(range), range);
-    for (const range of starts.values()) this.#positions.abandoned(range);
-    this.#seekBack([...starts.values()]);
+    for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);
+    lane.readAgain(delivery.ranges);
   }
 
-  #seekBack(ranges: readonly PartitionRange[]): void {
+  /** Reading goes back to where each partition's first missing range begins; what is in behind it is passed over. */
+  seekBack(ranges: readonly PartitionRange[]): void {
+    const starts = new Map<string, PartitionRange>();
     for (const range of ranges) {
+      const known = starts.get(partitionKey(range));
+      if (known === undefined || range.first < known.first) starts.set(partitionKey(range), range);
+    }
+    for (const range of starts.values()) {
       for (const member of this.#members) if (member.consumer.isAssigned(range)) member.consumer.seek(range, BigInt(range.first));
     }
   }
@@ -339,6 +364,10 @@ export class Ingest {
     const text = `${error instanceof Error ? error.message : String(error)} (while inserting ${where})`;
     this.#status.state = 'retrying';
     if (this.#status.exception(text)) this.#logger.error({ err: error, ranges: where, rows: delivery.rows }, 'insert failed');
+  }
+
+  #isAborted(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   #lanes(): Set<Lane> {

@@ -34,33 +34,54 @@ export interface Seat {
   writer: MessageWriter | undefined;
 }
 
+/** INSERTs of one lane that may be under way: two keep the server busy while a third batch fills (measured; see README, benchmark). */
+const MAX_UNDER_WAY = 2;
+
 /**
- * Where batches of one or several consumers of a table become INSERTs, one at a time: while one is under way the next one fills.
- * Several consumers share a lane (few, large parts) unless the table says `kafka_thread_per_consumer = 1`.
+ * Where batches of one or several consumers of a table become INSERTs. Several consumers share a lane (few, large parts) unless the table
+ * says `kafka_thread_per_consumer = 1`.
+ *
+ * When a delivery has to be read again (`readAgain`), nothing more is sent until all others under way have ended; then `onRegroup` gets
+ * everything that is not in: what was given up, and what had been gathered behind it.
  */
 export class Lane {
   readonly #limits: FlushLimits;
   readonly #pool: ChunkPool;
   readonly #deliver: (delivery: Delivery) => Promise<void>;
+  readonly #onRegroup: (ranges: readonly PartitionRange[]) => void;
   readonly #seats = new Set<Seat>();
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #givenUp: PartitionRange[] = [];
   #plan: InsertPlan;
   #sources = new SourceTable();
-  #underWay: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(options: { limits: FlushLimits; pool: ChunkPool; plan: InsertPlan; deliver: (delivery: Delivery) => Promise<void> }) {
+  /** `deliver` must not reject. */
+  constructor(options: {
+    limits: FlushLimits;
+    pool: ChunkPool;
+    plan: InsertPlan;
+    deliver: (delivery: Delivery) => Promise<void>;
+    onRegroup: (ranges: readonly PartitionRange[]) => void;
+  }) {
     this.#limits = options.limits;
     this.#pool = options.pool;
     this.#plan = options.plan;
     this.#deliver = options.deliver;
+    this.#onRegroup = options.onRegroup;
   }
 
   get plan(): InsertPlan {
     return this.#plan;
   }
 
+  /** No delivery may be launched now. */
   get isBusy(): boolean {
-    return this.#underWay !== undefined;
+    return this.#underWay.size >= MAX_UNDER_WAY || this.#givenUp.length > 0;
+  }
+
+  get isIdle(): boolean {
+    return this.#underWay.size === 0;
   }
 
   get isEmpty(): boolean {
@@ -101,7 +122,12 @@ export class Lane {
 
   /** Resolves when nothing is under way. Deliveries never reject: their outcome is in the positions and the status. */
   async idle(): Promise<void> {
-    while (this.#underWay !== undefined) await this.#underWay;
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  }
+
+  /** Resolves when a delivery may be launched. */
+  async free(): Promise<void> {
+    while (this.isBusy) await Promise.race(this.#underWay);
   }
 
   /** Sends what has been gathered. Call only when not busy; does nothing when there is nothing. */
@@ -118,15 +144,23 @@ export class Lane {
   /** Sends a delivery made elsewhere (a message of its own). Call only when not busy. */
   launch(delivery: Delivery): void {
     this.#disarm();
-    this.#underWay = this.#deliver(delivery).finally(() => {
-      this.#underWay = undefined;
+    const underWay = this.#deliver(delivery).then(() => {
+      this.#underWay.delete(underWay);
+      if (this.isIdle && this.#givenUp.length > 0) this.#onRegroup([...this.#givenUp.splice(0), ...this.discard()]);
       this.arm();
     });
+    this.#underWay.add(underWay);
+    this.arm();
+  }
+
+  /** These ranges of a delivery under way will not come in: they are handed to `onRegroup` when all others have ended. */
+  readAgain(ranges: readonly PartitionRange[]): void {
+    this.#givenUp.push(...ranges);
   }
 
   /** Sees to it that what has been gathered goes out when it is old enough. */
   arm(): void {
-    if (this.#timer !== undefined || this.#underWay !== undefined) return;
+    if (this.#timer !== undefined || this.isBusy) return;
     const began = Math.min(...[...this.#seats].map((seat) => seat.batch.beganAtMs ?? Infinity));
     if (began === Infinity) return;
     this.#timer = setTimeout(

@@ -2,7 +2,14 @@ import { hostname } from 'node:os';
 import { blockRows, type ChunkPool, type FlushLimits, type MemoryBudget } from '../batching/index.ts';
 import type { ManagedTable } from '../catalog/index.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
-import { createGroupConsumer, describeKafkaError, topicPartitions, type ConsumerHandlers, type ConsumerOptions } from '../kafka/index.ts';
+import {
+  createGroupConsumer,
+  describeKafkaError,
+  topicPartitions,
+  type ConsumerHandlers,
+  type ConsumerOptions,
+  type TopicPartition,
+} from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
@@ -56,6 +63,7 @@ export class TableStream {
         pool: context.pool,
         plan: new InsertPlan(table),
         deliver: (delivery) => this.#ingest.deliver(lane, delivery),
+        onRegroup: (ranges) => this.#ingest.seekBack(ranges),
       });
       return lane;
     });
@@ -79,7 +87,7 @@ export class TableStream {
    * set; the rest is left to whoever reads the topic next. Never rejects.
    */
   async stop(options: { graceMs: number; flush: boolean }): Promise<void> {
-    if (options.flush || this.#lanes.some((lane) => lane.isBusy)) {
+    if (options.flush || this.#lanes.some((lane) => !lane.isIdle)) {
       await within(options.graceMs, options.flush ? this.#ingest.drain() : this.#ingest.finish());
     }
     this.#ingest.abort();
@@ -99,7 +107,7 @@ export class TableStream {
     await Promise.all(
       this.#lanes.map(async (lane) => {
         const deadlineMs = Date.now() + waitMs;
-        while (Date.now() < deadlineMs && (lane.isBusy || !lane.isEmpty)) {
+        while (Date.now() < deadlineMs && !(lane.isIdle && lane.isEmpty)) {
           if (!lane.isBusy) lane.seal('barrier');
           await within(deadlineMs - Date.now(), lane.idle());
         }
@@ -136,7 +144,7 @@ export class TableStream {
     let member: Member | undefined;
     const crashed = new Promise<never>((_resolve, reject) => {
       const handlers: ConsumerHandlers = {
-        onAssigned: () => this.#assigned(member as Member),
+        onAssigned: (partitions) => this.#assigned(member as Member, partitions),
         onFetched: (fetched, control) => this.#ingest.fetched(member as Member, fetched, control),
         onOffsetReset: (partition, from, to) => this.#offsetsReset(partition, from, to),
         onCrash: reject,
@@ -164,12 +172,12 @@ export class TableStream {
     }
   }
 
-  #assigned(member: Member): void {
+  #assigned(member: Member, partitions: readonly TopicPartition[]): void {
     if (this.#status.state === 'starting') this.#status.state = 'streaming';
-    this.#ingest.assigned(member);
+    this.#ingest.assigned(member, partitions);
   }
 
-  #offsetsReset(partition: { topic: string; partition: number }, from: bigint, to: bigint): void {
+  #offsetsReset(partition: TopicPartition, from: bigint, to: bigint): void {
     const text = `Offset out of range: ${partition.topic}[${partition.partition}] has nothing at ${from} any more, reading goes on at ${to} (${to - from} offsets away)`;
     this.#status.exception(text);
     this.#logger.error({ ...partition, offset: String(from), restart: String(to) }, 'offset out of range');

@@ -23,6 +23,7 @@ Measures, over topics that are filled first: (a) a plain HTTP INSERT of the same
   --runs N               runs of each; the median counts; 1 when absent
   --only A,B             some of: wide, narrow, ${VARIANTS.join(', ')}
   --gateway-consumers N  kafka_num_consumers of the gateway's table, 1 when absent
+  --flush-ms N           kafka_flush_interval_ms of native and gateway tables alike, 500 when absent: the last, partial block waits for it
   --json FILE            write the figures there, not to the last line of the output
   --help                 show this
 `;
@@ -37,6 +38,7 @@ interface BenchOptions {
   readonly shapes: readonly Shape[];
   readonly variants: readonly Variant[];
   readonly gatewayConsumers: number;
+  readonly flushIntervalMs: number;
   readonly jsonFile: string | undefined;
 }
 
@@ -48,6 +50,7 @@ function readOptions(): BenchOptions | undefined {
       runs: { type: 'string', default: '1' },
       only: { type: 'string', default: '' },
       'gateway-consumers': { type: 'string', default: '1' },
+      'flush-ms': { type: 'string', default: '500' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -64,6 +67,7 @@ function readOptions(): BenchOptions | undefined {
     shapes: shapes.length > 0 ? shapes : SHAPES,
     variants: variants.length > 0 ? variants : VARIANTS,
     gatewayConsumers: positive('gateway-consumers', values['gateway-consumers']),
+    flushIntervalMs: positive('flush-ms', values['flush-ms']),
     jsonFile: values.json,
   };
 }
@@ -83,7 +87,7 @@ async function runBench(options: BenchOptions): Promise<void> {
   try {
     const clickHouse = await startOwnClickHouse();
     try {
-      const bench: Bench = { kafka, clickHouse, gatewayConsumers: options.gatewayConsumers };
+      const bench: Bench = { kafka, clickHouse, gatewayConsumers: options.gatewayConsumers, flushIntervalMs: options.flushIntervalMs };
       const results = await measureAll(bench, await fillTopics(bench, options, folder), options);
       await print(bench, results, options, load);
     } finally {
@@ -144,7 +148,13 @@ async function print(bench: Bench, results: readonly Result[], options: BenchOpt
     node: process.version,
     clickHouse: await bench.clickHouse.query('SELECT version()'),
   };
-  const json = JSON.stringify({ machine, gatewayConsumers: options.gatewayConsumers, results, goals });
+  const json = JSON.stringify({
+    machine,
+    gatewayConsumers: options.gatewayConsumers,
+    flushIntervalMs: options.flushIntervalMs,
+    results,
+    goals,
+  });
   console.log(
     `\n${machine.cores} × ${machine.cpu}, Node ${machine.node}, ClickHouse ${machine.clickHouse}\n\n${renderTable(results, goals)}\n`,
   );

@@ -9,7 +9,7 @@ function rows(from: number, to: number): string[] {
   return Array.from({ length: to - from }, (_, i) => JSON.stringify({ id: from + i, name: `n${from + i}` }));
 }
 
-test('a gateway killed in the middle loses nothing: the next one goes on', async (t) => {
+test.serial('a gateway killed in the middle loses nothing: the next one goes on', async (t) => {
   const first = await useGateway(t);
   const stream = await useStream(t, { partitions: 3, gateway: first });
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: 'kafka_max_block_size = 500' })}`, TARGET, VIEW);
@@ -25,7 +25,7 @@ test('a gateway killed in the middle loses nothing: the next one goes on', async
   await waitFor(async () => (await stream.direct('SELECT uniqExact(id) FROM target')) === '10000', { timeoutMs: 90_000 });
 });
 
-test('SIGTERM finishes and commits what is under way, leaves the group and exits with 0', async (t) => {
+test.serial('SIGTERM finishes and commits what is under way, leaves the group and exits with 0', async (t) => {
   const first = await useGateway(t);
   const stream = await useStream(t, { partitions: 2, gateway: first });
   await stream.kafka.produce(stream.topic, rows(0, 3000));
@@ -38,7 +38,7 @@ test('SIGTERM finishes and commits what is under way, leaves the group and exits
   t.is(await stream.direct('SELECT count() FROM target'), '3000', 'nothing came twice');
 });
 
-test('two gateways share a table’s partitions and no row comes twice', async (t) => {
+test.serial('two gateways share a table’s partitions and no row comes twice', async (t) => {
   const first = await useGateway(t);
   const stream = await useStream(t, { partitions: 4, gateway: first });
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
@@ -54,7 +54,7 @@ test('two gateways share a table’s partitions and no row comes twice', async (
   t.is(await stream.direct('SELECT count() FROM target'), '3000');
 });
 
-test('a ClickHouse that goes away and comes back gets all rows', async (t) => {
+test.serial('a ClickHouse that goes away and comes back gets all rows', async (t) => {
   const clickHouse = await useOwnClickHouse(t);
   const gateway = await useGateway(t, { clickHouseUrl: clickHouse.url, clickHouseNativePort: clickHouse.nativePort });
   const stream = await useStream(t, { gateway });

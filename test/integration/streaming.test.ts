@@ -237,13 +237,13 @@ test('a view made on a running table reads right metadata from its first row', a
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
   await stream.kafka.produce(stream.topic, rows(0, 5));
   await stream.answers('SELECT count() FROM target', '5');
-  let isProducing = true;
+  const enough = new AbortController();
   const producing = (async () => {
-    for (let i = 5; isProducing; i += 5) await stream.kafka.produce(stream.topic, rows(i, i + 5));
+    for (let i = 5; !enough.signal.aborted; i += 5) await stream.kafka.produce(stream.topic, rows(i, i + 5));
   })();
   await stream.sql('CREATE MATERIALIZED VIEW topics ENGINE = MergeTree ORDER BY topic AS SELECT _topic AS topic, _key AS key FROM queue');
   await waitFor(async () => Number(await stream.sql('SELECT count() FROM topics')) > 10);
-  isProducing = false;
+  enough.abort();
   await producing;
   t.is(await stream.sql('SELECT DISTINCT topic FROM topics'), stream.topic);
 });
