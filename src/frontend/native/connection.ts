@@ -22,8 +22,7 @@ export class NativeConnection {
   readonly #socket: Socket;
   readonly #client: Flow;
   #login: Login | undefined;
-  /** Bytes from the client since the server last seemed to have answered everything. */
-  #askedAt = 0;
+  #relay: Relay | undefined;
 
   constructor(context: ConnectionContext, socket: Socket) {
     this.#context = context;
@@ -40,7 +39,7 @@ export class NativeConnection {
       if (login === undefined) return;
       this.#login = login;
       if (login.isInterserver) await this.#passUnread(login);
-      else await this.#relay(login);
+      else await this.#relayPackets(login);
     } catch (error) {
       this.#end(error);
     }
@@ -52,9 +51,10 @@ export class NativeConnection {
    */
   isIdle(): boolean {
     if (this.#login === undefined) return true;
-    const { lastRelayed } = this.#login.server;
-    if (lastRelayed.length === 0) return this.#client.position === this.#askedAt;
-    return lastRelayed.at(-1) === SERVER_PACKETS.EndOfStream || lastRelayed.at(-1) === SERVER_PACKETS.Pong || isException(lastRelayed);
+    if (this.#relay === undefined) return false;
+    const { lastPassed } = this.#login.server;
+    if (!this.#relay.hasAsked) return true;
+    return lastPassed.at(-1) === SERVER_PACKETS.EndOfStream || lastPassed.at(-1) === SERVER_PACKETS.Pong || isException(lastPassed);
   }
 
   destroy(): void {
@@ -65,17 +65,16 @@ export class NativeConnection {
   async #logIn(): Promise<Login | undefined> {
     const timer = setTimeout(() => this.#socket.destroy(), LOGIN_TIMEOUT_MS);
     try {
-      const login = await logIn(this.#client, this.#socket, this.#context);
-      this.#askedAt = this.#client.position;
-      return login;
+      return await logIn(this.#client, this.#socket, this.#context);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  async #relay(login: Login): Promise<void> {
+  async #relayPackets(login: Login): Promise<void> {
     const { dispatcher, logger } = this.#context;
-    await new Relay({ client: this.#client, login, dispatcher, logger }).run();
+    this.#relay = new Relay({ client: this.#client, login, dispatcher, logger });
+    await this.#relay.run();
   }
 
   async #passUnread(login: Login): Promise<void> {

@@ -25,8 +25,8 @@ export class Flow extends ByteReader {
   readonly #arrived: Buffer[] = [];
   #isEnded = false;
   #waiting: { readonly resolve: (piece: Buffer) => void; readonly reject: (error: Error) => void } | undefined;
-  /** The last piece that was relayed unseen. */
-  lastRelayed: Buffer = EMPTY;
+  /** The last piece that went out; whoever cares may set it back. */
+  lastPassed: Buffer = EMPTY;
 
   constructor(from: Socket, to?: Socket) {
     super();
@@ -146,7 +146,6 @@ export class Flow extends ByteReader {
   }
 
   #relayPiece(piece: Buffer): void {
-    this.lastRelayed = piece;
     this.#write(piece);
     if (!this.#isStuck()) return;
     this.#from.pause();
@@ -180,6 +179,7 @@ export class Flow extends ByteReader {
   }
 
   #write(bytes: Buffer): void {
+    this.lastPassed = bytes;
     if (this.#to?.writable === true) this.#to.write(bytes);
   }
 }

@@ -42,6 +42,7 @@ export interface RelayOptions {
 }
 
 const PONG = Buffer.from([SERVER_PACKETS.Pong]);
+const NOTHING = Buffer.alloc(0);
 const SECONDARY_QUERY = 2;
 const INSERT_START_BYTES = 4096;
 
@@ -72,6 +73,8 @@ export class Relay {
   readonly #upstream: Socket;
   readonly #dispatcher: Dispatcher;
   readonly #logger: Logger;
+  /** Whether there has been a query. */
+  hasAsked = false;
   #encoding: BlockEncoding;
   /** The answer that is followed now. */
   #following: Promise<AnswerEnd> | undefined;
@@ -141,6 +144,8 @@ export class Relay {
 
   async #handleQuery(start: number): Promise<void> {
     await this.#following;
+    this.hasAsked = true;
+    this.#server.lastPassed = NOTHING;
     const head = await this.#readHead(start);
     this.#encoding = { revision: this.#revision, isCompressed: head.isCompressed };
     this.#isSecondary = head.clientInfo.queryKind === SECONDARY_QUERY;

@@ -75,7 +75,7 @@ export interface ScriptedServer {
 /** A server that does what the test tells it, in the place of ClickHouse. */
 export async function useScriptedServer(
   t: ExecutionContext,
-  onConnection: (socket: Socket) => void = () => undefined,
+  onConnection: (socket: Socket) => unknown = () => undefined,
 ): Promise<ScriptedServer> {
   const connections: Socket[] = [];
   const server = createServer((socket) => {
