@@ -4,12 +4,14 @@ import { createCatalog, type Catalog } from './catalog/index.ts';
 import { createServiceClient, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
 import { createHttpFrontEnd } from './frontend/http/index.ts';
+import { createNativeFrontEnd } from './frontend/native/index.ts';
 import type { Logger } from './logger.ts';
 import { createDispatcher } from './query/index.ts';
 import { serverDefaultsReader, Supervisor } from './streaming/index.ts';
 
 export interface Gateway {
   readonly httpPort: number;
+  readonly nativePort: number;
   readonly adminPort: number;
   /** Whether requests can be served and tables can stream now; `reason` says why not. */
   ready(): Promise<{ readonly ok: boolean; readonly reason?: string }>;
@@ -85,6 +87,18 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   const httpPort = await http.listen();
   closing.push({ what: 'HTTP requests', close: () => http.close() });
 
+  const native = createNativeFrontEnd({
+    host: config.host,
+    port: config.nativePort,
+    upstream: config.clickhouseNative,
+    dispatcher,
+    logger,
+    httpPort,
+    graceMs: config.shutdownGraceMs,
+  });
+  const nativePort = await native.listen();
+  closing.push({ what: 'native connections', close: () => native.close() });
+
   await catalog.start();
   closing.push({ what: 'catalog', close: () => Promise.resolve(catalog.stop()) });
   catalog.onChange(() => void supervisor.reconcile(catalog.tables()));
@@ -92,6 +106,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
 
   return {
     httpPort,
+    nativePort,
     adminPort: admin.port,
     ready,
     running: () => closing.map(({ what }) => what),

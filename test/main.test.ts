@@ -38,7 +38,14 @@ test('wrong settings end the start with 2, a sentence each and no stack trace', 
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`the gateway starts without ClickHouse, says that it is not ready, and ${signal} stops it with 0`, async (t) => {
-    const sluice = startSluice(t, ['--http-port=0', '--admin-port=0', '--clickhouse-url', NOWHERE, '--clickhouse-password=hunter2']);
+    const sluice = startSluice(t, [
+      '--http-port=0',
+      '--native-port=0',
+      '--admin-port=0',
+      '--clickhouse-url',
+      NOWHERE,
+      '--clickhouse-password=hunter2',
+    ]);
     const [line, adminPort] = await sluice.printed(/^.*?"admin_port":(\d+).*"msg":"gateway started".*$/m);
     t.notRegex(line, /hunter2/);
     t.is((await fetch(`http://127.0.0.1:${adminPort}/health`)).status, 200);
@@ -50,10 +57,17 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
-for (const name of ['http', 'admin']) {
+for (const name of ['http', 'native', 'admin']) {
   test(`a taken ${name} port ends the start with a sentence`, async (t) => {
     const port = await portInUse(t);
-    const refused = await startSluice(t, ['--http-port=0', '--admin-port=0', `--${name}-port=${port}`, '--clickhouse-url', NOWHERE]).ended;
+    const refused = await startSluice(t, [
+      '--http-port=0',
+      '--native-port=0',
+      '--admin-port=0',
+      `--${name}-port=${port}`,
+      '--clickhouse-url',
+      NOWHERE,
+    ]).ended;
     t.is(refused.code, 1);
     t.true(
       refused.stderr.includes(
@@ -66,7 +80,7 @@ for (const name of ['http', 'admin']) {
 }
 
 test('an address of another machine ends the start with a sentence', async (t) => {
-  const refused = await startSluice(t, ['--host=203.0.113.1', '--http-port=0', '--admin-port=0']).ended;
+  const refused = await startSluice(t, ['--host=203.0.113.1', '--http-port=0', '--native-port=0', '--admin-port=0']).ended;
   t.is(refused.code, 1);
   t.regex(refused.stderr, /^sluice: host: '203\.0\.113\.1' is not an address of this machine\.$/m);
 });

@@ -83,7 +83,7 @@ test('npx sluice --help and --version answer', (t) => {
 });
 
 test('the installed gateway starts and stops', async (t) => {
-  const args = ['--http-port=0', '--admin-port=0', '--clickhouse-url=http://127.0.0.1:1'];
+  const args = ['--http-port=0', '--native-port=0', '--admin-port=0', '--clickhouse-url=http://127.0.0.1:1'];
   const child = spawn(join(packed.userFolder, 'node_modules/.bin/sluice'), args, { stdio: ['ignore', 'ignore', 'pipe'] });
   t.teardown(() => child.kill('SIGKILL'));
   let log = '';
@@ -107,7 +107,7 @@ test('the parser that is copied into the package works there', (t) => {
 test('a program can embed it, with types', (t) => {
   const source = `
     import { loadConfig, silentLogger, startGateway, type Gateway } from 'sluice';
-    const loaded = loadConfig({ argv: ['--http-port=0', '--admin-port=0'], env: {}, readFile: () => '' });
+    const loaded = loadConfig({ argv: ['--http-port=0', '--native-port=0', '--admin-port=0'], env: {}, readFile: () => '' });
     if (loaded.kind !== 'config') throw new Error(loaded.kind);
     const gateway: Gateway = await startGateway(loaded.config, silentLogger());
     await gateway.close(1000);

@@ -76,7 +76,7 @@ export const SETTINGS: { readonly [Key in keyof Config]: Setting<NonNullable<Con
     group: 'Listening',
     type: LISTEN_PORT,
     default: '9001',
-    sentence: "Port of ClickHouse's native interface (reserved: not served by this version).",
+    sentence: "Port of ClickHouse's native interface.",
   },
   adminPort: {
     name: 'admin_port',
@@ -135,7 +135,7 @@ export const SETTINGS: { readonly [Key in keyof Config]: Setting<NonNullable<Con
     name: 'max_batch_size',
     group: 'Streaming',
     type: byteSize(64 * 1024, 4 * GIB),
-    default: '32MiB',
+    default: '48MiB',
     sentence: 'Bytes of one INSERT at most, not more than memory_budget.',
   },
   catalogIntervalMs: {

@@ -42,11 +42,18 @@ export abstract class ByteReader {
 
   /** Waits for another piece; what is not consumed yet stays, in front of it. */
   async more(): Promise<void> {
+    const rest = this.leaveConsumed();
     const next = await this.nextChunk();
+    this.chunk = rest.length === 0 ? next : Buffer.concat([rest, next]);
+  }
+
+  /** Lets go of what was consumed, which a connection that waits for long need not keep; answers what was not. */
+  protected leaveConsumed(): Buffer {
     const rest = this.chunk.subarray(this.at);
     this.#before += this.at;
     this.at = 0;
-    this.chunk = rest.length === 0 ? next : Buffer.concat([rest, next]);
+    this.chunk = rest.length === 0 ? EMPTY : rest;
+    return rest;
   }
 
   async u8(): Promise<number> {

@@ -209,13 +209,10 @@ export class Ingest {
 
   /** Waits while keeping the membership alive. False when the fetch has become void meanwhile. A rebalance is thrown by `heartbeat`. */
   async #waitFor(settled: Promise<void>, control: FetchControl): Promise<boolean> {
-    let isSettled = false;
-    const done = settled.then(() => {
-      isSettled = true;
-    });
+    const done = settled.then(() => true);
     for (;;) {
       const tick = new AbortController();
-      await Promise.race([done.finally(() => tick.abort()), pause(WAIT_TICK_MS, tick.signal)]);
+      const isSettled = await Promise.race([done, pause(WAIT_TICK_MS, tick.signal).then(() => false)]);
       tick.abort();
       if (!control.isRunning() || control.isStale()) return false;
       if (isSettled) return true;

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../../logger.ts';
-import { EndOfBytes, ProtocolError, SERVER_PACKETS } from '../../protocol/index.ts';
+import { EndOfBytes, ProtocolError } from '../../protocol/index.ts';
 import type { Dispatcher } from '../../query/types.ts';
 import { Flow } from './flow.ts';
 import { logIn, type Login, type LoginOptions } from './handshake.ts';
@@ -14,7 +14,6 @@ export interface ConnectionContext extends LoginOptions {
 
 /** A client must have logged in by then: nothing is reserved for those who only knock. */
 const LOGIN_TIMEOUT_MS = 30_000;
-const EXCEPTION_START = Buffer.from([SERVER_PACKETS.Exception]);
 
 /** One client from its first byte to its last, with a connection to the server of its own. Ends when either side is gone. */
 export class NativeConnection {
@@ -45,16 +44,9 @@ export class NativeConnection {
     }
   }
 
-  /**
-   * Whether the server has nothing left to answer, as far as can be told without reading along: the last it sent ends like the end of an answer.
-   * A false "busy" costs the grace period, a false "idle" a result that pauses right after a byte that looks like an end.
-   */
+  /** Whether nothing of worth is lost when it is cut now. */
   isIdle(): boolean {
-    if (this.#login === undefined) return true;
-    if (this.#relay === undefined) return false;
-    const { lastPassed } = this.#login.server;
-    if (!this.#relay.hasAsked) return true;
-    return lastPassed.at(-1) === SERVER_PACKETS.EndOfStream || lastPassed.at(-1) === SERVER_PACKETS.Pong || isException(lastPassed);
+    return this.#relay?.isAnswered ?? this.#login === undefined;
   }
 
   destroy(): void {
@@ -94,9 +86,4 @@ export class NativeConnection {
     this.#login?.upstream.destroy();
     this.#socket.destroySoon();
   }
-}
-
-/** A piece that is an Exception packet from its first byte to its last, the flag for nested ones. */
-function isException(piece: Buffer): boolean {
-  return piece.subarray(0, 1).equals(EXCEPTION_START) && piece.subarray(5, 20).includes('DB::') && piece.at(-1) === 0;
 }

@@ -4,8 +4,6 @@ import { ByteReader, EndOfBytes } from '../../protocol/index.ts';
 /** What happens to bytes that the reader has consumed. */
 type Destiny = 'pass' | 'hold' | 'drop';
 
-const EMPTY = Buffer.alloc(0);
-
 /**
  * One direction of a connection: bytes from one socket to another, with back-pressure.
  *
@@ -25,8 +23,8 @@ export class Flow extends ByteReader {
   readonly #arrived: Buffer[] = [];
   #isEnded = false;
   #waiting: { readonly resolve: (piece: Buffer) => void; readonly reject: (error: Error) => void } | undefined;
-  /** The last piece that went out; whoever cares may set it back. */
-  lastPassed: Buffer = EMPTY;
+  /** Called with every piece that goes out. */
+  onPass: ((piece: Buffer) => void) | undefined;
 
   constructor(from: Socket, to?: Socket) {
     super();
@@ -93,7 +91,8 @@ export class Flow extends ByteReader {
     this.#settle();
     const rest = this.chunk.subarray(Math.max(this.#settledTo, this.at));
     this.at = this.chunk.length;
-    this.#settledTo = this.at;
+    this.#settledTo = 0;
+    this.leaveConsumed();
     this.#destiny = 'pass';
     this.#isRelayed = true;
     for (const piece of [rest, ...this.#arrived.splice(0)]) if (piece.length > 0) this.#relayPiece(piece);
@@ -116,9 +115,8 @@ export class Flow extends ByteReader {
 
   override async more(): Promise<void> {
     this.#settle();
-    const ahead = this.#settledTo - this.at;
+    this.#settledTo -= this.at;
     await super.more();
-    this.#settledTo = ahead;
   }
 
   protected override async nextChunk(): Promise<Buffer> {
@@ -179,7 +177,7 @@ export class Flow extends ByteReader {
   }
 
   #write(bytes: Buffer): void {
-    this.lastPassed = bytes;
+    this.onPass?.(bytes);
     if (this.#to?.writable === true) this.#to.write(bytes);
   }
 }

@@ -42,7 +42,6 @@ export interface RelayOptions {
 }
 
 const PONG = Buffer.from([SERVER_PACKETS.Pong]);
-const NOTHING = Buffer.alloc(0);
 const SECONDARY_QUERY = 2;
 const INSERT_START_BYTES = 4096;
 
@@ -73,8 +72,11 @@ export class Relay {
   readonly #upstream: Socket;
   readonly #dispatcher: Dispatcher;
   readonly #logger: Logger;
-  /** Whether there has been a query. */
-  hasAsked = false;
+  /**
+   * Whether nothing is left to be answered, as far as can be told without reading along: what the server sent last ends like the end of an answer.
+   * A false "no" makes a closing gateway wait its grace period, a false "yes" cuts a result that pauses right after a byte that looks like an end.
+   */
+  isAnswered = true;
   #encoding: BlockEncoding;
   /** The answer that is followed now. */
   #following: Promise<AnswerEnd> | undefined;
@@ -93,6 +95,9 @@ export class Relay {
     this.#encoding = { revision: login.revision, isCompressed: false };
     this.#dispatcher = dispatcher;
     this.#logger = logger;
+    this.#server.onPass = (piece) => {
+      this.isAnswered = endsAnAnswer(piece);
+    };
   }
 
   /**
@@ -144,8 +149,7 @@ export class Relay {
 
   async #handleQuery(start: number): Promise<void> {
     await this.#following;
-    this.hasAsked = true;
-    this.#server.lastPassed = NOTHING;
+    this.isAnswered = false;
     const head = await this.#readHead(start);
     this.#encoding = { revision: this.#revision, isCompressed: head.isCompressed };
     this.#isSecondary = head.clientInfo.queryKind === SECONDARY_QUERY;
@@ -305,6 +309,13 @@ function cannotWalk({ type }: UnknownLayout): ClickHouseException {
     'NOT_IMPLEMENTED',
     `Blocks with a column of type ${type} can be sent through the gateway with compression only, or by an INSERT`,
   );
+}
+
+/** A piece whose last packet is EndOfStream or Pong, or that is an Exception packet from its first byte to its last, the flag for nested ones. */
+function endsAnAnswer(piece: Buffer): boolean {
+  const last = piece[piece.length - 1];
+  if (last === SERVER_PACKETS.EndOfStream || last === SERVER_PACKETS.Pong) return true;
+  return last === 0 && piece[0] === SERVER_PACKETS.Exception && piece.toString('latin1', 6, 10) === 'DB::';
 }
 
 const SERVER_TO_SERVER: ReadonlySet<number> = new Set([
