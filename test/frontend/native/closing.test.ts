@@ -4,8 +4,8 @@ import { useNativeFrontEnd } from './helpers/front-end.ts';
 import { useConnection, useNativeClient } from './helpers/native-client.ts';
 
 async function untilRunning(sql: string): Promise<void> {
-  const { query } = await useClickHouse();
-  await waitFor(async () => (await query(`SELECT count() FROM system.processes WHERE query = '${sql}'`)) !== '0');
+  const clickHouse = await useClickHouse();
+  await waitFor(async () => (await clickHouse.query(`SELECT count() FROM system.processes WHERE query = '${sql}'`)) !== '0');
 }
 
 test('closing lets a running query end and cuts idle connections at once', async (t) => {

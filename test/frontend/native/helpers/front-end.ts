@@ -9,7 +9,7 @@ import { useClickHouse } from '../../../helpers/index.ts';
 
 export interface TestFrontEnd {
   readonly port: number;
-  close(this: void): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** A native front end for this test, in front of the shared ClickHouse unless `options` name another server; closed when the test ends. */
@@ -69,7 +69,7 @@ export interface ScriptedServer {
   /** Its connections so far. */
   readonly connections: Socket[];
   /** The next connection. */
-  accept(this: void): Promise<Socket>;
+  readonly accept: () => Promise<Socket>;
 }
 
 /** A server that does what the test tells it, in the place of ClickHouse. */

@@ -1,0 +1,34 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import test from 'ava';
+import { useNativeFrontEnd } from '../frontend/native/helpers/front-end.ts';
+import { useDatabase } from '../helpers/index.ts';
+import { installOnce } from '../parts/cache.ts';
+
+const HERE = fileURLToPath(new URL('./python/', import.meta.url));
+
+/** Python with the pinned packages, in a virtual environment of its own. */
+async function usePython(): Promise<string> {
+  const folder = await installOnce({
+    name: 'python-driver',
+    files: [join(HERE, 'requirements-driver.txt')],
+    command: 'sh',
+    args: ['-c', 'python3 -m venv venv && venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-driver.txt'],
+  });
+  return join(folder, 'venv/bin/python');
+}
+
+const scenario = test.macro(async (t, name: string) => {
+  const python = await usePython();
+  const { port } = await useNativeFrontEnd(t);
+  const database = await useDatabase(t);
+  await t.notThrowsAsync(promisify(execFile)(python, [join(HERE, 'clickhouse_driver_test.py'), name, String(port), database]));
+});
+
+test('clickhouse-driver inserts and selects in volume, in every compression', scenario, 'volume');
+test('clickhouse-driver fills parameters and sends settings', scenario, 'parameters');
+test('clickhouse-driver sends an external table', scenario, 'external_table');
+test('clickhouse-driver gets errors with their codes', scenario, 'failures');
+test('clickhouse-driver cancels a query', scenario, 'cancellation');
