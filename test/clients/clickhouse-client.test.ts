@@ -4,8 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { useNativeFrontEnd } from '../frontend/native/helpers/front-end.ts';
-import { useClickHouse, useDatabase, useFolder, waitFor } from '../helpers/index.ts';
+import { useClickHouse, useFolder, useStream, waitFor, type Stream } from '../helpers/index.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./clickhouse-client/', import.meta.url));
@@ -25,23 +24,23 @@ interface Client {
   openTerminal(): { type(line: string, answer: RegExp): Promise<void> };
   /** Starts it and leaves it running. */
   readonly start: (args: readonly string[]) => ReturnType<typeof spawn>;
-  readonly database: string;
+  readonly stream: Stream;
 }
 
 /** Debian's clickhouse-client, 18.16, of the year 2018: one of the oldest that people still use. */
 async function useClient(t: ExecutionContext): Promise<Client> {
   const folder = await installOnce({ name: 'clickhouse-client', files: [join(HERE, 'install.sh')], command: 'sh', args: ['install.sh'] });
   const root = join(folder, 'root');
-  const { port } = await useNativeFrontEnd(t);
-  const database = await useDatabase(t);
+  const stream = await useStream(t);
+  const { database, gateway } = stream;
   const command = join(root, 'usr/bin/clickhouse-client');
-  const connection = ['--host', '127.0.0.1', '--port', String(port), '--database', database];
+  const connection = ['--host', '127.0.0.1', '--port', String(gateway.nativePort), '--database', database];
   const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/aarch64-linux-gnu', 'lib/aarch64-linux-gnu'];
   const env = { ...process.env, LD_LIBRARY_PATH: libraries.map((path) => join(root, path)).join(':'), HOME: folder, TERM: 'xterm' };
   const start = (args: readonly string[]): ReturnType<typeof spawn> => spawn(command, [...connection, ...args], { env });
   const shellEnv = { ...env, CLIENT: `${command} ${connection.join(' ')}` };
   return {
-    database,
+    stream,
     start,
     openTerminal: () => {
       const child = spawn('script', ['--quiet', '--return', '--command', shellEnv.CLIENT, '/dev/null'], { env: shellEnv });
@@ -116,6 +115,34 @@ DROP TABLE v;
   t.is(output, '1\tone; two\n2\tthree\n');
 });
 
+test('a migration in a file creates a Kafka table, twice without harm, and its rows arrive', async (t) => {
+  const client = await useClient(t);
+  const { kafka, topic, engine, answers } = client.stream;
+  await kafka.produce(
+    topic,
+    Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
+  );
+  const file = join(await useFolder(t), 'migration.sql');
+  await writeFile(
+    file,
+    `/* queue */ CREATE TABLE IF NOT EXISTS queue (id UInt64, name String) ${engine()};
+CREATE TABLE IF NOT EXISTS target (id UInt64, name String) ENGINE = MergeTree ORDER BY id;
+CREATE MATERIALIZED VIEW IF NOT EXISTS view TO target AS SELECT id, name FROM queue;
+`,
+  );
+  for (let round = 0; round < 2; round += 1) {
+    const { code, errors, output } = await client.shell(`$CLIENT --multiquery < ${file}`, '');
+    t.is(code, 0, errors);
+    t.is(output, '');
+  }
+  await answers('SELECT count(), sum(id) FROM target', '100\t4950');
+  t.regex((await client.run(['--query', 'SHOW CREATE TABLE queue'])).output, /ENGINE = Kafka/);
+  t.is((await client.run(['--query', 'DESCRIBE TABLE queue'])).output.split('\n')[0]?.split('\t').slice(0, 2).join(), 'id,UInt64');
+  const direct = await client.run(['--query', 'SELECT * FROM queue']);
+  t.is(direct.code, 620 % 256, direct.errors);
+  t.regex(direct.errors, /Code: 620\. DB::Exception: Received from /);
+});
+
 test('clickhouse-client works on a terminal', async (t) => {
   const client = await useClient(t);
   const terminal = client.openTerminal();
@@ -162,8 +189,9 @@ test('clickhouse-client sends settings and an external table', async (t) => {
 test('clickhouse-client is stopped in the middle of a query', async (t) => {
   const client = await useClient(t);
   const clickHouse = await useClickHouse(t);
-  const marker = `SELECT count() AS ${client.database} FROM system.numbers`;
-  const running = async (): Promise<boolean> => (await clickHouse.query(`SELECT count() FROM system.processes WHERE query LIKE '${marker}%'`)) !== '0';
+  const marker = `SELECT count() AS ${client.stream.database} FROM system.numbers`;
+  const running = async (): Promise<boolean> =>
+    (await clickHouse.query(`SELECT count() FROM system.processes WHERE query LIKE '${marker}%'`)) !== '0';
   const child = client.start(['--query', marker]);
   await waitFor(running);
   child.kill('SIGINT');

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { useNativeFrontEnd } from '../frontend/native/helpers/front-end.ts';
-import { useDatabase } from '../helpers/index.ts';
+import { useDatabase, useSharedGateway, useStream } from '../helpers/index.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./python/', import.meta.url));
@@ -22,9 +21,9 @@ async function usePython(): Promise<string> {
 
 const scenario = test.macro(async (t, name: string) => {
   const python = await usePython();
-  const { port } = await useNativeFrontEnd(t);
+  const { nativePort } = await useSharedGateway(t);
   const database = await useDatabase(t);
-  await t.notThrowsAsync(promisify(execFile)(python, [join(HERE, 'clickhouse_driver_test.py'), name, String(port), database]));
+  await t.notThrowsAsync(promisify(execFile)(python, [join(HERE, 'clickhouse_driver_test.py'), name, String(nativePort), database]));
 });
 
 test('clickhouse-driver inserts and selects in volume, in every compression', scenario, 'volume');
@@ -32,3 +31,14 @@ test('clickhouse-driver fills parameters and sends settings', scenario, 'paramet
 test('clickhouse-driver sends an external table', scenario, 'external_table');
 test('clickhouse-driver gets errors with their codes', scenario, 'failures');
 test('clickhouse-driver cancels a query', scenario, 'cancellation');
+
+test('clickhouse-driver creates a Kafka table and sees its rows arrive', async (t) => {
+  const python = await usePython();
+  const { kafka, topic, database, gateway, engine } = await useStream(t);
+  await kafka.produce(
+    topic,
+    Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
+  );
+  const args = ['kafka', String(gateway.nativePort), database, engine()];
+  await t.notThrowsAsync(promisify(execFile)(python, [join(HERE, 'clickhouse_driver_test.py'), ...args]));
+});

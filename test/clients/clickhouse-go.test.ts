@@ -3,9 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { useNativeFrontEnd } from '../frontend/native/helpers/front-end.ts';
-import { useFrontEnd } from '../frontend/http/helpers/front-end.ts';
-import { useDatabase } from '../helpers/index.ts';
+import { useDatabase, useSharedGateway, useStream } from '../helpers/index.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./go/', import.meta.url));
@@ -23,16 +21,16 @@ async function useProgram(): Promise<string> {
 
 const native = test.macro(async (t, name: string) => {
   const program = await useProgram();
-  const { port } = await useNativeFrontEnd(t);
+  const { nativePort } = await useSharedGateway(t);
   const database = await useDatabase(t);
-  await t.notThrowsAsync(promisify(execFile)(program, [name, 'native', String(port), database]));
+  await t.notThrowsAsync(promisify(execFile)(program, [name, 'native', String(nativePort), database]));
 });
 
 const http = test.macro(async (t, name: string) => {
   const program = await useProgram();
-  const { url } = await useFrontEnd(t);
+  const { httpPort } = await useSharedGateway(t);
   const database = await useDatabase(t);
-  await t.notThrowsAsync(promisify(execFile)(program, [name, 'http', new URL(url).port, database]));
+  await t.notThrowsAsync(promisify(execFile)(program, [name, 'http', String(httpPort), database]));
 });
 
 test('clickhouse-go inserts batches and selects in volume, in every compression', native, 'volume');
@@ -45,3 +43,17 @@ test('clickhouse-go over HTTP fills parameters', http, 'parameters');
 test('clickhouse-go over HTTP sends an external table', http, 'external_table');
 test('clickhouse-go over HTTP gets errors with their codes', http, 'failures');
 test('clickhouse-go over HTTP leaves a result in the middle', http, 'cancellation');
+
+const tables = test.macro(async (t, protocol: 'native' | 'http') => {
+  const program = await useProgram();
+  const { kafka, topic, database, gateway, engine } = await useStream(t);
+  await kafka.produce(
+    topic,
+    Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
+  );
+  const port = protocol === 'native' ? gateway.nativePort : gateway.httpPort;
+  await t.notThrowsAsync(promisify(execFile)(program, ['kafka', protocol, String(port), database, engine()]));
+});
+
+test('clickhouse-go creates a Kafka table and sees its rows arrive', tables, 'native');
+test('clickhouse-go over HTTP creates a Kafka table and sees its rows arrive', tables, 'http');

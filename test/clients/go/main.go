@@ -1,4 +1,4 @@
-// Runs one scenario of clickhouse-go against a server: clients <scenario> <protocol> <port> <database>. Ends with 0 when it holds.
+// Runs one scenario of clickhouse-go against a server: clients <scenario> <protocol> <port> <database> [<engine>]. Ends with 0 when it holds.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -104,12 +105,38 @@ func cancellation(ctx context.Context, connection driver.Conn) {
 	}
 }
 
+// The topic holds 100 messages; the engine's clause comes on the command line.
+func kafka(ctx context.Context, connection driver.Conn) {
+	for _, statement := range []string{
+		"CREATE TABLE queue (id UInt64, name String) " + os.Args[5],
+		"CREATE TABLE target (id UInt64, name String) ENGINE = MergeTree ORDER BY id",
+		"CREATE MATERIALIZED VIEW view TO target AS SELECT id, name FROM queue",
+	} {
+		check(connection.Exec(ctx, statement))
+	}
+	var shown string
+	check(connection.QueryRow(ctx, "SHOW CREATE TABLE queue").Scan(&shown))
+	expect(strings.Contains(shown, "ENGINE = Kafka"), "%s", shown)
+	_, err := connection.Query(ctx, "SELECT * FROM queue")
+	var exception *clickhouse.Exception
+	expect(errors.As(err, &exception) && exception.Code == 620, "%v", err)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var count, sum uint64
+		check(connection.QueryRow(ctx, "SELECT count(), sum(id) FROM target").Scan(&count, &sum))
+		if count == 100 && sum == 4950 {
+			return
+		}
+		expect(time.Now().Before(deadline), "%d rows arrived", count)
+	}
+}
+
 var scenarios = map[string]func(context.Context, driver.Conn){
 	"volume":         volume,
 	"parameters":     parameters,
 	"external_table": externalTable,
 	"failures":       failures,
 	"cancellation":   cancellation,
+	"kafka":          kafka,
 }
 
 func main() {
@@ -118,7 +145,11 @@ func main() {
 	if protocol == "http" {
 		kind = clickhouse.HTTP
 	}
-	for _, method := range []clickhouse.CompressionMethod{clickhouse.CompressionNone, clickhouse.CompressionLZ4, clickhouse.CompressionZSTD} {
+	methods := []clickhouse.CompressionMethod{clickhouse.CompressionNone, clickhouse.CompressionLZ4, clickhouse.CompressionZSTD}
+	if scenario == "kafka" {
+		methods = methods[:1]
+	}
+	for _, method := range methods {
 		connection := open(kind, "127.0.0.1:"+port, database, method)
 		scenarios[scenario](context.Background(), connection)
 		check(connection.Close())

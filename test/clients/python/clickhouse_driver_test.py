@@ -1,4 +1,4 @@
-"""Runs one scenario of clickhouse-driver against a server: python clickhouse_driver_test.py <scenario> <port> <database>. Ends with 0 when it holds."""
+"""Runs one scenario of clickhouse-driver against a server: python clickhouse_driver_test.py <scenario> <port> <database> [<engine>]. Ends with 0 when it holds."""
 
 import sys
 import time
@@ -57,18 +57,41 @@ def cancellation(client, connect):
     assert client.execute("SELECT 1") == [(1,)]
 
 
+def kafka(client, _connect):
+    """The topic holds 100 messages; the engine's clause comes on the command line."""
+    for name in ("view", "target", "queue"):
+        client.execute(f"DROP TABLE IF EXISTS {name}")
+    client.execute(f"CREATE TABLE queue (id UInt64, name String) {sys.argv[4]}")
+    client.execute("CREATE TABLE target (id UInt64, name String) ENGINE = MergeTree ORDER BY id")
+    client.execute("CREATE MATERIALIZED VIEW view TO target AS SELECT id, name FROM queue")
+    [(statement,)] = client.execute("SHOW CREATE TABLE queue")
+    assert "ENGINE = Kafka" in statement, statement
+    assert [column[:2] for column in client.execute("DESCRIBE TABLE queue")][:2] == [("id", "UInt64"), ("name", "String")]
+    try:
+        client.execute("SELECT * FROM queue")
+    except ServerException as error:
+        assert error.code == 620, error
+    else:
+        raise AssertionError("a Kafka table was read directly")
+    deadline = time.monotonic() + 30
+    while client.execute("SELECT count(), sum(id) FROM target") != [(100, 4950)]:
+        assert time.monotonic() < deadline, "the rows did not arrive"
+        time.sleep(0.05)
+
+
 SCENARIOS = {
     "volume": volume,
     "parameters": parameters,
     "external_table": external_table,
     "failures": failures,
     "cancellation": cancellation,
+    "kafka": kafka,
 }
 
 
 def main():
     scenario, port, database = sys.argv[1:4]
-    for compression in (False, "lz4", "zstd"):
+    for compression in (False,) if scenario == "kafka" else (False, "lz4", "zstd"):
 
         def connect(**options):
             return Client("127.0.0.1", int(port), database=database, compression=compression, **options)
