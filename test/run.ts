@@ -33,9 +33,9 @@ const { kafka, clickHouse, stop } = await startServers();
 try {
   process.exitCode = await runAva(process.argv.slice(2), {
     ...process.env,
-    SLUICE_TEST_KAFKA: kafka.brokers,
-    SLUICE_TEST_CLICKHOUSE: clickHouse.url,
-    SLUICE_TEST_CLICKHOUSE_NATIVE_PORT: String(clickHouse.nativePort),
+    TEST_SLUICE_KAFKA: kafka.brokers,
+    TEST_SLUICE_CLICKHOUSE: clickHouse.url,
+    TEST_SLUICE_CLICKHOUSE_NATIVE_PORT: String(clickHouse.nativePort),
   });
 } finally {
   await stop();

@@ -135,7 +135,7 @@ export const SETTINGS: { readonly [Key in keyof Config]: Setting<NonNullable<Con
     name: 'max_batch_size',
     group: 'Streaming',
     type: byteSize(64 * 1024, 4 * GIB),
-    default: '48MiB',
+    default: '32MiB',
     sentence: 'Bytes of one INSERT at most, not more than memory_budget.',
   },
   catalogIntervalMs: {

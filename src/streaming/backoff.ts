@@ -17,3 +17,10 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', done, { once: true });
   });
 }
+
+/** Resolves with the promise, or after `ms`, whichever comes first. */
+export async function within(ms: number, promise: Promise<void>): Promise<void> {
+  const cut = new AbortController();
+  await Promise.race([promise, pause(Math.max(0, ms), cut.signal)]);
+  cut.abort();
+}

@@ -1,4 +1,4 @@
-import type { FlushReason, MemoryBudget } from '../batching/index.ts';
+import type { Batch, FlushReason, MemoryBudget } from '../batching/index.ts';
 import { RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
@@ -22,6 +22,7 @@ export interface Member {
 
 /** How often a waiting handler looks after its membership and whether it is to stop. */
 const WAIT_TICK_MS = 200;
+const COMMIT_RETRY_MS = 1_000;
 /** How long an inserted range that cannot be committed is remembered. */
 const FORGET_UNCOMMITTED_MS = 120_000;
 
@@ -48,6 +49,7 @@ export class Ingest {
   /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
   #isScanning = false;
   #isDraining = false;
+  #retryCommit: Promise<void> | undefined;
 
   constructor(options: { send: SendInsert; budget: MemoryBudget; status: StatusRecorder; logger: Logger }) {
     this.#send = options.send;
@@ -87,7 +89,8 @@ export class Ingest {
     let position = this.#positions.resumeAt(fetched, fetched.fromOffset);
     for (const batch of fetched.batches) {
       if (batch.lastOffset < position) continue;
-      if (!this.#budget.hasRoom() && !(await this.#flush(member, 'memory', control))) return position;
+      if (this.#isDraining) return position;
+      if (!this.#budget.hasRoom() && !(await this.#flush(member, fetched, 'memory', control))) return position;
       cursor.open(batch);
       for (;;) {
         const outcome = this.#append(member, fetched, cursor, position);
@@ -97,7 +100,7 @@ export class Ingest {
           continue;
         }
         position = outcome === 'alone' ? cursor.offset : cursor.offset + 1;
-        if (!(await this.#flush(member, outcome === 'alone' ? 'barrier' : outcome, control))) return position;
+        if (!(await this.#flush(member, fetched, outcome === 'alone' ? 'barrier' : outcome, control))) return position;
         if (outcome !== 'alone') continue;
         this.#insertAlone(member, fetched, cursor, position);
         if (!(await this.#waitFor(member.lane.idle(), control))) return position;
@@ -114,7 +117,7 @@ export class Ingest {
     this.#isDraining = true;
     for (const lane of this.#lanes()) {
       await lane.idle();
-      if (!this.#isAborted() && !lane.isBusy) lane.seal('drain');
+      if (!this.#isAborted()) lane.seal('drain');
       await lane.idle();
     }
     await this.#commitInserted();
@@ -129,7 +132,7 @@ export class Ingest {
 
   /** Makes `lane` write by another plan. What could not be sent before is read again. */
   replan(lane: Lane, plan: InsertPlan): void {
-    this.seekBack(lane.discard());
+    this.seekBack(lane, lane.discard());
     lane.usePlan(plan);
   }
 
@@ -144,8 +147,10 @@ export class Ingest {
   /** The fetch may end in records that are no messages (control records, aborted transactions): they are covered, too. */
   #coverTo(member: Member, fetched: FetchedPartition, position: number): void {
     if (position < fetched.nextOffset && this.#positions.nextInterval(fetched, position) === undefined) {
-      member.seat.batch.begin(member.lane.sourceOf(fetched), position);
-      member.seat.batch.cover(fetched.nextOffset);
+      const source = member.lane.sourceOf(fetched);
+      const batch = member.seat.batches[member.lane.bundleOf(source)] as Batch;
+      batch.begin(source, position);
+      batch.cover(fetched.nextOffset);
     }
     member.lane.arm();
   }
@@ -156,8 +161,10 @@ export class Ingest {
    */
   #append(member: Member, partition: TopicPartition, cursor: RecordCursor, position: number): 'end' | 'known' | 'alone' | FlushReason {
     const { seat, lane } = member;
-    const { batch, writer } = seat;
+    const { writer } = seat;
     const source = lane.sourceOf(partition);
+    const bundle = lane.bundleOf(source);
+    const batch = seat.batches[bundle] as Batch;
     const suspects = this.#suspects.get(partitionKey(partition));
     let known = this.#positions.nextInterval(partition, position)?.first ?? Infinity;
     batch.begin(source, position);
@@ -176,18 +183,27 @@ export class Ingest {
       const rows = writer === undefined ? UNPROVABLE : writer.write(batch, source, cursor);
       if (rows === UNPROVABLE) return 'alone';
       batch.endMessage(cursor.offset, rows);
-      const full = lane.full();
+      const full = lane.full(bundle);
       if (full !== undefined) return full;
     }
     return 'end';
   }
 
-  /** Waits until the lane is free and sends what has been gathered. False: the fetch is void, because of a stop or because it is read again. */
-  async #flush(member: Member, reason: FlushReason, control: FetchControl): Promise<boolean> {
-    if (!(await this.#waitFor(member.lane.free(), control))) return false;
-    member.lane.seal(reason);
-    // A message of its own, and memory, need the lane empty; otherwise the next batch fills while this one is under way.
-    if (reason === 'barrier' || reason === 'memory') return this.#waitFor(member.lane.idle(), control);
+  /**
+   * Waits until the full bundle may go, and sends it; the next batch fills while it is under way. A message of its own, and a lack of memory, need the
+   * lane empty. False: the fetch is void, because of a stop or because it is read again.
+   */
+  async #flush(member: Member, partition: TopicPartition, reason: FlushReason, control: FetchControl): Promise<boolean> {
+    const { lane } = member;
+    const bundle = lane.bundleOf(lane.sourceOf(partition));
+    if (reason === 'rows' || reason === 'bytes') {
+      while (!lane.sealBundle(bundle, reason)) if (!(await this.#waitFor(lane.free(bundle), control))) return false;
+      return true;
+    }
+    while (!lane.isIdle || !lane.isEmpty) {
+      lane.seal(reason);
+      if (!(await this.#waitFor(lane.idle(), control))) return false;
+    }
     return true;
   }
 
@@ -253,8 +269,9 @@ export class Ingest {
         if (this.#isAborted()) break;
         this.#report(error, delivery);
         const failure = explainFailure(error);
-        if (failure.kind !== 'other') return this.#readAgain(lane, delivery, failure);
-        await pause(backoffMs(attempt), this.#stopping.signal);
+        if (failure.kind !== 'other') this.#isolate(lane, delivery, failure);
+        if (failure.kind !== 'other' || lane.planSignal.aborted) return this.#readAgain(lane, delivery);
+        await pause(backoffMs(attempt), AbortSignal.any([this.#stopping.signal, lane.planSignal]));
       }
     }
     for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);
@@ -277,10 +294,10 @@ export class Ingest {
   }
 
   /**
-   * The batch holds a message that cannot go with the others. The batch and all gathered behind it are forgotten and read again; this time the
-   * message in question goes alone. A message that fails alone is broken: its partition is held there and tried again later.
+   * The batch holds a message that cannot go with the others: when it is read again, that message goes alone. A message that fails alone is
+   * broken: its partition is held there and tried again later.
    */
-  #readAgain(lane: Lane, delivery: Delivery, failure: { kind: 'stray-row' } | { kind: 'broken'; row?: number }): void {
+  #isolate(lane: Lane, delivery: Delivery, failure: { kind: 'stray-row' } | { kind: 'broken'; row?: number }): void {
     if (delivery.isAlone) {
       this.#hold(delivery.ranges[0] as PartitionRange);
     } else if (failure.kind === 'stray-row' && !this.#isScanning) {
@@ -291,19 +308,25 @@ export class Ingest {
       if (suspect !== undefined) this.#suspect(suspect);
       else this.#suspectAll(delivery);
     }
+  }
+
+  /** The batch and all gathered behind it are forgotten and read again. */
+  #readAgain(lane: Lane, delivery: Delivery): void {
     for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);
     lane.readAgain(delivery.ranges);
   }
 
   /** Reading goes back to where each partition's first missing range begins; what is in behind it is passed over. */
-  seekBack(ranges: readonly PartitionRange[]): void {
+  seekBack(lane: Lane, ranges: readonly PartitionRange[]): void {
     const starts = new Map<string, PartitionRange>();
     for (const range of ranges) {
       const known = starts.get(partitionKey(range));
       if (known === undefined || range.first < known.first) starts.set(partitionKey(range), range);
     }
     for (const range of starts.values()) {
-      for (const member of this.#members) if (member.consumer.isAssigned(range)) member.consumer.seek(range, BigInt(range.first));
+      for (const { consumer, lane: own } of this.#members) {
+        if (own === lane && consumer.isAssigned(range)) consumer.seek(range, BigInt(range.first));
+      }
     }
   }
 
@@ -327,7 +350,8 @@ export class Ingest {
     this.#held.set(key, { attempts, untilMs: Date.now() + waitMs });
     this.#status.state = 'retrying';
     void pause(waitMs, this.#stopping.signal).then(() => {
-      for (const member of this.#members) if (member.consumer.isAssigned(range)) member.consumer.resume([range]);
+      // A pause outlives a rebalance: whoever paused the partition, or will get it, must not keep it paused.
+      for (const member of this.#members) member.consumer.resume([range]);
     });
   }
 
@@ -349,11 +373,19 @@ export class Ingest {
         for (const { partition, next } of mine) this.#positions.committed(partition, next);
         this.#status.committed();
       } catch (error) {
-        // A rebalance is the usual reason: the next assignment commits again.
+        // A rebalance is the usual reason: the next assignment commits again, and so does the next batch, and a moment later this.
         this.#logger.warn({ err: error }, 'offsets not committed yet');
+        this.#commitLater();
         this.#status.exception(`Cannot commit offsets: ${error instanceof Error ? error.message : String(error)}`);
       }
     }
+  }
+
+  #commitLater(): void {
+    this.#retryCommit ??= pause(COMMIT_RETRY_MS, this.#stopping.signal).then(async () => {
+      this.#retryCommit = undefined;
+      if (!this.#isAborted()) await this.#commitInserted();
+    });
   }
 
   #report(error: unknown, delivery: Delivery): void {

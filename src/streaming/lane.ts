@@ -1,6 +1,7 @@
 import { Batch, fullReason, untilFlushMs, type ChunkPool, type FlushLimits, type FlushReason } from '../batching/index.ts';
 import type { MessageWriter } from '../formats/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
+import { within } from './backoff.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import { SourceTable } from './sources.ts';
 
@@ -28,14 +29,17 @@ export interface Delivery {
   release(): void;
 }
 
-/** One consumer's place in a lane: what it writes into. */
+/** One consumer's place in a lane: what it writes into, a batch for each bundle. */
 export interface Seat {
-  batch: Batch;
+  readonly batches: Batch[];
   writer: MessageWriter | undefined;
 }
 
-/** INSERTs of one lane that may be under way: two keep the server busy while a third batch fills (measured; see README, benchmark). */
-const MAX_UNDER_WAY = 2;
+/**
+ * The partitions of a lane fall into two bundles. Each has at most one INSERT under way, so that a partition's rows arrive in the order of their
+ * offsets, and the server has two at a time to keep it busy (measured; see README, benchmark).
+ */
+const BUNDLES = [0, 1] as const;
 
 /**
  * Where batches of one or several consumers of a table become INSERTs. Several consumers share a lane (few, large parts) unless the table
@@ -50,10 +54,12 @@ export class Lane {
   readonly #deliver: (delivery: Delivery) => Promise<void>;
   readonly #onRegroup: (ranges: readonly PartitionRange[]) => void;
   readonly #seats = new Set<Seat>();
-  readonly #underWay = new Set<Promise<void>>();
+  /** Deliveries under way and the bundles they hold. */
+  readonly #underWay = new Map<Promise<void>, readonly number[]>();
   readonly #givenUp: PartitionRange[] = [];
   #plan: InsertPlan;
   #sources = new SourceTable();
+  #planChange = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
   /** `deliver` must not reject. */
@@ -75,33 +81,30 @@ export class Lane {
     return this.#plan;
   }
 
-  /** No delivery may be launched now. */
-  get isBusy(): boolean {
-    return this.#underWay.size >= MAX_UNDER_WAY || this.#givenUp.length > 0;
-  }
-
+  /** Nothing is under way. */
   get isIdle(): boolean {
     return this.#underWay.size === 0;
   }
 
+  /** Nothing has been gathered. */
   get isEmpty(): boolean {
-    return [...this.#seats].every((seat) => seat.batch.coversNothing);
+    return this.#batches(BUNDLES).every((batch) => batch.coversNothing);
   }
 
   openSeat(): Seat {
-    const seat: Seat = { batch: new Batch(this.#pool), writer: this.#plan.createWriter() };
+    const seat: Seat = { batches: BUNDLES.map(() => new Batch(this.#pool)), writer: this.#plan.createWriter() };
     this.#seats.add(seat);
     return seat;
   }
 
   /** Drops what the seat holds: its consumer reads it again, or somebody else does. */
   emptySeat(seat: Seat): void {
-    seat.batch.release();
-    seat.batch = new Batch(this.#pool);
+    for (const batch of seat.batches.splice(0)) batch.release();
+    seat.batches.push(...BUNDLES.map(() => new Batch(this.#pool)));
   }
 
   closeSeat(seat: Seat): void {
-    seat.batch.release();
+    for (const batch of seat.batches) batch.release();
     this.#seats.delete(seat);
   }
 
@@ -109,47 +112,74 @@ export class Lane {
     return this.#sources.numberOf(partition);
   }
 
-  /** Why the lane must be flushed before it takes another message, or undefined. */
-  full(): FlushReason | undefined {
+  /** Which of a seat's batches takes the messages of a source. */
+  bundleOf(source: number): number {
+    return source % BUNDLES.length;
+  }
+
+  /** Why the bundle must be sent before it takes another message, or undefined. */
+  full(bundle: number): FlushReason | undefined {
     let rows = 0;
     let bytes = 0;
     for (const seat of this.#seats) {
-      rows += seat.batch.rows;
-      bytes += seat.batch.bytes;
+      const batch = seat.batches[bundle] as Batch;
+      rows += batch.rows;
+      bytes += batch.bytes;
     }
     return fullReason(this.#limits, rows, bytes);
   }
 
   /** Resolves when nothing is under way. Deliveries never reject: their outcome is in the positions and the status. */
   async idle(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+    while (!this.isIdle) await Promise.all(this.#underWay.keys());
   }
 
-  /** Resolves when a delivery may be launched. */
-  async free(): Promise<void> {
-    while (this.isBusy) await Promise.race(this.#underWay);
+  /** Resolves when the bundle may be sent. */
+  async free(bundle: number): Promise<void> {
+    while (!this.#isFree(bundle)) await Promise.race(this.#underWay.keys());
   }
 
-  /** Sends what has been gathered. Call only when not busy; does nothing when there is nothing. */
+  /** Sends one bundle. False when it is not free (any more). */
+  sealBundle(bundle: number, reason: FlushReason): boolean {
+    if (!this.#isFree(bundle)) return false;
+    this.#seal([bundle], reason);
+    return true;
+  }
+
+  /** Sends what has been gathered in all bundles that are free: in one INSERT as far as the limit of rows allows. */
   seal(reason: FlushReason): void {
-    const batches: Batch[] = [];
-    for (const seat of this.#seats) {
-      if (seat.batch.coversNothing) continue;
-      batches.push(seat.batch);
-      seat.batch = new Batch(this.#pool);
-    }
-    if (batches.length > 0) this.launch(deliveryOf(reason, batches, this.#plan, this.#sources));
+    const free = BUNDLES.filter((bundle) => this.#isFree(bundle));
+    const rows = this.#batches(free).reduce((total, batch) => total + batch.rows, 0);
+    if (rows <= this.#limits.maxRows) this.#seal(free, reason);
+    else for (const bundle of free) this.#seal([bundle], reason);
   }
 
-  /** Sends a delivery made elsewhere (a message of its own). Call only when not busy. */
+  #seal(bundles: readonly number[], reason: FlushReason): void {
+    const sealed: Batch[] = [];
+    for (const seat of this.#seats) {
+      for (const bundle of bundles) {
+        const batch = seat.batches[bundle] as Batch;
+        if (batch.coversNothing) continue;
+        sealed.push(batch);
+        seat.batches[bundle] = new Batch(this.#pool);
+      }
+    }
+    if (sealed.length > 0) this.#launch(deliveryOf(reason, sealed, this.#plan, this.#sources), bundles);
+  }
+
+  /** Sends a delivery made elsewhere (a message of its own). Call only when nothing of its partition is under way. */
   launch(delivery: Delivery): void {
+    this.#launch(delivery, BUNDLES);
+  }
+
+  #launch(delivery: Delivery, bundles: readonly number[]): void {
     this.#disarm();
     const underWay = this.#deliver(delivery).then(() => {
       this.#underWay.delete(underWay);
       if (this.isIdle && this.#givenUp.length > 0) this.#onRegroup([...this.#givenUp.splice(0), ...this.discard()]);
       this.arm();
     });
-    this.#underWay.add(underWay);
+    this.#underWay.set(underWay, bundles);
     this.arm();
   }
 
@@ -158,15 +188,16 @@ export class Lane {
     this.#givenUp.push(...ranges);
   }
 
-  /** Sees to it that what has been gathered goes out when it is old enough. */
+  /** Sees to it that what has been gathered goes out when it is old enough. What is held up by a delivery under way is looked at again after it. */
   arm(): void {
-    if (this.#timer !== undefined || this.isBusy) return;
-    const began = Math.min(...[...this.#seats].map((seat) => seat.batch.beganAtMs ?? Infinity));
+    if (this.#timer !== undefined) return;
+    const waiting = this.#batches(BUNDLES.filter((bundle) => this.#isFree(bundle)));
+    const began = Math.min(...waiting.map((batch) => batch.beganAtMs ?? Infinity));
     if (began === Infinity) return;
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        if (!this.isBusy) this.seal('interval');
+        this.seal('interval');
       },
       Math.max(0, untilFlushMs(this.#limits, began, Date.now())),
     );
@@ -175,22 +206,29 @@ export class Lane {
   /** Forgets what has been gathered and returns what it covered. */
   discard(): PartitionRange[] {
     this.#disarm();
-    const ranges: PartitionRange[] = [];
-    for (const seat of this.#seats) {
-      ranges.push(...partitionRanges(seat.batch, this.#sources));
-      this.emptySeat(seat);
-    }
+    const ranges = this.#batches(BUNDLES).flatMap((batch) => partitionRanges(batch, this.#sources));
+    for (const seat of this.#seats) this.emptySeat(seat);
     return ranges;
+  }
+
+  /** Aborted when the plan is about to change: what fails to go in by the old one is read again instead of being tried again. */
+  get planSignal(): AbortSignal {
+    return this.#planChange.signal;
+  }
+
+  /** Sends what has been gathered, and resolves when nothing written by the present plan is under way any more, or after `waitMs`. */
+  async finishPlan(waitMs: number): Promise<void> {
+    this.#planChange.abort();
+    this.seal('barrier');
+    await within(waitMs, this.idle());
   }
 
   /** From now on messages are written by another plan. Call only when empty. */
   usePlan(plan: InsertPlan): void {
     this.#plan = plan;
+    this.#planChange = new AbortController();
     this.#sources = new SourceTable();
-    for (const seat of this.#seats) {
-      this.emptySeat(seat);
-      seat.writer = plan.createWriter();
-    }
+    for (const seat of this.#seats) seat.writer = plan.createWriter();
   }
 
   /** The next messages are looked at whole, since a row came without a source. */
@@ -202,6 +240,14 @@ export class Lane {
   close(): void {
     this.discard();
     for (const seat of [...this.#seats]) this.closeSeat(seat);
+  }
+
+  #isFree(bundle: number): boolean {
+    return this.#givenUp.length === 0 && [...this.#underWay.values()].every((bundles) => !bundles.includes(bundle));
+  }
+
+  #batches(bundles: readonly number[]): Batch[] {
+    return [...this.#seats].flatMap((seat) => bundles.map((bundle) => seat.batches[bundle] as Batch));
   }
 
   #disarm(): void {

@@ -5,8 +5,8 @@ import type { TableStatus } from './table-status.ts';
 
 /** How long a table that is dropped, detached or changed may take to finish what is under way. */
 const STOP_GRACE_MS = 2_000;
-/** How long a statement that makes a view waits for the rows gathered before it. */
-const VIEW_CHANGE_WAIT_MS = 3_000;
+/** How long a statement that makes a view waits for the INSERTs that were under way before it. */
+const VIEW_CHANGE_WAIT_MS = 30_000;
 
 /** Longer than any statement that makes a view takes. */
 const WIDE_MS = 60_000;

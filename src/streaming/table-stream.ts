@@ -11,7 +11,7 @@ import {
   type TopicPartition,
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause } from './backoff.ts';
+import { backoffMs, pause, within } from './backoff.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
 import { Lane } from './lane.ts';
@@ -63,7 +63,7 @@ export class TableStream {
         pool: context.pool,
         plan: new InsertPlan(table),
         deliver: (delivery) => this.#ingest.deliver(lane, delivery),
-        onRegroup: (ranges) => this.#ingest.seekBack(ranges),
+        onRegroup: (ranges) => this.#ingest.seekBack(lane, ranges),
       });
       return lane;
     });
@@ -99,18 +99,14 @@ export class TableStream {
   }
 
   /**
-   * From the next batch on, rows carry the virtual columns that `table` says are used. What was gathered before goes out first, so that
-   * a view made meanwhile never sees a row without the columns it reads. Gives up after `waitMs` (the target refuses) and switches all the same.
+   * From the next batch on, rows carry the virtual columns that `table` says are used. Resolves when no row without them is under way any more, so that
+   * a view made afterwards never sees one; gives up after `waitMs`, when the server takes longer than that over one INSERT.
    */
   async useTable(table: ManagedTable, waitMs: number): Promise<void> {
     this.#table = table;
     await Promise.all(
       this.#lanes.map(async (lane) => {
-        const deadlineMs = Date.now() + waitMs;
-        while (Date.now() < deadlineMs && !(lane.isIdle && lane.isEmpty)) {
-          if (!lane.isBusy) lane.seal('barrier');
-          await within(deadlineMs - Date.now(), lane.idle());
-        }
+        await lane.finishPlan(waitMs);
         this.#ingest.replan(lane, new InsertPlan(table));
       }),
     );
@@ -239,11 +235,4 @@ function untilAborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-/** Resolves with the promise, or after `ms`, whichever comes first. */
-async function within(ms: number, promise: Promise<void>): Promise<void> {
-  const cut = new AbortController();
-  await Promise.race([promise, pause(Math.max(0, ms), cut.signal)]);
-  cut.abort();
 }

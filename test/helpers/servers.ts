@@ -9,7 +9,7 @@ import {
 import { existingKafka, startKafka, startOwnKafka, type KafkaOptions, type KafkaPart } from '../parts/kafka.ts';
 
 // One Kafka and one ClickHouse for all files of one `npm test`: test/run.ts starts them and names them to the workers here.
-const { SLUICE_TEST_KAFKA, SLUICE_TEST_CLICKHOUSE, SLUICE_TEST_CLICKHOUSE_NATIVE_PORT } = process.env;
+const { TEST_SLUICE_KAFKA, TEST_SLUICE_CLICKHOUSE, TEST_SLUICE_CLICKHOUSE_NATIVE_PORT } = process.env;
 
 // A file that runs alone (`npx ava test/x.test.ts`) has servers of its own, shared by its tests.
 let kafka: Promise<KafkaPart> | undefined;
@@ -22,16 +22,16 @@ test.after.always('servers of this file are stopped', async () => {
 
 /** The Kafka shared by all tests: use topics and groups of your own (`uniqueName`). In tests and in `before` hooks. */
 export async function useKafka(_t?: ExecutionContext): Promise<KafkaPart> {
-  kafka ??= SLUICE_TEST_KAFKA === undefined ? startKafka() : Promise.resolve(existingKafka(SLUICE_TEST_KAFKA));
+  kafka ??= TEST_SLUICE_KAFKA === undefined ? startKafka() : Promise.resolve(existingKafka(TEST_SLUICE_KAFKA));
   return kafka;
 }
 
 /** The ClickHouse shared by all tests: use a database of your own (`useDatabase`). In tests and in `before` hooks. */
 export async function useClickHouse(_t?: ExecutionContext): Promise<ClickHousePart> {
   clickHouse ??=
-    SLUICE_TEST_CLICKHOUSE === undefined
+    TEST_SLUICE_CLICKHOUSE === undefined
       ? startClickHouse()
-      : Promise.resolve(existingClickHouse(SLUICE_TEST_CLICKHOUSE, Number(SLUICE_TEST_CLICKHOUSE_NATIVE_PORT)));
+      : Promise.resolve(existingClickHouse(TEST_SLUICE_CLICKHOUSE, Number(TEST_SLUICE_CLICKHOUSE_NATIVE_PORT)));
   return clickHouse;
 }
 
