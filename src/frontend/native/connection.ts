@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../../logger.ts';
 import { EndOfBytes, ProtocolError } from '../../protocol/index.ts';
-import type { Dispatcher } from '../../query/types.ts';
+import type { Dispatcher } from '../../query/index.ts';
 import { Flow } from './flow.ts';
 import { logIn, type Login, type LoginOptions } from './handshake.ts';
 import { Relay, UnreadableQuery } from './relay.ts';

@@ -79,6 +79,11 @@ export class Flow extends ByteReader {
     return bytes;
   }
 
+  /** What was consumed meets its destiny now, not only when more is waited for. */
+  flush(): void {
+    this.#settle();
+  }
+
   /** Sends bytes of our own in this direction, after those passed before. */
   send(bytes: Buffer): void {
     this.#settle();

@@ -55,6 +55,12 @@ export async function logIn(client: Flow, socket: Socket, options: LoginOptions)
   if (startsWith(hello.user, SSH_KEY_PREFIX)) await passChallenge(client, server);
   const answer = await receiveServerHello(server, announced, socket);
   if (answer === undefined) return undefined;
+  if (insistsOnChunks(answer)) {
+    const text =
+      "The server insists on chunked framing of the native protocol ('proto_caps' in its configuration), which the gateway does not speak";
+    sendException(socket, clickhouseError('NOT_IMPLEMENTED', text));
+    return undefined;
+  }
   const revision = Math.min(announced, answer.revision);
   server.send(writeServerHello(adapted(answer)));
   client.pass();
@@ -102,17 +108,17 @@ function closeTogether(client: Socket, upstream: Socket): void {
 
 /** Proof of an SSH key: request, challenge, signature. */
 async function passChallenge(client: Flow, server: Flow): Promise<void> {
-  client.pass();
-  await expect(client, CLIENT_PACKETS.SSHChallengeRequest);
-  const challenge = expect(server, SERVER_PACKETS.SSHChallenge, true);
-  const signature = expect(client, CLIENT_PACKETS.SSHChallengeResponse, true);
-  await Promise.all([challenge, signature]);
+  await passPacket(client, CLIENT_PACKETS.SSHChallengeRequest);
+  await passPacket(server, SERVER_PACKETS.SSHChallenge);
+  await passPacket(client, CLIENT_PACKETS.SSHChallengeResponse);
 }
 
-async function expect(flow: Flow, packet: number, hasString = false): Promise<void> {
+async function passPacket(flow: Flow, packet: number): Promise<void> {
   flow.pass();
-  if ((await flow.u8()) !== packet) throw new ProtocolError('unexpected packet during login by SSH key');
-  if (hasString) await flow.skipString();
+  const type = await flow.u8();
+  if (type !== packet) throw new ProtocolError(`unexpected packet ${type} during login by SSH key`);
+  if (packet !== CLIENT_PACKETS.SSHChallengeRequest) await flow.skipString();
+  flow.flush();
 }
 
 /** The server's Hello, or undefined when it said no: its words have been passed on. */
@@ -131,16 +137,14 @@ async function receiveServerHello(server: Flow, announced: number, socket: Socke
   return undefined;
 }
 
-/** What the client is told: no revision that the gateway does not know, and no chunks. */
+/** What the client is told: no revision that the gateway does not know, and no chunks, so that both sides agree on none. */
 function adapted(hello: ServerHello): ServerHello {
   const revision = Math.min(hello.revision, MAX_REVISION);
   if (hello.framing === undefined) return { ...hello, revision };
-  return { ...hello, revision, framing: { send: unchunked(hello.framing.send), receive: unchunked(hello.framing.receive) } };
+  return { ...hello, revision, framing: { send: 'notchunked', receive: 'notchunked' } };
 }
 
-/** Packets are found without chunks; a server that insists on them cannot be served. */
-function unchunked(capability: string): string {
-  if (capability === 'chunked')
-    throw new ProtocolError('the server insists on chunked framing (proto_caps), which the gateway does not speak');
-  return 'notchunked';
+/** `chunked` without `_optional`, in either direction. */
+function insistsOnChunks({ framing }: ServerHello): boolean {
+  return framing?.send === 'chunked' || framing?.receive === 'chunked';
 }

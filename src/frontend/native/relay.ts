@@ -17,7 +17,7 @@ import {
   type BlockEncoding,
   type QueryHead,
 } from '../../protocol/index.ts';
-import type { Action, AfterSuccess, ClientSession, Dispatcher } from '../../query/types.ts';
+import type { Action, AfterSuccess, ClientSession, Dispatcher } from '../../query/index.ts';
 import { followAnswer, type AnswerEnd } from './answer.ts';
 import type { Flow } from './flow.ts';
 import type { Login } from './handshake.ts';

@@ -14,7 +14,7 @@ import {
   type BlockShape,
   type ReadQuery,
 } from '../../protocol/index.ts';
-import type { ClientSession } from '../../query/types.ts';
+import type { ClientSession } from '../../query/index.ts';
 import type { Flow } from './flow.ts';
 import { fromPacket } from './respond.ts';
 

@@ -1,6 +1,6 @@
 import { TextDecoder } from 'node:util';
 import { DEFAULT_MAX_QUERY_BYTES, type QueryHead } from '../../protocol/index.ts';
-import type { Dispatcher } from '../../query/types.ts';
+import type { Dispatcher } from '../../query/index.ts';
 import type { Flow } from './flow.ts';
 
 const FIRST_HEAD_BYTES = 1024;
