@@ -117,15 +117,15 @@ DROP TABLE v;
 
 test('a migration in a file creates a Kafka table, twice without harm, and its rows arrive', async (t) => {
   const client = await useClient(t);
-  const { kafka, topic, engine, answers } = client.stream;
-  await kafka.produce(
-    topic,
+  const { stream } = client;
+  await stream.kafka.produce(
+    stream.topic,
     Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
   );
   const file = join(await useFolder(t), 'migration.sql');
   await writeFile(
     file,
-    `/* queue */ CREATE TABLE IF NOT EXISTS queue (id UInt64, name String) ${engine()};
+    `/* queue */ CREATE TABLE IF NOT EXISTS queue (id UInt64, name String) ${stream.engine()};
 CREATE TABLE IF NOT EXISTS target (id UInt64, name String) ENGINE = MergeTree ORDER BY id;
 CREATE MATERIALIZED VIEW IF NOT EXISTS view TO target AS SELECT id, name FROM queue;
 `,
@@ -135,7 +135,7 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS view TO target AS SELECT id, name FROM qu
     t.is(code, 0, errors);
     t.is(output, '');
   }
-  await answers('SELECT count(), sum(id) FROM target', '100\t4950');
+  await stream.answers('SELECT count(), sum(id) FROM target', '100\t4950');
   t.regex((await client.run(['--query', 'SHOW CREATE TABLE queue'])).output, /ENGINE = Kafka/);
   t.is((await client.run(['--query', 'DESCRIBE TABLE queue'])).output.split('\n')[0]?.split('\t').slice(0, 2).join(), 'id,UInt64');
   const direct = await client.run(['--query', 'SELECT * FROM queue']);

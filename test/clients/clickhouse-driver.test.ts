@@ -34,11 +34,12 @@ test('clickhouse-driver cancels a query', scenario, 'cancellation');
 
 test('clickhouse-driver creates a Kafka table and sees its rows arrive', async (t) => {
   const python = await usePython();
-  const { kafka, topic, database, gateway, engine } = await useStream(t);
+  const stream = await useStream(t);
+  const { kafka, topic, database, gateway } = stream;
   await kafka.produce(
     topic,
     Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
   );
-  const args = ['kafka', String(gateway.nativePort), database, engine()];
+  const args = ['kafka', String(gateway.nativePort), database, stream.engine()];
   await t.notThrowsAsync(promisify(execFile)(python, [join(HERE, 'clickhouse_driver_test.py'), ...args]));
 });

@@ -46,13 +46,14 @@ test('clickhouse-go over HTTP leaves a result in the middle', http, 'cancellatio
 
 const tables = test.macro(async (t, protocol: 'native' | 'http') => {
   const program = await useProgram();
-  const { kafka, topic, database, gateway, engine } = await useStream(t);
+  const stream = await useStream(t);
+  const { kafka, topic, database, gateway } = stream;
   await kafka.produce(
     topic,
     Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
   );
   const port = protocol === 'native' ? gateway.nativePort : gateway.httpPort;
-  await t.notThrowsAsync(promisify(execFile)(program, ['kafka', protocol, String(port), database, engine()]));
+  await t.notThrowsAsync(promisify(execFile)(program, ['kafka', protocol, String(port), database, stream.engine()]));
 });
 
 test('clickhouse-go creates a Kafka table and sees its rows arrive', tables, 'native');

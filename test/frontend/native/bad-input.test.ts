@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import test from 'ava';
-import { ByteWriter, CLIENT_PACKETS, SERVER_PACKETS, writeException } from '../../../src/protocol/index.ts';
+import { CLIENT_PACKETS, SERVER_PACKETS, writeException } from '../../../src/protocol/index.ts';
 import { freePort, useClickHouse, useOwnClickHouse, waitFor } from '../../helpers/index.ts';
-import { useNativeFrontEnd, useScriptedServer } from './helpers/front-end.ts';
+import { serverHello, useNativeFrontEnd, useScriptedServer } from './helpers/front-end.ts';
 import { useConnection, useNativeClient, type NativeClient } from './helpers/native-client.ts';
 
 /** Everything the gateway answers to these bytes until it closes the connection. */
@@ -23,25 +23,11 @@ async function closed(client: NativeClient): Promise<void> {
   await waitFor(() => client.socket.closed, { message: 'the connection to be closed' });
 }
 
-const HELLO_54488 = Buffer.concat([
-  new ByteWriter().u8(SERVER_PACKETS.Hello).string('ClickHouse').varuint(26).varuint(7).varuint(54488).varuint(8).bytes(),
-  new ByteWriter()
-    .string('UTC')
-    .string('fake')
-    .varuint(2)
-    .string('notchunked')
-    .string('notchunked')
-    .varuint(0)
-    .raw(Buffer.alloc(8))
-    .bytes(),
-  new ByteWriter().string('').varuint(3).varuint(8).bytes(),
-]);
-
 /** Lets the client in, and calls back with the socket when a text that holds `word` has come. */
 function onQuery(word: string, act: (socket: Socket) => unknown): (socket: Socket) => void {
   return (socket) => {
     socket.once('data', () => {
-      socket.write(HELLO_54488);
+      socket.write(serverHello());
       let isDone = false;
       socket.on('data', (bytes: Buffer) => {
         if (isDone || !bytes.includes(word)) return;
@@ -176,7 +162,7 @@ test('a server that breaks off while a helper query runs leaves a clear error', 
 });
 
 test('a client that goes away takes its connection to the server with it', async (t) => {
-  const server = await useScriptedServer(t, (socket) => socket.once('data', () => socket.write(HELLO_54488)));
+  const server = await useScriptedServer(t, (socket) => socket.once('data', () => socket.write(serverHello())));
   const { port } = await useNativeFrontEnd(t, { upstream: { host: '127.0.0.1', port: server.port } });
   for (const leave of ['end', 'destroy', 'resetAndDestroy'] as const) {
     const client = await useNativeClient(t, port);

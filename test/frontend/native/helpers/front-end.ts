@@ -4,6 +4,7 @@ import type { ExecutionContext } from 'ava';
 import { clickhouseError } from '../../../../src/errors.ts';
 import { createNativeFrontEnd, type NativeFrontEndOptions } from '../../../../src/frontend/native/index.ts';
 import { silentLogger } from '../../../../src/logger.ts';
+import { ByteWriter, SERVER_PACKETS } from '../../../../src/protocol/index.ts';
 import type { Action, ClientSession, Dispatcher } from '../../../../src/query/types.ts';
 import { useClickHouse } from '../../../helpers/index.ts';
 
@@ -91,4 +92,12 @@ export async function useScriptedServer(
   });
   const accept = async (): Promise<Socket> => ((await once(server, 'connection')) as [Socket])[0];
   return { port: (server.address() as AddressInfo).port, connections, accept };
+}
+
+/** A server's Hello at revision 54488, with this framing in both directions. */
+export function serverHello(framing = 'notchunked'): Buffer {
+  const head = new ByteWriter().u8(SERVER_PACKETS.Hello).string('ClickHouse').varuint(26).varuint(7).varuint(54488).varuint(8);
+  head.string('UTC').string('scripted').varuint(2).string(framing).string(framing);
+  // No password rules, a nonce, no settings, versions of query plans and cluster functions.
+  return head.varuint(0).raw(Buffer.alloc(8)).string('').varuint(3).varuint(8).bytes();
 }
