@@ -1,10 +1,13 @@
 import { TextDecoder } from 'node:util';
 import { DEFAULT_MAX_QUERY_BYTES, type QueryHead } from '../../protocol/index.ts';
 import type { Dispatcher } from '../../query/index.ts';
+import { firstWords } from '../../sql/index.ts';
 import type { Flow } from './flow.ts';
 
 const FIRST_HEAD_BYTES = 1024;
 const HEAD_GROWTH = 8;
+/** Where the first word must stand, comments before it included. */
+const FIRST_WORD_CHARACTERS = 4096;
 /** How much of a long INSERT is read for its head: everything after it is data. */
 export const INSERT_HEAD_BYTES = 64 * 1024;
 const MIN_STATEMENT_LIMIT_BYTES = 1024 * 1024 + 64 * 1024;
@@ -46,16 +49,18 @@ function maxQuerySize(head: QueryHead): number | undefined {
   return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
-const INSERT = /^(?:\s|--[^\n]*\n|#[^\n]*\n|\/\*[^]*?\*\/)*insert\b/i;
-const WITH = /^(?:\s|--[^\n]*\n|#[^\n]*\n|\/\*[^]*?\*\/)*with\b[^]*\binsert\b/i;
-
 export function isInsert(text: string): boolean {
-  return INSERT.test(text);
+  return firstWord(text) === 'INSERT';
 }
 
 /** Also `WITH … INSERT INTO …`; may say so of a SELECT. */
 export function mayBeInsert(text: string): boolean {
-  return INSERT.test(text) || WITH.test(text);
+  const first = firstWord(text);
+  return first === 'INSERT' || (first === 'WITH' && /\binsert\b/i.test(text));
+}
+
+function firstWord(text: string): string | undefined {
+  return firstWords(text.slice(0, FIRST_WORD_CHARACTERS), 1).words[0];
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
