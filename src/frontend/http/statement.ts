@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Dispatcher } from '../../query/index.ts';
 import { decodePrefix, isPlain } from './body-coding.ts';
+import { firstWords } from '../../sql/index.ts';
 import { readMore, readOneChunk, type ReadBytes } from './peek.ts';
 import type { StatementRequest } from './request.ts';
 
@@ -67,8 +68,7 @@ function joinUpTo(read: ReadBytes, limitBytes: number): Buffer {
   return Buffer.concat(read.chunks, Math.min(read.bytes, limitBytes));
 }
 
-const INSERT = /^(?:\s|--[^\n]*\n|#[^\n]*\n|\/\*[^]*?\*\/)*insert\b/i;
-
 export function isInsert(statement: Buffer | string): boolean {
-  return INSERT.test(typeof statement === 'string' ? statement : statement.toString('latin1', 0, FIRST_HEAD_BYTES));
+  const head = typeof statement === 'string' ? statement : statement.toString('latin1', 0, FIRST_HEAD_BYTES);
+  return firstWords(head, 1).words[0] === 'INSERT';
 }
