@@ -1,4 +1,4 @@
-import type { Batch, FlushReason, MemoryBudget } from '../batching/index.ts';
+import type { FlushReason, MemoryBudget } from '../batching/index.ts';
 import { RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
@@ -90,21 +90,19 @@ export class Ingest {
     for (const batch of fetched.batches) {
       if (batch.lastOffset < position) continue;
       if (this.#isDraining) return position;
-      if (!this.#budget.hasRoom() && !(await this.#flush(member, fetched, 'memory', control))) return position;
+      if (!this.#budget.hasRoom() && !(await this.#flush(member, 'memory', control))) return position;
       cursor.open(batch);
       for (;;) {
-        const outcome = this.#append(member, fetched, cursor, position);
+        const outcome = this.#append(member, fetched, cursor, position, batch.lastOffset + 1);
         if (outcome === 'end') break;
         if (outcome === 'known') {
           position = this.#positions.resumeAt(fetched, cursor.offset);
           continue;
         }
-        position = outcome === 'alone' ? cursor.offset : cursor.offset + 1;
-        if (!(await this.#flush(member, fetched, outcome === 'alone' ? 'barrier' : outcome, control))) return position;
-        if (outcome !== 'alone') continue;
-        this.#insertAlone(member, fetched, cursor, position);
-        if (!(await this.#waitFor(member.lane.idle(), control))) return position;
-        position += 1;
+        if (outcome === 'alone') {
+          if (!(await this.#insertAlone(member, fetched, cursor, control))) return cursor.offset;
+        } else if (!(await this.#flush(member, outcome, control))) return cursor.offset + 1;
+        position = cursor.offset + 1;
       }
       position = Math.max(position, batch.lastOffset + 1);
     }
@@ -147,24 +145,27 @@ export class Ingest {
   /** The fetch may end in records that are no messages (control records, aborted transactions): they are covered, too. */
   #coverTo(member: Member, fetched: FetchedPartition, position: number): void {
     if (position < fetched.nextOffset && this.#positions.nextInterval(fetched, position) === undefined) {
-      const source = member.lane.sourceOf(fetched);
-      const batch = member.seat.batches[member.lane.bundleOf(source)] as Batch;
-      batch.begin(source, position);
-      batch.cover(fetched.nextOffset);
+      member.seat.batch.begin(member.lane.sourceOf(fetched), position);
+      member.seat.batch.cover(fetched.nextOffset);
     }
     member.lane.arm();
   }
 
   /**
    * Appends messages from `position` on until the record batch ends, the lane is full, a message needs an INSERT of its own, or the cursor is at one
-   * that is known to be under way or in (`known`).
+   * that is known to be under way or in (`known`). Offsets without records (compacted, control records) are covered with their neighbours: a
+   * partition's ranges have no gaps.
    */
-  #append(member: Member, partition: TopicPartition, cursor: RecordCursor, position: number): 'end' | 'known' | 'alone' | FlushReason {
+  #append(
+    member: Member,
+    partition: TopicPartition,
+    cursor: RecordCursor,
+    position: number,
+    end: number,
+  ): 'end' | 'known' | 'alone' | FlushReason {
     const { seat, lane } = member;
-    const { writer } = seat;
+    const { batch, writer } = seat;
     const source = lane.sourceOf(partition);
-    const bundle = lane.bundleOf(source);
-    const batch = seat.batches[bundle] as Batch;
     const suspects = this.#suspects.get(partitionKey(partition));
     let known = this.#positions.nextInterval(partition, position)?.first ?? Infinity;
     batch.begin(source, position);
@@ -179,48 +180,35 @@ export class Ingest {
         batch.cover(cursor.offset + 1); // a tombstone or an empty message makes no row in any format
         continue;
       }
-      if (suspects?.has(cursor.offset) === true) return 'alone';
-      const rows = writer === undefined ? UNPROVABLE : writer.write(batch, source, cursor);
-      if (rows === UNPROVABLE) return 'alone';
+      const isSuspect = suspects?.has(cursor.offset) === true;
+      const rows = isSuspect || writer === undefined ? UNPROVABLE : writer.write(batch, source, cursor);
+      if (rows === UNPROVABLE) {
+        batch.cover(cursor.offset);
+        return 'alone';
+      }
       batch.endMessage(cursor.offset, rows);
-      const full = lane.full(bundle);
+      const full = lane.full();
       if (full !== undefined) return full;
     }
+    batch.cover(end);
     return 'end';
   }
 
   /**
-   * Waits until the full bundle may go, and sends it; the next batch fills while it is under way. A message of its own, and a lack of memory, need the
-   * lane empty. False: the fetch is void, because of a stop or because it is read again.
+   * Waits until the lane is idle and sends what has been gathered; the next batch fills while it is under way. False: the fetch is void, because of a
+   * stop or because it is read again.
    */
-  async #flush(member: Member, partition: TopicPartition, reason: FlushReason, control: FetchControl): Promise<boolean> {
-    const { lane } = member;
-    const bundle = lane.bundleOf(lane.sourceOf(partition));
-    if (reason === 'rows' || reason === 'bytes') {
-      while (!lane.sealBundle(bundle, reason)) if (!(await this.#waitFor(lane.free(bundle), control))) return false;
-      return true;
-    }
-    while (!lane.isIdle || !lane.isEmpty) {
-      lane.seal(reason);
-      if (!(await this.#waitFor(lane.idle(), control))) return false;
-    }
+  async #flush(member: Member, reason: FlushReason, control: FetchControl): Promise<boolean> {
+    while (!member.lane.seal(reason)) if (!(await this.#waitFor(member.lane.idle(), control))) return false;
     return true;
   }
 
-  #insertAlone(member: Member, { topic, partition }: TopicPartition, message: RecordCursor, first: number): void {
-    const { offset } = message;
-    member.lane.launch({
-      reason: 'barrier',
-      request: member.lane.plan.messageRequest(topic, partition, message),
-      body: [message.bytes.subarray(message.valueStart, message.valueEnd)],
-      rows: 1,
-      messages: 1,
-      bytes: message.valueEnd - message.valueStart,
-      ranges: [{ topic, partition, first, next: offset + 1 }],
-      isAlone: true,
-      messageOfRow: () => ({ topic, partition, offset }),
-      release: () => undefined,
-    });
+  /** Inserts one message by itself, behind everything gathered before it. False as in `#flush`. */
+  async #insertAlone(member: Member, partition: TopicPartition, message: RecordCursor, control: FetchControl): Promise<boolean> {
+    if (!(await this.#flush(member, 'barrier', control))) return false;
+    const delivery = aloneDelivery(member.lane, partition, message);
+    while (!member.lane.launch(delivery)) if (!(await this.#waitFor(member.lane.idle(), control))) return false;
+    return this.#waitFor(member.lane.idle(), control);
   }
 
   /** Waits while keeping the membership alive. False when the fetch has become void meanwhile. A rebalance is thrown by `heartbeat`. */
@@ -406,3 +394,19 @@ export class Ingest {
 
 /** Messages scanned beyond a batch with a stray row before the quick look is trusted again. */
 const SCAN_BEYOND_MESSAGES = 200_000;
+
+function aloneDelivery(lane: Lane, { topic, partition }: TopicPartition, message: RecordCursor): Delivery {
+  const { offset } = message;
+  return {
+    reason: 'barrier',
+    request: lane.plan.messageRequest(topic, partition, message),
+    body: [message.bytes.subarray(message.valueStart, message.valueEnd)],
+    rows: 1,
+    messages: 1,
+    bytes: message.valueEnd - message.valueStart,
+    ranges: [{ topic, partition, first: offset, next: offset + 1 }],
+    isAlone: true,
+    messageOfRow: () => ({ topic, partition, offset }),
+    release: () => undefined,
+  };
+}

@@ -29,24 +29,16 @@ export interface Delivery {
   release(): void;
 }
 
-/** One consumer's place in a lane: what it writes into, a batch for each bundle. */
+/** One consumer's place in a lane: what it writes into. */
 export interface Seat {
-  readonly batches: Batch[];
+  batch: Batch;
   writer: MessageWriter | undefined;
 }
 
 /**
- * The partitions of a lane fall into two bundles. Each has at most one INSERT under way, so that a partition's rows arrive in the order of their
- * offsets, and the server has two at a time to keep it busy (measured; see README, benchmark).
- */
-const BUNDLES = [0, 1] as const;
-
-/**
- * Where batches of one or several consumers of a table become INSERTs. Several consumers share a lane (few, large parts) unless the table
- * says `kafka_thread_per_consumer = 1`.
- *
- * When a delivery has to be read again (`readAgain`), nothing more is sent until all others under way have ended; then `onRegroup` gets
- * everything that is not in: what was given up, and what had been gathered behind it.
+ * Where batches of one or several consumers of a table become INSERTs, one at a time: so a partition's rows arrive in the order of their offsets, and
+ * the next batch fills while one is under way. Several consumers share a lane (few, large parts) unless the table says
+ * `kafka_thread_per_consumer = 1`; then each has its own, and as many INSERTs are under way.
  */
 export class Lane {
   readonly #limits: FlushLimits;
@@ -54,15 +46,17 @@ export class Lane {
   readonly #deliver: (delivery: Delivery) => Promise<void>;
   readonly #onRegroup: (ranges: readonly PartitionRange[]) => void;
   readonly #seats = new Set<Seat>();
-  /** Deliveries under way and the bundles they hold. */
-  readonly #underWay = new Map<Promise<void>, readonly number[]>();
   readonly #givenUp: PartitionRange[] = [];
+  #underWay: Promise<void> | undefined;
   #plan: InsertPlan;
   #sources = new SourceTable();
   #planChange = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  /** `deliver` must not reject. */
+  /**
+   * `deliver` must not reject. `onRegroup` gets what a delivery gave up (`readAgain`) together with all that had been gathered behind it: it has to be
+   * read again.
+   */
   constructor(options: {
     limits: FlushLimits;
     pool: ChunkPool;
@@ -83,28 +77,28 @@ export class Lane {
 
   /** Nothing is under way. */
   get isIdle(): boolean {
-    return this.#underWay.size === 0;
+    return this.#underWay === undefined;
   }
 
   /** Nothing has been gathered. */
   get isEmpty(): boolean {
-    return this.#batches(BUNDLES).every((batch) => batch.coversNothing);
+    return [...this.#seats].every((seat) => seat.batch.coversNothing);
   }
 
   openSeat(): Seat {
-    const seat: Seat = { batches: BUNDLES.map(() => new Batch(this.#pool)), writer: this.#plan.createWriter() };
+    const seat: Seat = { batch: new Batch(this.#pool), writer: this.#plan.createWriter() };
     this.#seats.add(seat);
     return seat;
   }
 
   /** Drops what the seat holds: its consumer reads it again, or somebody else does. */
   emptySeat(seat: Seat): void {
-    for (const batch of seat.batches.splice(0)) batch.release();
-    seat.batches.push(...BUNDLES.map(() => new Batch(this.#pool)));
+    seat.batch.release();
+    seat.batch = new Batch(this.#pool);
   }
 
   closeSeat(seat: Seat): void {
-    for (const batch of seat.batches) batch.release();
+    seat.batch.release();
     this.#seats.delete(seat);
   }
 
@@ -112,87 +106,60 @@ export class Lane {
     return this.#sources.numberOf(partition);
   }
 
-  /** Which of a seat's batches takes the messages of a source. */
-  bundleOf(source: number): number {
-    return source % BUNDLES.length;
-  }
-
-  /** Why the bundle must be sent before it takes another message, or undefined. */
-  full(bundle: number): FlushReason | undefined {
+  /** Why the lane must be flushed before it takes another message, or undefined. */
+  full(): FlushReason | undefined {
     let rows = 0;
     let bytes = 0;
     for (const seat of this.#seats) {
-      const batch = seat.batches[bundle] as Batch;
-      rows += batch.rows;
-      bytes += batch.bytes;
+      rows += seat.batch.rows;
+      bytes += seat.batch.bytes;
     }
     return fullReason(this.#limits, rows, bytes);
   }
 
   /** Resolves when nothing is under way. Deliveries never reject: their outcome is in the positions and the status. */
   async idle(): Promise<void> {
-    while (!this.isIdle) await Promise.all(this.#underWay.keys());
+    while (this.#underWay !== undefined) await this.#underWay;
   }
 
-  /** Resolves when the bundle may be sent. */
-  async free(bundle: number): Promise<void> {
-    while (!this.#isFree(bundle)) await Promise.race(this.#underWay.keys());
-  }
-
-  /** Sends one bundle. False when it is not free (any more). */
-  sealBundle(bundle: number, reason: FlushReason): boolean {
-    if (!this.#isFree(bundle)) return false;
-    this.#seal([bundle], reason);
+  /** Sends what has been gathered. False when something is under way: then nothing is sent. */
+  seal(reason: FlushReason): boolean {
+    if (!this.isIdle) return false;
+    const sealed: Batch[] = [];
+    for (const seat of this.#seats) {
+      if (seat.batch.coversNothing) continue;
+      sealed.push(seat.batch);
+      seat.batch = new Batch(this.#pool);
+    }
+    if (sealed.length > 0) this.#launch(deliveryOf(reason, sealed, this.#plan, this.#sources));
     return true;
   }
 
-  /** Sends what has been gathered in all bundles that are free: in one INSERT as far as the limit of rows allows. */
-  seal(reason: FlushReason): void {
-    const free = BUNDLES.filter((bundle) => this.#isFree(bundle));
-    const rows = this.#batches(free).reduce((total, batch) => total + batch.rows, 0);
-    if (rows <= this.#limits.maxRows) this.#seal(free, reason);
-    else for (const bundle of free) this.#seal([bundle], reason);
+  /** Sends a delivery made elsewhere (a message of its own). False when something is under way: then nothing is sent. */
+  launch(delivery: Delivery): boolean {
+    if (!this.isIdle) return false;
+    this.#launch(delivery);
+    return true;
   }
 
-  #seal(bundles: readonly number[], reason: FlushReason): void {
-    const sealed: Batch[] = [];
-    for (const seat of this.#seats) {
-      for (const bundle of bundles) {
-        const batch = seat.batches[bundle] as Batch;
-        if (batch.coversNothing) continue;
-        sealed.push(batch);
-        seat.batches[bundle] = new Batch(this.#pool);
-      }
-    }
-    if (sealed.length > 0) this.#launch(deliveryOf(reason, sealed, this.#plan, this.#sources), bundles);
-  }
-
-  /** Sends a delivery made elsewhere (a message of its own). Call only when nothing of its partition is under way. */
-  launch(delivery: Delivery): void {
-    this.#launch(delivery, BUNDLES);
-  }
-
-  #launch(delivery: Delivery, bundles: readonly number[]): void {
+  #launch(delivery: Delivery): void {
     this.#disarm();
-    const underWay = this.#deliver(delivery).then(() => {
-      this.#underWay.delete(underWay);
-      if (this.isIdle && this.#givenUp.length > 0) this.#onRegroup([...this.#givenUp.splice(0), ...this.discard()]);
+    this.#underWay = this.#deliver(delivery).then(() => {
+      this.#underWay = undefined;
+      if (this.#givenUp.length > 0) this.#onRegroup([...this.#givenUp.splice(0), ...this.discard()]);
       this.arm();
     });
-    this.#underWay.set(underWay, bundles);
-    this.arm();
   }
 
-  /** These ranges of a delivery under way will not come in: they are handed to `onRegroup` when all others have ended. */
+  /** These ranges of the delivery under way will not come in: they are handed to `onRegroup` when it has ended. */
   readAgain(ranges: readonly PartitionRange[]): void {
     this.#givenUp.push(...ranges);
   }
 
-  /** Sees to it that what has been gathered goes out when it is old enough. What is held up by a delivery under way is looked at again after it. */
+  /** Sees to it that what has been gathered goes out when it is old enough. What waits for a delivery under way is looked at again after it. */
   arm(): void {
-    if (this.#timer !== undefined) return;
-    const waiting = this.#batches(BUNDLES.filter((bundle) => this.#isFree(bundle)));
-    const began = Math.min(...waiting.map((batch) => batch.beganAtMs ?? Infinity));
+    if (this.#timer !== undefined || !this.isIdle) return;
+    const began = Math.min(...[...this.#seats].map((seat) => seat.batch.beganAtMs ?? Infinity));
     if (began === Infinity) return;
     this.#timer = setTimeout(
       () => {
@@ -206,7 +173,7 @@ export class Lane {
   /** Forgets what has been gathered and returns what it covered. */
   discard(): PartitionRange[] {
     this.#disarm();
-    const ranges = this.#batches(BUNDLES).flatMap((batch) => partitionRanges(batch, this.#sources));
+    const ranges = [...this.#seats].flatMap((seat) => partitionRanges(seat.batch, this.#sources));
     for (const seat of this.#seats) this.emptySeat(seat);
     return ranges;
   }
@@ -218,9 +185,11 @@ export class Lane {
 
   /** Sends what has been gathered, and resolves when nothing written by the present plan is under way any more, or after `waitMs`. */
   async finishPlan(waitMs: number): Promise<void> {
+    const deadlineMs = Date.now() + waitMs;
     this.#planChange.abort();
-    this.seal('barrier');
     await within(waitMs, this.idle());
+    this.seal('barrier');
+    await within(deadlineMs - Date.now(), this.idle());
   }
 
   /** From now on messages are written by another plan. Call only when empty. */
@@ -240,14 +209,6 @@ export class Lane {
   close(): void {
     this.discard();
     for (const seat of [...this.#seats]) this.closeSeat(seat);
-  }
-
-  #isFree(bundle: number): boolean {
-    return this.#givenUp.length === 0 && [...this.#underWay.values()].every((bundles) => !bundles.includes(bundle));
-  }
-
-  #batches(bundles: readonly number[]): Batch[] {
-    return [...this.#seats].flatMap((seat) => bundles.map((bundle) => seat.batches[bundle] as Batch));
   }
 
   #disarm(): void {

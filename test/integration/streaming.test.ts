@@ -170,6 +170,22 @@ test('tombstones and empty messages make no rows and are committed past', async 
   t.is(await stream.sql('SELECT count() FROM target'), '1');
 });
 
+test('a topic of transactions is read to its end: aborted messages make no rows, control records hold nothing up', async (t) => {
+  const stream = await useStream(t);
+  const producer = await stream.kafka.producer({ transactionalId: stream.group, maxInFlightRequests: 1, idempotent: true });
+  t.teardown(async () => producer.disconnect());
+  for (let i = 0; i < 4; i++) {
+    const transaction = await producer.transaction();
+    await transaction.send({ topic: stream.topic, messages: rows(i * 5, i * 5 + 5).map((value) => ({ value })) });
+    await (i === 1 ? transaction.abort() : transaction.commit());
+  }
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: 'kafka_max_block_size = 5' })}`, TARGET, VIEW);
+  await stream.answers('SELECT count(), countIf(id >= 5 AND id < 10) FROM target', '15\t0');
+  await waitFor(async () => (await stream.kafka.groupOffsets(stream.group)).some(({ offset }) => offset === 24n), {
+    message: 'the end, behind the last control record, is committed',
+  });
+});
+
 test('a broken message holds its partition, is reported, and loses nothing', async (t) => {
   const stream = await useStream(t, { partitions: 2 });
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
