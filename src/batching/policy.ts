@@ -4,6 +4,11 @@ export interface FlushLimits {
   readonly maxRows: number;
   /** Bytes of one INSERT's body; a single larger message still goes as a batch of its own. */
   readonly maxBytes: number;
+  /**
+   * Bytes that are worth an INSERT when none is under way: a backlog keeps the server busy from the start, and batches grow towards `maxBytes` as far as
+   * the server is the slower one.
+   */
+  readonly eagerBytes: number;
   /** Greatest age of the oldest message in an unfinished batch, in milliseconds. */
   readonly flushIntervalMs: number;
 }
@@ -11,10 +16,10 @@ export interface FlushLimits {
 /** Why a batch was sealed. */
 export type FlushReason = 'rows' | 'bytes' | 'interval' | 'memory' | 'barrier' | 'drain';
 
-/** The reason to seal a batch of this size now, or undefined. */
-export function fullReason(limits: FlushLimits, rows: number, bytes: number): FlushReason | undefined {
+/** The reason to seal a batch of this size now, or undefined. `isIdle`: no INSERT is under way. */
+export function fullReason(limits: FlushLimits, rows: number, bytes: number, isIdle: boolean): FlushReason | undefined {
   if (rows >= limits.maxRows) return 'rows';
-  if (bytes >= limits.maxBytes) return 'bytes';
+  if (bytes >= (isIdle ? limits.eagerBytes : limits.maxBytes)) return 'bytes';
   return undefined;
 }
 

@@ -128,14 +128,14 @@ export const SETTINGS: { readonly [Key in keyof Config]: Setting<NonNullable<Con
     name: 'memory_budget',
     group: 'Streaming',
     type: byteSize(16 * MIB, 1024 * GIB),
-    default: '256MiB',
+    default: '192MiB',
     sentence: 'Message bytes held in memory for all tables together; over it partitions pause, nothing is dropped.',
   },
   maxBatchBytes: {
     name: 'max_batch_size',
     group: 'Streaming',
     type: byteSize(64 * 1024, 4 * GIB),
-    default: '96MiB',
+    default: '64MiB',
     sentence: 'Bytes of one INSERT at most, not more than memory_budget.',
   },
   catalogIntervalMs: {

@@ -114,7 +114,7 @@ export class Lane {
       rows += seat.batch.rows;
       bytes += seat.batch.bytes;
     }
-    return fullReason(this.#limits, rows, bytes);
+    return fullReason(this.#limits, rows, bytes, this.isIdle);
   }
 
   /** Resolves when nothing is under way. Deliveries never reject: their outcome is in the positions and the status. */

@@ -207,6 +207,8 @@ export class TableStream {
   }
 }
 
+/** Large enough that a part is worth its merges, small enough that a backlog begins to flow at once. */
+const EAGER_BYTES = 16 * 1024 * 1024;
 const RESET_ATTEMPTS_MS = 60_000;
 const TOPIC_CHECK_MS = 1_000;
 
@@ -216,6 +218,7 @@ export function flushLimits(options: KafkaTableOptions, defaults: ServerDefaults
   return {
     maxRows: blockRows(blockSize, options.pollMaxBatchSize ?? defaults.maxBlockSize),
     maxBytes: maxBatchBytes,
+    eagerBytes: Math.min(maxBatchBytes, EAGER_BYTES),
     flushIntervalMs: options.flushIntervalMs ?? defaults.streamFlushIntervalMs,
   };
 }

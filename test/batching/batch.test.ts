@@ -73,9 +73,10 @@ test('a block closes between polls, as in the real engine', (t) => {
 });
 
 test('a batch is due by rows, bytes or age, whichever comes first', (t) => {
-  const limits = { maxRows: 10, maxBytes: 100, flushIntervalMs: 7_500 };
-  t.is(fullReason(limits, 9, 99), undefined);
-  t.is(fullReason(limits, 10, 0), 'rows');
-  t.is(fullReason(limits, 0, 100), 'bytes');
+  const limits = { maxRows: 10, maxBytes: 100, eagerBytes: 50, flushIntervalMs: 7_500 };
+  t.is(fullReason(limits, 9, 99, false), undefined);
+  t.is(fullReason(limits, 10, 0, false), 'rows');
+  t.is(fullReason(limits, 0, 100, false), 'bytes');
+  t.is(fullReason(limits, 0, 50, true), 'bytes', 'a server that has nothing to do gets less');
   t.is(untilFlushMs(limits, 1_000, 2_000), 6_500);
 });

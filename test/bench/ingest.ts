@@ -22,7 +22,7 @@ Measures, over topics that are filled first: (a) a plain HTTP INSERT of the same
   --rows-narrow N        messages of 4 columns and 65 bytes, 4000000 when absent
   --runs N               runs of each; the median counts; 1 when absent
   --only A,B             some of: wide, narrow, ${VARIANTS.join(', ')}
-  --gateway-consumers N  kafka_num_consumers of the gateway's table, 1 when absent
+  --gateway-consumers N  kafka_num_consumers of the gateway's table, 2 when absent
   --flush-ms N           kafka_flush_interval_ms of native and gateway tables alike, 500 when absent: the last, partial block waits for it
   --json FILE            write the figures there, not to the last line of the output
   --help                 show this
@@ -49,7 +49,7 @@ function readOptions(): BenchOptions | undefined {
       'rows-narrow': { type: 'string', default: '4000000' },
       runs: { type: 'string', default: '1' },
       only: { type: 'string', default: '' },
-      'gateway-consumers': { type: 'string', default: '1' },
+      'gateway-consumers': { type: 'string', default: '2' },
       'flush-ms': { type: 'string', default: '500' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
