@@ -41,7 +41,10 @@ async function run(config: Config): Promise<void> {
   stopOnSignal(starting, config.shutdownGraceMs, logger);
   try {
     const gateway = await starting;
-    logger.info({ http_port: gateway.httpPort, native_port: gateway.nativePort, admin_port: gateway.adminPort, settings: printableConfig(config) }, 'gateway started');
+    logger.info(
+      { http_port: gateway.httpPort, native_port: gateway.nativePort, admin_port: gateway.adminPort, settings: printableConfig(config) },
+      'gateway started',
+    );
   } catch (error) {
     refuseStart(error, config, logger);
   }
