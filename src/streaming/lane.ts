@@ -80,11 +80,6 @@ export class Lane {
     return this.#underWay === undefined;
   }
 
-  /** Nothing has been gathered. */
-  get isEmpty(): boolean {
-    return [...this.#seats].every((seat) => seat.batch.coversNothing);
-  }
-
   openSeat(): Seat {
     const seat: Seat = { batch: new Batch(this.#pool), writer: this.#plan.createWriter() };
     this.#seats.add(seat);

@@ -50,7 +50,7 @@ export class Supervisor {
         this.#wideUntilMs.set(keyOf(name), Date.now() + WIDE_MS);
         await stream.useTable({ ...stream.table, usedVirtualColumns: stream.table.virtualColumns }, VIEW_CHANGE_WAIT_MS);
       }
-      setTimeout(() => void this.reconcile(this.#tables), WIDE_MS + 1).unref();
+      setTimeout(() => void this.#alignAgain(), WIDE_MS + 1).unref();
     });
   }
 
@@ -76,6 +76,11 @@ export class Supervisor {
       if (!this.#isClosed) await work();
     });
     return this.#queue;
+  }
+
+  /** With the tables as they are when its turn comes, not as they are now. */
+  #alignAgain(): Promise<void> {
+    return this.#enqueue(() => this.#align(this.#tables));
   }
 
   async #align(tables: readonly ManagedTable[]): Promise<void> {
@@ -117,7 +122,7 @@ export class Supervisor {
     } catch (error) {
       this.#logger.warn({ err: error, table: `${table.database}.${table.table}` }, 'stream not started yet');
       clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => void this.reconcile(this.#tables), START_RETRY_MS);
+      this.#retry = setTimeout(() => void this.#alignAgain(), START_RETRY_MS);
     }
   }
 
