@@ -20,8 +20,8 @@ const RETRY = {
   restartOnFailure: async () => Promise.resolve(false),
 };
 
-const LEAVE_WITHIN_MS = 2000;
-const STOP_WITHIN_MS = 5000;
+const LEAVE_WITHIN_MS = 4000;
+const STOP_WITHIN_MS = 6000;
 
 /**
  * One member of a consumer group that reads whole record batches, read_committed, from the earliest offset where nothing is committed.
