@@ -1,8 +1,11 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import type { Logger } from '../logger.ts';
+import { within } from './backoff.ts';
 import { TableStream, type StreamContext } from './table-stream.ts';
 import type { TableStatus } from './table-status.ts';
 
+/** How long a statement waits for the streams to follow it. */
+const SETTLE_MS = 10_000;
 /** How long a table that is dropped, detached or changed may take to finish what is under way. */
 const STOP_GRACE_MS = 2_000;
 /** How long a statement that makes a view waits for the INSERTs that were under way before it. */
@@ -21,7 +24,9 @@ export class Supervisor {
   readonly #logger: Logger;
   readonly #streams = new Map<string, TableStream>();
   readonly #notReady = new Map<string, string>();
-  #queue: Promise<void> = Promise.resolve();
+  /** The last step of each table that has any to do. */
+  readonly #steps = new Map<string, Promise<void>>();
+  readonly #wanted = new Map<string, ManagedTable>();
   /** Tables whose rows carry every virtual column for a while, since a view is being made on them. */
   readonly #wideUntilMs = new Map<string, number>();
   #tables: readonly ManagedTable[] = [];
@@ -33,25 +38,25 @@ export class Supervisor {
     this.#logger = context.logger;
   }
 
-  /** Brings the running streams in line with `tables`. Resolves when every stream that had to stop has left its group. Never rejects. */
+  /**
+   * Brings the running streams in line with `tables`. Each table is worked on by itself, so that a broker or target that does not answer holds up nobody
+   * else. Resolves when all is done, streams that had to stop having left their groups, or after `SETTLE_MS`. Never rejects.
+   */
   reconcile(tables: readonly ManagedTable[]): Promise<void> {
-    return this.#enqueue(() => this.#align(tables));
+    this.#tables = tables;
+    this.#align();
+    return within(SETTLE_MS, this.#settled());
   }
 
   /**
    * A view on these tables is about to be made or changed: for the next minute their rows carry every virtual column, since the new view may read any of
    * them and the catalog does not know it yet. Resolves when no row without them is under way.
    */
-  prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<void> {
-    return this.#enqueue(async () => {
-      for (const name of names) {
-        const stream = this.#streams.get(keyOf(name));
-        if (stream === undefined) continue;
-        this.#wideUntilMs.set(keyOf(name), Date.now() + WIDE_MS);
-        await stream.useTable({ ...stream.table, usedVirtualColumns: stream.table.virtualColumns }, VIEW_CHANGE_WAIT_MS);
-      }
-      setTimeout(() => void this.#alignAgain(), WIDE_MS + 1).unref();
-    });
+  async prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<void> {
+    const keys = names.map(keyOf).filter((key) => this.#streams.has(key));
+    for (const key of keys) this.#wideUntilMs.set(key, Date.now() + WIDE_MS);
+    await Promise.all(keys.map((key) => this.#enqueue(key, () => this.#widen(key))));
+    if (keys.length > 0) setTimeout(() => this.#align(), WIDE_MS + 1).unref();
   }
 
   status(): { readonly database: string; readonly table: string; readonly status: TableStatus }[] {
@@ -66,48 +71,61 @@ export class Supervisor {
   async close(graceMs: number): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
-    await this.#queue;
+    await within(graceMs, this.#settled());
     await Promise.all([...this.#streams.values()].map((stream) => stream.stop({ graceMs, flush: true })));
     this.#streams.clear();
   }
 
-  #enqueue(work: () => Promise<void>): Promise<void> {
-    this.#queue = this.#queue.then(async () => {
-      if (!this.#isClosed) await work();
+  /** One table's steps happen one after the other; those of different tables do not wait for each other. */
+  #enqueue(key: string, step: () => Promise<void>): Promise<void> {
+    const before = this.#steps.get(key) ?? Promise.resolve();
+    const after = before.then(async () => {
+      try {
+        if (!this.#isClosed) await step();
+      } catch (error) {
+        this.#logger.error({ err: error, table: key }, 'stream could not be changed');
+      }
+      if (this.#steps.get(key) === after) this.#steps.delete(key);
     });
-    return this.#queue;
+    this.#steps.set(key, after);
+    return after;
   }
 
-  /** With the tables as they are when its turn comes, not as they are now. */
-  #alignAgain(): Promise<void> {
-    return this.#enqueue(() => this.#align(this.#tables));
+  async #settled(): Promise<void> {
+    await Promise.all(this.#steps.values());
   }
 
-  async #align(tables: readonly ManagedTable[]): Promise<void> {
-    this.#tables = tables;
-    const wanted = new Map<string, ManagedTable>();
-    for (const table of tables) {
+  #align(): void {
+    this.#wanted.clear();
+    for (const table of this.#tables) {
       this.#noteReadiness(table);
-      if (table.views.length > 0 && table.notReady === undefined) wanted.set(keyOf(table), table);
+      if (table.views.length > 0 && table.notReady === undefined) this.#wanted.set(keyOf(table), table);
     }
-    const stopping: Promise<void>[] = [];
-    for (const [key, stream] of this.#streams) {
-      const table = wanted.get(key);
-      if (table !== undefined && !mustRestart(stream.table, table)) continue;
-      this.#streams.delete(key);
-      stopping.push(stream.stop({ graceMs: STOP_GRACE_MS, flush: false }));
-    }
-    await Promise.all(stopping);
-    await Promise.all([...wanted].map(([key, table]) => this.#startOrChange(key, table)));
+    for (const key of new Set([...this.#streams.keys(), ...this.#wanted.keys()])) void this.#enqueue(key, () => this.#alignOne(key));
   }
 
-  async #startOrChange(key: string, table: ManagedTable): Promise<void> {
+  /** Looks at what is wanted when its turn comes, not when it was asked for. */
+  async #alignOne(key: string): Promise<void> {
     const running = this.#streams.get(key);
-    if (running === undefined) {
-      await this.#start(key, table);
-    } else if (running.table.usedVirtualColumns.join() !== table.usedVirtualColumns.join() && !this.#isHeldWide(key)) {
-      await running.useTable(table, VIEW_CHANGE_WAIT_MS);
+    const wanted = this.#wanted.get(key);
+    if (running !== undefined && wanted !== undefined && !mustRestart(running.table, wanted)) return this.#change(key, running, wanted);
+    if (running !== undefined) {
+      this.#streams.delete(key);
+      await running.stop({ graceMs: STOP_GRACE_MS, flush: false });
     }
+    const now = this.#wanted.get(key);
+    if (now !== undefined && !this.#isClosed) await this.#start(key, now);
+  }
+
+  async #change(key: string, running: TableStream, wanted: ManagedTable): Promise<void> {
+    if (running.table.usedVirtualColumns.join() === wanted.usedVirtualColumns.join() || this.#isHeldWide(key)) return;
+    await running.useTable(wanted, VIEW_CHANGE_WAIT_MS);
+  }
+
+  async #widen(key: string): Promise<void> {
+    const stream = this.#streams.get(key);
+    if (stream === undefined) return;
+    await stream.useTable({ ...stream.table, usedVirtualColumns: stream.table.virtualColumns }, VIEW_CHANGE_WAIT_MS);
   }
 
   #isHeldWide(key: string): boolean {
@@ -116,13 +134,15 @@ export class Supervisor {
 
   async #start(key: string, table: ManagedTable): Promise<void> {
     try {
-      const stream = new TableStream(table, await this.#context.serverDefaults(), this.#context);
+      const defaults = await this.#context.serverDefaults();
+      if (this.#isClosed) return;
+      const stream = new TableStream(table, defaults, this.#context);
       this.#streams.set(key, stream);
       stream.start();
     } catch (error) {
       this.#logger.warn({ err: error, table: `${table.database}.${table.table}` }, 'stream not started yet');
       clearTimeout(this.#retry);
-      this.#retry = setTimeout(() => void this.#alignAgain(), START_RETRY_MS);
+      this.#retry = setTimeout(() => this.#align(), START_RETRY_MS);
     }
   }
 
