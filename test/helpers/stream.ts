@@ -47,7 +47,7 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
     engine: ({ format = 'JSONEachRow', settings = '', ...names } = {}) =>
       `ENGINE = Kafka('${kafka.brokers}', '${names.topic ?? topic}', '${names.group ?? group}', '${format}') ` +
       `SETTINGS kafka_flush_interval_ms = 300${settings === '' ? '' : `, ${settings}`}`,
-    answers: async (query, expected, timeoutMs = 30_000) => {
+    answers: async (query, expected, timeoutMs = 90_000) => {
       await waitFor(
         async () => {
           const answer = await sql(query);

@@ -14,7 +14,7 @@ async function isLeft({ kafka, group }: Stream): Promise<void> {
   await waitFor(async () => (await kafka.groupMembers(group)).length === 0, { timeoutMs: 15_000, message: 'the group is left' });
 }
 
-test('messages of a topic become rows of the view’s target', async (t) => {
+test.serial('messages of a topic become rows of the view’s target', async (t) => {
   const stream = await useStream(t, { partitions: 3 });
   await stream.kafka.produce(stream.topic, rows(0, 500));
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
@@ -23,7 +23,7 @@ test('messages of a topic become rows of the view’s target', async (t) => {
   await stream.answers('SELECT count() FROM target', '600');
 });
 
-test('a view reads what its messages were: topic, key, offset, partition, time and headers', async (t) => {
+test.serial('a view reads what its messages were: topic, key, offset, partition, time and headers', async (t) => {
   const stream = await useStream(t);
   await stream.kafka.produce(stream.topic, [
     { value: '{"id":1,"name":"a"}', key: 'k"1', timestamp: '1700000000123', headers: { one: 'x', two: Buffer.from([0xff]) } },
@@ -46,7 +46,7 @@ test('a view reads what its messages were: topic, key, offset, partition, time a
   );
 });
 
-test('a payload cannot forge what its message was', async (t) => {
+test.serial('a payload cannot forge what its message was', async (t) => {
   const stream = await useStream(t);
   await stream.kafka.produce(stream.topic, [
     '{"id":1,"name":"a","_offset":77,"_topic":"forged"}',
@@ -62,7 +62,7 @@ test('a payload cannot forge what its message was', async (t) => {
   );
 });
 
-test('nothing is read before the first view is attached nor after the last is gone', async (t) => {
+test.serial('nothing is read before the first view is attached nor after the last is gone', async (t) => {
   const stream = await useStream(t);
   await stream.kafka.produce(stream.topic, rows(0, 10));
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET);
@@ -76,7 +76,7 @@ test('nothing is read before the first view is attached nor after the last is go
   await stream.answers('SELECT count(), uniqExact(id) FROM target', '15\t15');
 });
 
-test('DETACH stops and ATTACH goes on where it stopped, within seconds', async (t) => {
+test.serial('DETACH stops and ATTACH goes on where it stopped, within seconds', async (t) => {
   const stream = await useStream(t, { partitions: 2 });
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
   await stream.kafka.produce(stream.topic, rows(0, 100));
@@ -88,7 +88,7 @@ test('DETACH stops and ATTACH goes on where it stopped, within seconds', async (
   await stream.answers('SELECT count(), uniqExact(id) FROM target', '150\t150', 10_000);
 });
 
-test('several topics, consumers and views: each view sees each row once', async (t) => {
+test.serial('several topics, consumers and views: each view sees each row once', async (t) => {
   const stream = await useStream(t, { partitions: 4 });
   const second = uniqueName(t, 'second');
   const kafka = await useKafka(t);
@@ -108,7 +108,7 @@ test('several topics, consumers and views: each view sees each row once', async 
   await stream.answers('SELECT uniqExact(id) FROM by_topic WHERE id >= 500', '100');
 });
 
-test('each consumer inserts alone with kafka_thread_per_consumer', async (t) => {
+test.serial('each consumer inserts alone with kafka_thread_per_consumer', async (t) => {
   const stream = await useStream(t, { partitions: 4 });
   await stream.kafka.produce(stream.topic, rows(0, 400));
   await stream.sql(
@@ -119,7 +119,7 @@ test('each consumer inserts alone with kafka_thread_per_consumer', async (t) => 
   await stream.answers('SELECT count(), uniqExact(id) FROM target', '400\t400');
 });
 
-test('views may join and cascade', async (t) => {
+test.serial('views may join and cascade', async (t) => {
   const stream = await useStream(t);
   await stream.sql(
     'CREATE TABLE names (id UInt64, label String) ENGINE = MergeTree ORDER BY id',
@@ -134,7 +134,7 @@ test('views may join and cascade', async (t) => {
   await stream.answers('SELECT label, sum(c) FROM counted GROUP BY label ORDER BY label LIMIT 2', 'label 0\t10\nlabel 1\t10');
 });
 
-test('a block closes at kafka_max_block_size, the rest at the flush interval', async (t) => {
+test.serial('a block closes at kafka_max_block_size, the rest at the flush interval', async (t) => {
   const stream = await useStream(t);
   await stream.kafka.produce(stream.topic, rows(0, 10));
   await stream.sql(
@@ -145,7 +145,7 @@ test('a block closes at kafka_max_block_size, the rest at the flush interval', a
   await stream.answers('SELECT groupArray(c) FROM (SELECT c FROM blocks ORDER BY c DESC)', '[3,3,3,1]');
 });
 
-test('offsets are committed only after every view took the rows', async (t) => {
+test.serial('offsets are committed only after every view took the rows', async (t) => {
   const stream = await useStream(t);
   await stream.kafka.produce(stream.topic, rows(0, 5));
   await stream.sql(
@@ -162,7 +162,7 @@ test('offsets are committed only after every view took the rows', async (t) => {
   await waitFor(async () => (await stream.kafka.groupOffsets(stream.group)).some(({ offset }) => offset === 5n));
 });
 
-test('tombstones and empty messages make no rows and are committed past', async (t) => {
+test.serial('tombstones and empty messages make no rows and are committed past', async (t) => {
   const stream = await useStream(t);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
   await stream.kafka.produce(stream.topic, [{ value: '{"id":1,"name":"a"}' }, { key: 'gone', value: null }, { value: '' }]);
@@ -170,7 +170,7 @@ test('tombstones and empty messages make no rows and are committed past', async 
   t.is(await stream.sql('SELECT count() FROM target'), '1');
 });
 
-test('a topic of transactions is read to its end: aborted messages make no rows, control records hold nothing up', async (t) => {
+test.serial('a topic of transactions is read to its end: aborted messages make no rows, control records hold nothing up', async (t) => {
   const stream = await useStream(t);
   const producer = await stream.kafka.producer({ transactionalId: stream.group, maxInFlightRequests: 1, idempotent: true });
   t.teardown(async () => producer.disconnect());
@@ -186,7 +186,7 @@ test('a topic of transactions is read to its end: aborted messages make no rows,
   });
 });
 
-test('a broken message holds its partition, is reported, and loses nothing', async (t) => {
+test.serial('a broken message holds its partition, is reported, and loses nothing', async (t) => {
   const stream = await useStream(t, { partitions: 2 });
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
   await stream.kafka.produce(stream.topic, [
@@ -204,14 +204,14 @@ test('a broken message holds its partition, is reported, and loses nothing', asy
   t.is(offsets.find(({ partition }) => partition === 0)?.offset, 20n);
 });
 
-test('kafka_skip_broken_messages passes over a broken message and nothing else', async (t) => {
+test.serial('kafka_skip_broken_messages passes over a broken message and nothing else', async (t) => {
   const stream = await useStream(t);
   await stream.kafka.produce(stream.topic, [...rows(0, 10), '{"id":"broken', ...rows(10, 20), '{"id":2x}', ...rows(20, 30)]);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: 'kafka_skip_broken_messages = 1' })}`, TARGET, VIEW);
   await stream.answers('SELECT count(), uniqExact(id) FROM target', '30\t30');
 });
 
-test('a topic that is made after its table streams once it is there', async (t) => {
+test.serial('a topic that is made after its table streams once it is there', async (t) => {
   const stream = await useStream(t);
   const later = uniqueName(t, 'later');
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ topic: later })}`, TARGET, VIEW);
@@ -222,7 +222,7 @@ test('a topic that is made after its table streams once it is there', async (t) 
   await stream.answers('SELECT count() FROM target', '3');
 });
 
-test('a broker that cannot be reached is reported and hurts nobody', async (t) => {
+test.serial('a broker that cannot be reached is reported and hurts nobody', async (t) => {
   const stream = await useStream(t);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ENGINE = Kafka('127.0.0.1:1', 'x', '${stream.group}', 'JSONEachRow')`, TARGET, VIEW);
   await waitFor(() => stream.gateway.logs().includes('127.0.0.1:1'), { message: 'the broker is named in the log' });
@@ -230,7 +230,7 @@ test('a broker that cannot be reached is reported and hurts nobody', async (t) =
   await stream.sql('DROP TABLE queue');
 });
 
-test('a renamed table rests until its view names it again', async (t) => {
+test.serial('a renamed table rests until its view names it again', async (t) => {
   const stream = await useStream(t);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
   await stream.kafka.produce(stream.topic, rows(0, 5));
@@ -242,7 +242,7 @@ test('a renamed table rests until its view names it again', async (t) => {
   await stream.answers('SELECT count(), uniqExact(id) FROM target', '10\t10');
 });
 
-test('a missing target stops the stream without loss', async (t) => {
+test.serial('a missing target stops the stream without loss', async (t) => {
   const stream = await useStream(t);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
   await stream.kafka.produce(stream.topic, rows(0, 5));
@@ -253,7 +253,7 @@ test('a missing target stops the stream without loss', async (t) => {
   await stream.answers('SELECT count(), min(id) FROM target', '5\t5');
 });
 
-test('a view made on a running table reads right metadata from its first row', async (t) => {
+test.serial('a view made on a running table reads right metadata from its first row', async (t) => {
   const stream = await useStream(t);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
   await stream.kafka.produce(stream.topic, rows(0, 5));

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 const POLL_INTERVAL_MS = 50;
 
 export interface WaitOptions {
-  /** Milliseconds until the wait fails; 30,000 when absent. */
+  /** Milliseconds until the wait fails; 60,000 when absent. */
   readonly timeoutMs?: number;
   /** What is waited for; the failure reads `gave up after … ms waiting for <message>`. */
   readonly message?: string;
@@ -17,7 +17,7 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const timeoutMs = options.timeoutMs ?? 60_000;
   const deadline = Date.now() + timeoutMs;
   let last = 'nothing yet';
   while (Date.now() < deadline) {
