@@ -120,7 +120,7 @@ func kafka(ctx context.Context, connection driver.Conn) {
 	_, err := connection.Query(ctx, "SELECT * FROM queue")
 	var exception *clickhouse.Exception
 	expect(errors.As(err, &exception) && exception.Code == 620, "%v", err)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		var count, sum uint64
 		check(connection.QueryRow(ctx, "SELECT count(), sum(id) FROM target").Scan(&count, &sum))
 		if count == 100 && sum == 4950 {
