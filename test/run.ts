@@ -25,6 +25,8 @@ async function runAva(args: readonly string[], env: NodeJS.ProcessEnv): Promise<
   process.once('SIGTERM', stopAva);
   for await (const line of createInterface({ input: ava.stdout })) report.add(line);
   const code = await exitCode;
+  const failures = report.failures();
+  if (failures.length > 0) console.log(`\nWhat failed:\n${failures.join('\n')}`);
   console.log(`\n${report.passed} passed, ${report.failed} failed`);
   return code === 0 && report.failed > 0 ? 1 : code;
 }

@@ -35,4 +35,5 @@ test('the report counts what passed and failed and shows what a failed test says
     '#   a line that the test logged',
     '# 2 tests remaining in test/slow.test.ts',
   ]);
+  t.deepEqual(report.failures(), ['✘ b › it breaks', '    message: no']);
 });
