@@ -33,7 +33,7 @@ export class TapReport {
   #addDetail(line: string): void {
     this.#print(line);
     const failure = this.#isTellingOfFailure ? this.#failures.at(-1) : undefined;
-    if (failure !== undefined && failure.length < LINES_OF_A_FAILURE) failure.push(line);
+    if (failure !== undefined && line.startsWith(' ') && failure.length < LINES_OF_A_FAILURE) failure.push(line);
   }
 
   #addResult(isPassed: boolean, title: string): void {
