@@ -96,7 +96,7 @@ export function renderTable(results: readonly Result[], goals: readonly Goal[]):
   return `${alignColumns([header, ...figures])}\n\n${alignColumns([['shape', 'goal', 'measured', 'to reach', ''], ...judged])}`;
 }
 
-function alignColumns(rows: readonly (readonly string[])[]): string {
+export function alignColumns(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const isText = (column: number): boolean => column < 2;
   return rows

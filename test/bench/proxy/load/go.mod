@@ -1,0 +1,3 @@
+module sluice/load
+
+go 1.21
