@@ -1,17 +1,15 @@
 import { startAdminServer } from './admin/index.ts';
 import { ChunkPool, MemoryBudget } from './batching/index.ts';
 import { createCatalog, type Catalog } from './catalog/index.ts';
-import { createServiceClient, type ServiceClient } from './clickhouse/index.ts';
+import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
-import { createHttpFrontEnd } from './frontend/http/index.ts';
-import { createNativeFrontEnd } from './frontend/native/index.ts';
+import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
+import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/index.ts';
 import type { Logger } from './logger.ts';
-import { createDispatcher } from './query/index.ts';
+import { createDispatcher, type Dispatcher } from './query/index.ts';
 import { serverDefaultsReader, Supervisor } from './streaming/index.ts';
 
-export interface Gateway {
-  readonly httpPort: number;
-  readonly nativePort: number;
+export interface Gateway extends Ports {
   readonly adminPort: number;
   /** Whether requests can be served and tables can stream now; `reason` says why not. */
   ready(): Promise<{ readonly ok: boolean; readonly reason?: string }>;
@@ -22,6 +20,14 @@ export interface Gateway {
    * rejects when something could not be ended properly. `graceMs` is the time the caller will wait.
    */
   close(graceMs: number): Promise<void>;
+}
+
+/** Where clients are served; undefined for a port that is off. */
+export interface Ports {
+  readonly httpPort: number | undefined;
+  readonly nativePort: number | undefined;
+  readonly httpsPort: number | undefined;
+  readonly nativePortSecure: number | undefined;
 }
 
 /**
@@ -47,7 +53,12 @@ interface Closing {
 const START_FAILED_GRACE_MS = 1_000;
 
 async function openRooms(config: Config, logger: Logger, closing: Closing[]): Promise<Gateway> {
-  const client = createServiceClient({ url: config.clickhouseUrl, user: config.clickhouseUser, password: config.clickhousePassword });
+  const client = createServiceClient({
+    url: config.clickhouseUrl,
+    user: config.clickhouseUser,
+    password: config.clickhousePassword,
+    tls: serverTls(config),
+  });
   closing.push({ what: 'connections to ClickHouse', close: () => client.close() });
 
   const catalog = createCatalog({ client, secretKey: config.secretKey, intervalMs: config.catalogIntervalMs, logger });
@@ -76,28 +87,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     secretKey: config.secretKey,
     logger,
   });
-  const http = createHttpFrontEnd({
-    host: config.host,
-    port: config.httpPort,
-    upstream: { url: config.clickhouseUrl },
-    dispatcher,
-    logger,
-    graceMs: config.shutdownGraceMs,
-  });
-  const httpPort = await http.listen();
-  closing.push({ what: 'HTTP requests', close: () => http.close() });
-
-  const native = createNativeFrontEnd({
-    host: config.host,
-    port: config.nativePort,
-    upstream: config.clickhouseNative,
-    dispatcher,
-    logger,
-    httpPort,
-    graceMs: config.shutdownGraceMs,
-  });
-  const nativePort = await native.listen();
-  closing.push({ what: 'native connections', close: () => native.close() });
+  const ports = await openFrontEnds(config, dispatcher, logger, closing);
 
   await catalog.start();
   closing.push({ what: 'catalog', close: () => Promise.resolve(catalog.stop()) });
@@ -105,13 +95,46 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   void supervisor.reconcile(catalog.tables());
 
   return {
-    httpPort,
-    nativePort,
+    ...ports,
     adminPort: admin.port,
     ready,
     running: () => closing.map(({ what }) => what),
     close: (graceMs) => closeAll(closing, graceMs),
   };
+}
+
+async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Logger, closing: Closing[]): Promise<Ports> {
+  const shared = { host: config.host, dispatcher, logger, graceMs: config.shutdownGraceMs };
+  const open = async (
+    what: string,
+    port: number | 'off',
+    create: (port: number) => HttpFrontEnd | NativeFrontEnd,
+  ): Promise<number | undefined> => {
+    if (port === 'off') return undefined;
+    const frontEnd = create(port);
+    const listening = await frontEnd.listen();
+    closing.push({ what, close: () => frontEnd.close() });
+    return listening;
+  };
+  const tls = config.tls === undefined ? {} : { tls: config.tls };
+  const http = { ...shared, upstream: { url: config.clickhouseUrl, tls: serverTls(config) } };
+  const httpPort = await open('HTTP requests', config.httpPort, (port) => createHttpFrontEnd({ ...http, port }));
+  const httpsPort = await open('HTTPS requests', config.httpsPort, (port) => createHttpFrontEnd({ ...http, port, ...tls }));
+
+  const native = {
+    ...shared,
+    upstream: { ...config.clickhouseNative, ...(config.clickhouseNativeSecure && { tls: serverTls(config) }) },
+    ...(httpPort !== undefined && { httpPort }),
+  };
+  const nativePort = await open('native connections', config.nativePort, (port) => createNativeFrontEnd({ ...native, port }));
+  const nativePortSecure = await open('native connections over TLS', config.nativePortSecure, (port) =>
+    createNativeFrontEnd({ ...native, port, ...tls }),
+  );
+  return { httpPort, nativePort, httpsPort, nativePortSecure };
+}
+
+function serverTls(config: Config): ServerTls {
+  return { rejectUnauthorized: config.clickhouseVerify, ...(config.clickhouseCaPem !== undefined && { ca: config.clickhouseCaPem }) };
 }
 
 function createSupervisor(config: Config, client: ServiceClient, logger: Logger): Supervisor {

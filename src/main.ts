@@ -42,7 +42,14 @@ async function run(config: Config): Promise<void> {
   try {
     const gateway = await starting;
     logger.info(
-      { http_port: gateway.httpPort, native_port: gateway.nativePort, admin_port: gateway.adminPort, settings: printableConfig(config) },
+      {
+        http_port: gateway.httpPort,
+        native_port: gateway.nativePort,
+        https_port: gateway.httpsPort,
+        native_port_secure: gateway.nativePortSecure,
+        admin_port: gateway.adminPort,
+        settings: printableConfig(config),
+      },
       'gateway started',
     );
   } catch (error) {

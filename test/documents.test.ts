@@ -3,7 +3,7 @@ import test from 'ava';
 import { settingsTable } from '../src/config/help.ts';
 import { loadConfig } from '../src/config/index.ts';
 import { codeBlocks } from './fixtures/markdown.ts';
-import { uniqueName, useClickHouse, useDatabase, useGateway, useKafka, useTopic, waitFor } from './helpers/index.ts';
+import { uniqueName, useCertificate, useClickHouse, useDatabase, useGateway, useKafka, useTopic, waitFor } from './helpers/index.ts';
 
 const README = readFileSync('README.md', 'utf8');
 const CHANGELOG = readFileSync('CHANGELOG.md', 'utf8');
@@ -16,6 +16,18 @@ test("the README's table of settings is the code's", (t) => {
 test("the README's configuration file is accepted", (t) => {
   const [file = ''] = codeBlocks(README, 'yaml');
   t.is(loadConfig({ argv: ['--config', 'sluice.yaml'], env: {}, readFile: () => file }).kind, 'config');
+});
+
+test("the README's configuration for TLS is accepted", async (t) => {
+  const { cert, key } = await useCertificate(t);
+  const [, file = ''] = codeBlocks(README, 'yaml');
+  const files: Readonly<Record<string, string>> = {
+    'sluice.yaml': file,
+    '/etc/sluice/cert.pem': cert.toString(),
+    '/etc/sluice/key.pem': key.toString(),
+    '/etc/sluice/ca.pem': cert.toString(),
+  };
+  t.is(loadConfig({ argv: ['--config', 'sluice.yaml'], env: {}, readFile: (path) => files[path] ?? '' }).kind, 'config');
 });
 
 test("the README's environment variables are accepted", (t) => {

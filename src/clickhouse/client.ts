@@ -1,7 +1,9 @@
+import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { ClickHouseError, ClickHouseLogLevel, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client';
 import { ClickHouseException } from '../errors.ts';
+import type { ServerTls } from './upstream.ts';
 
 export interface ServiceClientOptions {
   readonly url: string;
@@ -12,8 +14,8 @@ export interface ServiceClientOptions {
   /** How long an unused connection is kept, in milliseconds; must be below the server's `keep_alive_timeout`. 2,500 when absent. */
   readonly idleMs?: number;
   readonly maxConnections?: number;
-  /** Certificate authority in PEM for `https`. */
-  readonly ca?: Buffer;
+  /** For `https`; the defaults when absent. */
+  readonly tls?: ServerTls;
 }
 
 export type SettingValues = Readonly<Record<string, string | number>>;
@@ -71,20 +73,23 @@ const MAX_RESPONSE_HEADERS_BYTES = 1024 * 1024;
 
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const maxConnections = options.maxConnections ?? 64;
+  const url = new URL(options.url);
   const client = createClient({
-    url: options.url,
+    url,
     username: options.user,
     password: options.password,
     request_timeout: timeoutMs,
     // What fails is thrown, and the caller says what it means; the package would print it besides.
     log: { level: ClickHouseLogLevel.OFF },
-    max_open_connections: options.maxConnections ?? 64,
+    max_open_connections: maxConnections,
     max_response_headers_size: MAX_RESPONSE_HEADERS_BYTES,
     // A connection that the server may close at any moment is thrown away before it is used: a lost INSERT is not repeated here.
     keep_alive: { enabled: true, idle_socket_ttl: options.idleMs ?? DEFAULT_IDLE_MS, eagerly_destroy_stale_sockets: true },
-    ...(options.ca === undefined ? {} : { tls: { ca_cert: options.ca } }),
+    // The package's own agent knows no way to trust any certificate.
+    ...(url.protocol === 'https:' ? { http_agent: new HttpsAgent({ keepAlive: true, maxSockets: maxConnections, ...options.tls }) } : {}),
   });
-  const where = new URL(options.url).host;
+  const where = url.host;
   const rows = async <T>(sql: string, params: Readonly<Record<string, unknown>> = {}): Promise<T[]> =>
     repeatedOnce(where, async () => readRows<T>(client, sql, params));
   return {

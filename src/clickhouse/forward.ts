@@ -63,6 +63,7 @@ export function forward(
     }
     sent.on('response', (received) => {
       isAnswered = true;
+      upstream.heardKeepAlive(received.headers['keep-alive']);
       relayAnswer(received, client, answer, options);
     });
     sent.on('error', (error) => {

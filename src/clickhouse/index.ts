@@ -1,5 +1,5 @@
 export { httpStatusOf, parseException, renderException } from './exception.ts';
-export { createUpstream, MAX_HEADER_BYTES, type Upstream, type UpstreamOptions } from './upstream.ts';
+export { createUpstream, MAX_HEADER_BYTES, type ServerTls, type Upstream, type UpstreamOptions } from './upstream.ts';
 export { forward, type AnswerHead, type AnswerOptions, type ForwardedBody, type ForwardedRequest } from './forward.ts';
 export {
   ClickHouseUnreachable,

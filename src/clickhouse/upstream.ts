@@ -1,14 +1,22 @@
 import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs, type ClientRequest, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+
+/** How the server's certificate is checked. */
+export interface ServerTls {
+  /** Certificate authorities in PEM, instead of Node's. */
+  readonly ca?: string | Buffer;
+  /** False accepts any certificate; true when absent. */
+  readonly rejectUnauthorized?: boolean;
+}
 
 /** Where the server's HTTP interface is. */
 export interface UpstreamOptions {
   /** `http://host:port` or `https://host:port`; user, password and path in it are not used. */
   readonly url: string;
-  /** Certificate authorities in PEM, instead of the system's, for `https`. */
-  readonly ca?: string | Buffer;
+  /** For `https`; the defaults when absent. */
+  readonly tls?: ServerTls;
   /**
    * How long an unused connection is kept, in milliseconds, unless the server names a shorter time in its `Keep-Alive` header.
    * Must be below the server's `keep_alive_timeout` (3 s before 23.11, 10 s, then 30 s): 2,500 when absent.
@@ -21,6 +29,10 @@ export interface Upstream {
   /** `http://host:port`, for messages. */
   readonly name: string;
   request(options: Pick<ClientRequestArgs, 'method' | 'path' | 'headers'>): ClientRequest;
+  /** Calls `listener` when the server promises another time than before for which it keeps idle connections, in milliseconds. */
+  onKeepAlive(listener: (promisedMs: number) => void): void;
+  /** To be called with the `Keep-Alive` header of each answer. */
+  heardKeepAlive(header: string | string[] | undefined): void;
   end(): void;
 }
 
@@ -33,23 +45,36 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const isTls = url.protocol === 'https:';
   const agentOptions: AgentOptions = { keepAlive: true, maxSockets: Infinity, maxFreeSockets: 1024, scheduling: 'lifo' };
   const idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
-  const agent = isTls ? new HttpsAgent(agentOptions) : new HttpAgent(agentOptions);
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  // The name is said here, since Node would take it from the client's `Host` header, which names the gateway.
+  const servername = isIP(host) === 0 ? host : '';
+  const agent = isTls ? new HttpsAgent({ ...agentOptions, ...options.tls, servername }) : new HttpAgent(agentOptions);
   closeBeforeTheServerDoes(agent, idleMs);
   readOnAfterBrokenWrites(agent);
-  const base: ClientRequestArgs & { ca?: string | Buffer } = {
-    host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
+  const base: ClientRequestArgs = {
+    host,
     port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
     agent,
     maxHeaderSize: MAX_HEADER_BYTES,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
   };
   const open = isTls ? httpsRequest : httpRequest;
+  let keepAliveListener: (promisedMs: number) => void = () => undefined;
+  let lastPromise = '';
   return {
     name: `${url.protocol}//${url.host}`,
     request: (wanted) => {
       const opened = open({ ...base, ...wanted });
       opened.maxHeadersCount = 0;
       return opened;
+    },
+    onKeepAlive: (listener) => {
+      keepAliveListener = listener;
+    },
+    heardKeepAlive: (header) => {
+      const promise = /timeout=(\d+)/i.exec(String(header))?.[1];
+      if (promise === undefined || promise === lastPromise) return;
+      lastPromise = promise;
+      keepAliveListener(Number(promise) * 1000);
     },
     end: () => {
       agent.destroy();

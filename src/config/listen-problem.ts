@@ -5,7 +5,9 @@ export function listenProblem(error: unknown, config: Config): string | undefine
   const { code, syscall, port } = (error ?? {}) as Partial<NodeJS.ErrnoException> & { port?: number };
   if (syscall === 'getaddrinfo') return `host: '${config.host}' cannot be resolved (${code}): it must be an address of this machine.`;
   if (syscall !== 'listen') return undefined;
-  const key = (['httpPort', 'nativePort', 'adminPort'] as const).find((candidate) => config[candidate] === port);
+  const key = (['httpPort', 'nativePort', 'httpsPort', 'nativePortSecure', 'adminPort'] as const).find(
+    (candidate) => config[candidate] === port,
+  );
   const name = key === undefined ? 'port' : SETTINGS[key].name;
   if (code === 'EADDRINUSE')
     return `${name}: port ${port} on ${config.host} is in use: stop what listens there or choose another with ${flagOf(name)}.`;

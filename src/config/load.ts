@@ -1,6 +1,8 @@
 import { helpText } from './help.ts';
 import { CONFIG_FILE, readEnvironment, readFlags, readYaml, type GivenValue, type Source } from './sources.ts';
-import { CONFIG_KEYS, SETTINGS, type Config, type ConfigKey, type Setting } from './settings.ts';
+import { CONFIG_KEYS, SETTINGS, type Config, type ConfigKey, type Setting, type Settings } from './settings.ts';
+import { readTlsFiles } from './tls-files.ts';
+import { whyUnreadable } from './unreadable.ts';
 
 export interface ConfigSources {
   /** The words after the program's name. */
@@ -30,9 +32,11 @@ export function loadConfig({ argv, env, readFile }: ConfigSources): LoadResult {
   const problems = [...flags.problems, ...environment.problems, ...file.problems, ...checked.problems];
   if (problems.length > 0) return { kind: 'problems', problems };
 
-  const config = complete(checked.values);
-  const conflicts = findConflicts(config);
-  return conflicts.length > 0 ? { kind: 'problems', problems: conflicts } : { kind: 'config', config };
+  const settings = complete(checked.values);
+  const tls = readTlsFiles(settings, readFile);
+  const conflicts = [...findConflicts(settings), ...(tls.ok ? [] : tls.problems)];
+  if (conflicts.length > 0 || !tls.ok) return { kind: 'problems', problems: conflicts };
+  return { kind: 'config', config: Object.freeze({ ...settings, ...tls.files }) };
 }
 
 function readConfigFile(path: GivenValue | undefined, readFile: (path: string) => string): Source {
@@ -40,16 +44,11 @@ function readConfigFile(path: GivenValue | undefined, readFile: (path: string) =
   try {
     return readYaml(path.text, readFile(path.text));
   } catch (error) {
-    return { values: new Map(), problems: [`config: the file '${path.text}' from ${path.origin} ${whyUnreadable(error)}.`] };
+    return {
+      values: new Map(),
+      problems: [`config: the file '${path.text}' from ${path.origin} ${whyUnreadable(error)}: give the path of a YAML file.`],
+    };
   }
-}
-
-function whyUnreadable(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return 'does not exist';
-  if (code === 'EISDIR') return 'is a directory, a YAML file is needed';
-  if (code === 'EACCES') return 'may not be read by this user';
-  return `cannot be read (${code ?? String(error)})`;
 }
 
 type Values = Partial<Record<ConfigKey, unknown>>;
@@ -74,48 +73,71 @@ function shown(setting: Setting<unknown>, text: string): string {
 }
 
 const DEFAULT_NATIVE_PORT = 9000;
+const DEFAULT_SECURE_NATIVE_PORT = 9440;
 
-/** `values` holds every setting that was given or has a fixed default: the table's types make each what Config says. */
-function complete(values: Values): Config {
-  const config = values as unknown as Config;
-  const upstreamHost = new URL(config.clickhouseUrl).hostname.replace(/^\[(.*)\]$/, '$1');
-  return Object.freeze({
-    ...config,
-    clickhouseNative: values.clickhouseNative === undefined ? { host: upstreamHost, port: DEFAULT_NATIVE_PORT } : config.clickhouseNative,
-    secretKey: config.secretKey,
-  });
+/** `values` holds every setting that was given or has a fixed default: the table's types make each what Settings says. */
+function complete(values: Values): Settings {
+  const settings = values as unknown as Settings;
+  const url = new URL(settings.clickhouseUrl);
+  const isSecure = values.clickhouseNativeSecure === undefined ? url.protocol === 'https:' : settings.clickhouseNativeSecure;
+  const port = isSecure ? DEFAULT_SECURE_NATIVE_PORT : DEFAULT_NATIVE_PORT;
+  return {
+    ...settings,
+    tlsCertificate: settings.tlsCertificate,
+    tlsKey: settings.tlsKey,
+    clickhouseNative: values.clickhouseNative === undefined ? { host: withoutBrackets(url.hostname), port } : settings.clickhouseNative,
+    clickhouseNativeSecure: isSecure,
+    clickhouseCa: settings.clickhouseCa,
+    secretKey: settings.secretKey,
+  };
+}
+
+function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** The rules between settings. */
-function findConflicts(config: Config): string[] {
-  return [...portsUsedTwice(config), ...upstreamIsGateway(config), ...batchOverBudget(config)];
+function findConflicts(settings: Settings): string[] {
+  return [...portsUsedTwice(settings), ...upstreamIsGateway(settings), ...batchOverBudget(settings)];
 }
 
-const LISTENING = ['httpPort', 'nativePort', 'adminPort'] as const;
+const LISTENING = ['httpPort', 'nativePort', 'httpsPort', 'nativePortSecure', 'adminPort'] as const;
 
-function portsUsedTwice(config: Config): string[] {
+function portsUsedTwice(settings: Settings): string[] {
+  const isTaken = (key: (typeof LISTENING)[number]): boolean => settings[key] !== 0 && settings[key] !== 'off';
   return LISTENING.flatMap((first, index) =>
     LISTENING.slice(index + 1)
-      .filter((second) => config[first] !== 0 && config[first] === config[second])
-      .map((second) => `${SETTINGS[first].name} and ${SETTINGS[second].name} are both ${config[first]}: each needs a port of its own.`),
+      .filter((second) => isTaken(first) && settings[first] === settings[second])
+      .map((second) => `${SETTINGS[first].name} and ${SETTINGS[second].name} are both ${settings[first]}: each needs a port of its own.`),
   );
 }
 
 /** Every request would be forwarded to the gateway itself for ever. */
-function upstreamIsGateway(config: Config): string[] {
-  const url = new URL(config.clickhouseUrl);
+function upstreamIsGateway(settings: Settings): string[] {
+  const { clickhouseUrl, clickhouseNative } = settings;
+  const url = new URL(clickhouseUrl);
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
-  const isSameHost = url.hostname === config.host || ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
-  const own = LISTENING.find((key) => config[key] === port);
-  if (!isSameHost || own === undefined) return [];
   return [
-    `clickhouse_url: '${config.clickhouseUrl}' is the gateway's own ${SETTINGS[own].name}: it must be the ClickHouse server's HTTP address.`,
+    ...ownPort(settings, withoutBrackets(url.hostname), port).map(
+      (own) => `clickhouse_url: '${clickhouseUrl}' is the gateway's own ${own}: it must be the ClickHouse server's HTTP address.`,
+    ),
+    ...ownPort(settings, clickhouseNative.host, clickhouseNative.port).map(
+      (own) =>
+        `clickhouse_native: '${clickhouseNative.host}:${clickhouseNative.port}' is the gateway's own ${own}: it must be the ClickHouse server's native address.`,
+    ),
   ];
 }
 
-function batchOverBudget(config: Config): string[] {
-  if (config.maxBatchBytes <= config.memoryBudgetBytes) return [];
+/** The name of the gateway's own setting for this address, if it is one of its own. */
+function ownPort(settings: Settings, host: string, port: number): string[] {
+  const isSameHost = host === settings.host || ['localhost', '127.0.0.1', '::1'].includes(host);
+  const own = LISTENING.find((key) => settings[key] === port);
+  return isSameHost && own !== undefined ? [SETTINGS[own].name] : [];
+}
+
+function batchOverBudget(settings: Settings): string[] {
+  if (settings.maxBatchBytes <= settings.memoryBudgetBytes) return [];
   return [
-    `max_batch_size is ${config.maxBatchBytes} bytes and memory_budget ${config.memoryBudgetBytes}: one batch must fit into the budget.`,
+    `max_batch_size is ${settings.maxBatchBytes} bytes and memory_budget ${settings.memoryBudgetBytes}: one batch must fit into the budget.`,
   ];
 }

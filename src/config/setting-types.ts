@@ -14,6 +14,9 @@ export interface SettingType<T> {
   show?(text: string): string;
 }
 
+/** In the place of a port that is not listened on. */
+export type Off = 'off';
+
 export interface HostPort {
   readonly host: string;
   readonly port: number;
@@ -33,6 +36,33 @@ export const LISTEN_PORT: SettingType<number> = {
   allowed: 'a whole number from 0 to 65535 (0 takes a free port)',
   parse: (text) => parsePort(text, 0),
 };
+
+/** A port, or `off` for none. */
+export const OPTIONAL_LISTEN_PORT: SettingType<number | Off> = {
+  placeholder: 'PORT',
+  allowed: `${LISTEN_PORT.allowed}, or off`,
+  parse: (text) => (text === 'off' ? 'off' : parsePort(text, 0)),
+};
+
+export const SWITCH: SettingType<boolean> = {
+  placeholder: 'on|off',
+  allowed: 'on or off',
+  parse: (text) => SWITCH_VALUES.get(text.toLowerCase()),
+};
+
+const SWITCH_VALUES: ReadonlyMap<string, boolean> = new Map([
+  ['on', true],
+  ['true', true],
+  ['yes', true],
+  ['1', true],
+  ['off', false],
+  ['false', false],
+  ['no', false],
+  ['0', false],
+]);
+
+/** The path of a file; whether it can be read is checked in tls-files.ts, together with what is in it. */
+export const FILE: SettingType<string> = { ...TEXT, placeholder: 'FILE', allowed: 'the path of a file' };
 
 export const LISTEN_HOST: SettingType<string> = {
   placeholder: 'HOST',

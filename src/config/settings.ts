@@ -2,26 +2,45 @@ import type { LogLevel } from '../logger.ts';
 import {
   byteSize,
   durationMs,
+  FILE,
   HOST_PORT,
   LISTEN_HOST,
   LISTEN_PORT,
   LOG_LEVEL,
+  OPTIONAL_LISTEN_PORT,
   PASSWORD,
   SERVER_URL,
+  SWITCH,
   TEXT,
   type HostPort,
+  type Off,
   type SettingType,
 } from './setting-types.ts';
 
 /** The gateway's settings, checked and complete. */
-export interface Config {
+export interface Config extends Settings {
+  /** What `tls_certificate` and `tls_key` hold, in PEM. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** What `clickhouse_ca` holds, in PEM. */
+  readonly clickhouseCaPem: string | undefined;
+}
+
+/** One value for each setting. */
+export interface Settings {
   readonly host: string;
-  readonly httpPort: number;
-  readonly nativePort: number;
+  readonly httpPort: number | Off;
+  readonly nativePort: number | Off;
+  readonly httpsPort: number | Off;
+  readonly nativePortSecure: number | Off;
+  readonly tlsCertificate: string | undefined;
+  readonly tlsKey: string | undefined;
   readonly adminPort: number;
   /** An origin: scheme, host and port, without a trailing slash. */
   readonly clickhouseUrl: string;
   readonly clickhouseNative: HostPort;
+  readonly clickhouseNativeSecure: boolean;
+  readonly clickhouseCa: string | undefined;
+  readonly clickhouseVerify: boolean;
   readonly clickhouseUser: string;
   readonly clickhousePassword: string;
   readonly secretKey: string | undefined;
@@ -55,7 +74,7 @@ const DAY_MS = 24 * 3_600_000;
  * Every setting once: flags, environment, file, checks, `--help` and the README's table all derive from here.
  * (`config` is not among them: it says where to read settings, see sources.ts.)
  */
-export const SETTINGS: { readonly [Key in keyof Config]: Setting<NonNullable<Config[Key]>> } = {
+export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<Settings[Key]>> } = {
   host: {
     name: 'host',
     group: 'Listening',
@@ -67,16 +86,44 @@ export const SETTINGS: { readonly [Key in keyof Config]: Setting<NonNullable<Con
   httpPort: {
     name: 'http_port',
     group: 'Listening',
-    type: LISTEN_PORT,
+    type: OPTIONAL_LISTEN_PORT,
     default: '8124',
-    sentence: "Port of ClickHouse's HTTP interface.",
+    sentence: "Port of ClickHouse's HTTP interface without TLS; off for none.",
   },
   nativePort: {
     name: 'native_port',
     group: 'Listening',
-    type: LISTEN_PORT,
+    type: OPTIONAL_LISTEN_PORT,
     default: '9001',
-    sentence: "Port of ClickHouse's native interface.",
+    sentence: "Port of ClickHouse's native interface without TLS; off for none.",
+  },
+  httpsPort: {
+    name: 'https_port',
+    group: 'Listening',
+    type: OPTIONAL_LISTEN_PORT,
+    default: 'off',
+    sentence: "Port of ClickHouse's HTTP interface over TLS, 8443 by custom; needs tls_certificate and tls_key.",
+  },
+  nativePortSecure: {
+    name: 'native_port_secure',
+    group: 'Listening',
+    type: OPTIONAL_LISTEN_PORT,
+    default: 'off',
+    sentence: "Port of ClickHouse's native interface over TLS, 9440 by custom; needs tls_certificate and tls_key.",
+  },
+  tlsCertificate: {
+    name: 'tls_certificate',
+    group: 'Listening',
+    type: FILE,
+    default: undefined,
+    sentence: "File with the gateway's certificate in PEM, followed by the intermediate ones; read at the start.",
+  },
+  tlsKey: {
+    name: 'tls_key',
+    group: 'Listening',
+    type: FILE,
+    default: undefined,
+    sentence: "File with the certificate's private key in PEM, without passphrase.",
   },
   adminPort: {
     name: 'admin_port',
@@ -97,8 +144,32 @@ export const SETTINGS: { readonly [Key in keyof Config]: Setting<NonNullable<Con
     group: 'ClickHouse',
     type: HOST_PORT,
     default: undefined,
-    defaultSentence: 'host of clickhouse_url, port 9000',
+    defaultSentence: 'host of clickhouse_url, port 9000 or 9440 (secure)',
     sentence: 'Native address of the same server.',
+  },
+  clickhouseNativeSecure: {
+    name: 'clickhouse_native_secure',
+    group: 'ClickHouse',
+    type: SWITCH,
+    default: undefined,
+    defaultSentence: 'on when clickhouse_url is https',
+    sentence: 'Whether the native address speaks TLS.',
+  },
+  clickhouseCa: {
+    name: 'clickhouse_ca',
+    group: 'ClickHouse',
+    type: FILE,
+    default: undefined,
+    defaultSentence: 'the authorities that Node.js knows',
+    sentence: "File with the authorities, in PEM, that the server's certificate must come from, over https and native TLS.",
+  },
+  clickhouseVerify: {
+    name: 'clickhouse_verify',
+    group: 'ClickHouse',
+    type: SWITCH,
+    default: 'on',
+    sentence:
+      "Whether the server's certificate is checked; off lets anybody between the gateway and the server read and change everything.",
   },
   clickhouseUser: {
     name: 'clickhouse_user',
@@ -161,7 +232,7 @@ export const SETTINGS: { readonly [Key in keyof Config]: Setting<NonNullable<Con
   },
 };
 
-export type ConfigKey = keyof Config;
+export type ConfigKey = keyof Settings;
 
 export const CONFIG_KEYS = Object.keys(SETTINGS) as readonly ConfigKey[];
 

@@ -16,9 +16,18 @@ test('without any setting every default holds', (t) => {
     host: '127.0.0.1',
     httpPort: 8124,
     nativePort: 9001,
+    httpsPort: 'off',
+    nativePortSecure: 'off',
+    tlsCertificate: undefined,
+    tlsKey: undefined,
+    tls: undefined,
     adminPort: 9364,
     clickhouseUrl: 'http://127.0.0.1:8123',
     clickhouseNative: { host: '127.0.0.1', port: 9000 },
+    clickhouseNativeSecure: false,
+    clickhouseCa: undefined,
+    clickhouseCaPem: undefined,
+    clickhouseVerify: true,
     clickhouseUser: 'default',
     clickhousePassword: '',
     secretKey: undefined,
@@ -87,6 +96,10 @@ test('an empty environment variable and the variables of a Kubernetes service co
 
 test('port 0 may be used by all ports: each takes a free one', (t) => {
   t.is(load(['--http-port=0', '--admin-port=0', '--native-port=0']).adminPort, 0);
+});
+
+test('a port can be off', (t) => {
+  t.like(load(['--http-port=off'], { SLUICE_NATIVE_PORT: 'off' }), { httpPort: 'off', nativePort: 'off' });
 });
 
 test('settings are shown under their names and secrets as ***', (t) => {

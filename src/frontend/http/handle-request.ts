@@ -16,6 +16,8 @@ export interface RequestContext {
   readonly upstream: Upstream;
   readonly dispatcher: Dispatcher;
   readonly logger: Logger;
+  /** Longest silence of a client in the middle of its statement, in milliseconds. */
+  readonly receiveTimeoutMs: number;
 }
 
 /** One request between its client and the server. */

@@ -1,6 +1,6 @@
 import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify';
 import { createUpstream, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
@@ -13,6 +13,10 @@ export interface HttpFrontEndOptions {
   readonly upstream: UpstreamOptions;
   readonly dispatcher: Dispatcher;
   readonly logger: Logger;
+  /** Certificate chain and key in PEM: the port speaks TLS only. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  /** Longest silence of a client in the middle of a head or of a statement, in milliseconds; 30,000 when absent. */
+  readonly receiveTimeoutMs?: number;
   /** How long `close` waits for running requests, in milliseconds; 10,000 when absent. */
   readonly graceMs?: number;
 }
@@ -25,15 +29,23 @@ export interface HttpFrontEnd {
 }
 
 const DEFAULT_GRACE_MS = 10_000;
-// The server's `http_receive_timeout` allows 30 s between bytes; a head that takes longer than a minute is no client's.
-const HEADERS_TIMEOUT_MS = 60_000;
-// Longer than any `keep_alive_timeout` that the server may promise in its forwarded `Keep-Alive` header.
-const KEEP_ALIVE_MS = 600_000;
+// As the server's `http_receive_timeout`. Data on their way to the server are under its own timeout, which is not doubled here.
+const RECEIVE_TIMEOUT_MS = 30_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+// The server's own time until its first answer names it. A client that trusts the promised time must not meet a closed connection, so a little is added.
+const KEEP_ALIVE_MS = 30_000;
+const KEEP_ALIVE_SLACK_MS = 1_000;
+// A peer that vanished without a word is noticed by the kernel's probes: an answer may take hours, so silence alone says nothing.
+const PROBE_DELAY_MS = 60_000;
 const IDLE_CHECK_MS = 20;
 
 export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
   const upstream = createUpstream(options.upstream);
-  const app = createApp({ upstream, dispatcher: options.dispatcher, logger: options.logger });
+  const { dispatcher, logger, receiveTimeoutMs = RECEIVE_TIMEOUT_MS } = options;
+  const app = createApp({ upstream, dispatcher, logger, receiveTimeoutMs }, options.tls);
+  upstream.onKeepAlive((promisedMs) => {
+    app.server.keepAliveTimeout = promisedMs + KEEP_ALIVE_SLACK_MS;
+  });
   return {
     listen: async () => {
       await app.listen({ host: options.host, port: options.port });
@@ -51,7 +63,15 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
  * Fastify with everything off that would add, drop or read anything: one route for every path and method, and a request is taken from it (`hijack`)
  * before it looks at a body.
  */
-function createApp(context: RequestContext): FastifyInstance {
+function createApp(context: RequestContext, tls: HttpFrontEndOptions['tls']): FastifyInstance {
+  const serverOptions = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    requireHostHeader: false,
+    headersTimeout: context.receiveTimeoutMs,
+    connectionsCheckingInterval: context.receiveTimeoutMs / 4,
+    keepAlive: true,
+    keepAliveInitialDelay: PROBE_DELAY_MS,
+  };
   const app = Fastify({
     logger: false,
     rewriteUrl: () => '/',
@@ -59,10 +79,10 @@ function createApp(context: RequestContext): FastifyInstance {
     return503OnClosing: false,
     connectionTimeout: 0,
     requestTimeout: 0,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS + KEEP_ALIVE_SLACK_MS,
     clientErrorHandler: answerBrokenRequest,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false, headersTimeout: HEADERS_TIMEOUT_MS },
-  });
+    ...(tls === undefined ? { http: serverOptions } : { https: { ...serverOptions, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } }),
+  } as FastifyHttpOptions<Server>);
   for (const method of METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   app.addHook('onRequest', (request, reply) => {
     const { raw } = request;
@@ -99,11 +119,15 @@ function passExpectations(server: Server): void {
   }
 }
 
-/** What is not HTTP never reaches the server. */
+const STATUS_OF_BROKEN: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/** What is not HTTP, or no head in time, never reaches the server. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return;
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : '400 Bad Request';
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: Close\r\n\r\n`);
+  socket.end(`HTTP/1.1 ${STATUS_OF_BROKEN[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: Close\r\n\r\n`);
 }
 
 async function closeGracefully(app: FastifyInstance, graceMs: number): Promise<void> {

@@ -1,55 +1,13 @@
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { connect, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
-import { promisify } from 'node:util';
+import { connect as connectTls } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
-import { useClickHouse, useFolder } from '../../helpers/index.ts';
+import { useCertificate, useClickHouse, useTlsProxy, type Certificate } from '../../helpers/index.ts';
 import { useNativeFrontEnd } from './helpers/front-end.ts';
 import { NativeClient, useConnection } from './helpers/native-client.ts';
 
-interface Certificate {
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
-
-/** A certificate for `localhost`, signed by itself. */
-async function useCertificate(t: ExecutionContext): Promise<Certificate> {
-  const folder = await useFolder(t);
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'];
-  await promisify(execFile)('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-days',
-    '2',
-    '-keyout',
-    key,
-    '-out',
-    cert,
-    ...subject,
-  ]);
-  return { cert: await readFile(cert), key: await readFile(key) };
-}
-
 /** The shared ClickHouse behind TLS; its port. */
 async function useTlsServer(t: ExecutionContext, certificate: Certificate): Promise<number> {
-  const { nativePort } = await useClickHouse(t);
-  const server = createTlsServer(certificate, (socket) => {
-    const upstream = connect(nativePort, '127.0.0.1');
-    for (const one of [socket, upstream]) one.on('error', () => undefined);
-    socket.pipe(upstream).pipe(socket);
-  });
-  server.on('tlsClientError', () => undefined);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  return (server.address() as AddressInfo).port;
+  return useTlsProxy(t, certificate, (await useClickHouse(t)).nativePort);
 }
 
 async function useTlsClient(t: ExecutionContext, port: number, ca: Buffer): Promise<NativeClient> {
