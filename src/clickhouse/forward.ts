@@ -1,4 +1,5 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { TLSSocket } from 'node:tls';
 import { clickhouseError } from '../errors.ts';
 import { httpStatusOf, renderException } from './exception.ts';
 import type { Upstream } from './upstream.ts';
@@ -69,7 +70,7 @@ export function forward(
     sent.on('error', (error) => {
       if (isAnswered || answer.destroyed) return;
       if (attempts < MAX_ATTEMPTS && sent.reusedSocket && isRepeatable(request)) send();
-      else answerUnreachable(upstream, client, answer, error);
+      else answerUnreachable(upstream, client, answer, firstCause(error), wasConnected(sent, firstCause(error)));
     });
     sendBody(sent, request.body);
   };
@@ -215,13 +216,27 @@ function cut(client: IncomingMessage, answer: ServerResponse): void {
   client.socket.destroySoon();
 }
 
-function answerUnreachable(upstream: Upstream, client: IncomingMessage, answer: ServerResponse, error: Error): void {
-  const cause = firstCause(error);
-  const isConnected = cause.syscall !== 'connect' && cause.syscall !== 'getaddrinfo';
+/** Whether anything of the request can have reached the server, TLS and its checks included. */
+function wasConnected(sent: ClientRequest, cause: NodeJS.ErrnoException): boolean {
+  if (cause.syscall === 'connect' || cause.syscall === 'getaddrinfo') return false;
+  const { socket } = sent;
+  if (!(socket instanceof TLSSocket) || socket.authorized) return true;
+  // Null before the handshake is over; otherwise a code, in spite of the type. With checks turned off it is no reason to stop.
+  const refused = socket.authorizationError as unknown as string | null;
+  return refused !== null && refused !== cause.code;
+}
+
+function answerUnreachable(
+  upstream: Upstream,
+  client: IncomingMessage,
+  answer: ServerResponse,
+  cause: NodeJS.ErrnoException,
+  isConnected: boolean,
+): void {
   const text = isConnected
     ? `The connection to ClickHouse at ${upstream.name} broke before the answer (${cause.message}): the statement may or may not have been executed`
     : `Cannot connect to ClickHouse at ${upstream.name} (${cause.message})`;
-  const exception = clickhouseError('NETWORK_ERROR', text, { cause: error });
+  const exception = clickhouseError('NETWORK_ERROR', text, { cause });
   const body = Buffer.from(`${renderException(exception)}\n`);
   client.unpipe();
   writeHead(client, answer, {

@@ -4,23 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { useDatabase, useSharedGateway, useStream } from '../helpers/index.ts';
-import { installOnce } from '../parts/cache.ts';
+import { usePythonDriver } from './python/driver.ts';
 
 const HERE = fileURLToPath(new URL('./python/', import.meta.url));
 
-/** Python with the pinned packages, in a virtual environment of its own. */
-async function usePython(): Promise<string> {
-  const folder = await installOnce({
-    name: 'python-driver',
-    files: [join(HERE, 'requirements-driver.txt')],
-    command: 'sh',
-    args: ['-c', 'python3 -m venv venv && venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-driver.txt'],
-  });
-  return join(folder, 'venv/bin/python');
-}
-
 const scenario = test.macro(async (t, name: string) => {
-  const python = await usePython();
+  const python = await usePythonDriver();
   const { nativePort } = await useSharedGateway(t);
   const database = await useDatabase(t);
   await t.notThrowsAsync(promisify(execFile)(python, [join(HERE, 'clickhouse_driver_test.py'), name, String(nativePort), database]));
@@ -33,7 +22,7 @@ test('clickhouse-driver gets errors with their codes', scenario, 'failures');
 test('clickhouse-driver cancels a query', scenario, 'cancellation');
 
 test('clickhouse-driver creates a Kafka table and sees its rows arrive', async (t) => {
-  const python = await usePython();
+  const python = await usePythonDriver();
   const stream = await useStream(t);
   const { kafka, topic, database, gateway } = stream;
   await kafka.produce(
