@@ -20,7 +20,7 @@ const DEFAULT_STRING_LIMIT_BYTES = 1024 * 1024;
  * A subclass says where pieces come from.
  */
 export abstract class ByteReader {
-  /** The piece at hand. Fast loops (strings of a column) move `at` within it themselves. */
+  /** The piece at hand, good until `more`. Fast loops (strings of a column) move `at` within it themselves. */
   chunk: Buffer = EMPTY;
   /** How much of `chunk` has been consumed. */
   at = 0;
@@ -37,12 +37,13 @@ export abstract class ByteReader {
     return this.chunk.length - this.at;
   }
 
-  /** The next piece, never empty; rejects with `EndOfBytes` when there is none. */
+  /** The next piece, never empty, whose memory may be that of the one before; rejects with `EndOfBytes` when there is none. */
   protected abstract nextChunk(): Promise<Buffer>;
 
   /** Waits for another piece; what is not consumed yet stays, in front of it. */
   async more(): Promise<void> {
-    const rest = this.leaveConsumed();
+    const unread = this.leaveConsumed();
+    const rest = unread.length === 0 ? EMPTY : Buffer.from(unread);
     const next = await this.nextChunk();
     this.chunk = rest.length === 0 ? next : Buffer.concat([rest, next]);
   }
@@ -107,7 +108,7 @@ export abstract class ByteReader {
     for (let missing = count; missing > 0;) {
       if (this.available === 0) await this.more();
       const piece = this.chunk.subarray(this.at, this.at + missing);
-      pieces.push(piece);
+      pieces.push(Buffer.from(piece));
       this.at += piece.length;
       missing -= piece.length;
     }

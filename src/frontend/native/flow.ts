@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import { ByteReader, EndOfBytes } from '../../protocol/index.ts';
+import { hasReusedReads, receivePieces } from '../../socket-reads.ts';
+import { SOCKET_BUFFER_BYTES } from './sockets.ts';
 
 /** What happens to bytes that the reader has consumed. */
 type Destiny = 'pass' | 'hold' | 'drop';
@@ -10,6 +12,8 @@ type Destiny = 'pass' | 'hold' | 'drop';
  * Either *relayed* (`relay`): pieces pass as they arrive and nobody looks at them. Or *read* (`read`, as it begins): they are consumed through the
  * reader's methods, and what was consumed is passed on, held, or dropped, as told before it was consumed. Passed bytes go out when the reader would
  * have to wait, and when the direction goes back to being relayed.
+ *
+ * There is one piece at a time, whose memory is used again for the next: that is read when this one has gone out to the last byte.
  */
 export class Flow extends ByteReader {
   readonly #from: Socket;
@@ -19,8 +23,12 @@ export class Flow extends ByteReader {
   /** Up to where in `chunk` bytes have met their destiny: may be ahead of `at`, after `release`. */
   #settledTo = 0;
   #held: Buffer[] = [];
-  /** Pieces that came while nobody was waiting. */
-  readonly #arrived: Buffer[] = [];
+  /** The piece that came while nobody was waiting. */
+  #arrived: Buffer | undefined;
+  /** How many bytes may wait to go out while the next piece is read. */
+  readonly #maxUnsentBytes: number;
+  /** Called when what waited has gone out, or never will. */
+  #whenSent: (() => void) | undefined;
   #isEnded = false;
   #waiting: { readonly resolve: (piece: Buffer) => void; readonly reject: (error: Error) => void } | undefined;
   /** Called with every piece that goes out. */
@@ -30,9 +38,8 @@ export class Flow extends ByteReader {
     super();
     this.#from = from;
     this.#to = to;
-    from.on('data', (piece: Buffer) => {
-      this.#arrive(piece);
-    });
+    this.#maxUnsentBytes = hasReusedReads(from) ? 0 : SOCKET_BUFFER_BYTES;
+    receivePieces(from, (piece) => this.#arrive(piece));
     const end = (): void => {
       this.#end();
     };
@@ -100,8 +107,11 @@ export class Flow extends ByteReader {
     this.leaveConsumed();
     this.#destiny = 'pass';
     this.#isRelayed = true;
-    for (const piece of [rest, ...this.#arrived.splice(0)]) if (piece.length > 0) this.#relayPiece(piece);
-    if (!this.#isStuck()) this.#from.resume();
+    const arrived = this.#arrived;
+    this.#arrived = undefined;
+    if (rest.length > 0) this.#write(rest);
+    if (arrived !== undefined) this.#write(arrived);
+    this.#resumeWhenSent();
   }
 
   /** Bytes wait to be read, beginning with the next that arrives. */
@@ -125,8 +135,9 @@ export class Flow extends ByteReader {
   }
 
   protected override async nextChunk(): Promise<Buffer> {
-    if (this.#isStuck()) await drained(this.#to);
-    const piece = this.#arrived.shift();
+    if (this.#isStuck()) await this.#sent();
+    const piece = this.#arrived;
+    this.#arrived = undefined;
     if (piece !== undefined) return piece;
     if (this.#isEnded) throw new EndOfBytes('the connection was closed');
     return new Promise((resolve, reject) => {
@@ -135,30 +146,46 @@ export class Flow extends ByteReader {
     });
   }
 
-  #arrive(piece: Buffer): void {
+  #arrive(piece: Buffer): boolean {
     if (this.#isRelayed) {
-      this.#relayPiece(piece);
+      this.#write(piece);
+      if (!this.#isStuck()) return true;
+      this.#resumeWhenSent();
     } else if (this.#waiting !== undefined) {
       const { resolve } = this.#waiting;
       this.#waiting = undefined;
       resolve(piece);
     } else {
-      this.#arrived.push(piece);
-      this.#from.pause();
+      this.#arrived = piece;
     }
+    return false;
   }
 
-  #relayPiece(piece: Buffer): void {
-    this.#write(piece);
-    if (!this.#isStuck()) return;
-    this.#from.pause();
-    this.#to?.once('drain', () => {
+  #resumeWhenSent(): void {
+    if (!this.#isStuck()) {
+      this.#from.resume();
+      return;
+    }
+    this.#whenSent = () => {
       if (this.#isRelayed) this.#from.resume();
+    };
+  }
+
+  async #sent(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#whenSent = resolve;
     });
   }
 
+  readonly #afterWrite = (): void => {
+    if (this.#whenSent === undefined || this.#isStuck()) return;
+    const whenSent = this.#whenSent;
+    this.#whenSent = undefined;
+    whenSent();
+  };
+
   #isStuck(): boolean {
-    return this.#to?.writableNeedDrain === true && !this.#to.destroyed;
+    return this.#to !== undefined && !this.#to.destroyed && this.#to.writableLength > this.#maxUnsentBytes;
   }
 
   #end(): void {
@@ -174,7 +201,7 @@ export class Flow extends ByteReader {
     const piece = this.chunk.subarray(this.#settledTo, this.at);
     this.#settledTo = this.at;
     if (this.#destiny === 'pass') this.#write(piece);
-    else if (this.#destiny === 'hold') this.#held.push(piece);
+    else if (this.#destiny === 'hold') this.#held.push(Buffer.from(piece));
   }
 
   #writeHeld(): void {
@@ -183,16 +210,6 @@ export class Flow extends ByteReader {
 
   #write(bytes: Buffer): void {
     this.onPass?.(bytes);
-    if (this.#to?.writable === true) this.#to.write(bytes);
+    if (this.#to?.writable === true) this.#to.write(bytes, this.#afterWrite);
   }
-}
-
-async function drained(socket: Socket | undefined): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      socket?.off('drain', done).off('close', done);
-      resolve();
-    };
-    socket?.once('drain', done).once('close', done);
-  });
 }

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
+import { rereadAccepted } from '../../socket-reads.ts';
 import { NativeConnection, type ConnectionContext } from './connection.ts';
 import { openUpstream, prepareSocket, SOCKET_BUFFER_BYTES, type NativeUpstream } from './sockets.ts';
 
@@ -52,9 +53,12 @@ export function createNativeFrontEnd(options: NativeFrontEndOptions): NativeFron
 }
 
 function listenFor(options: NativeFrontEndOptions, onClient: (socket: Socket) => void): Server {
-  const socketOptions = { highWaterMark: SOCKET_BUFFER_BYTES };
-  if (options.tls === undefined) return createServer(socketOptions, onClient);
-  const server = createTlsServer({ ...socketOptions, ...options.tls }, onClient);
+  if (options.tls === undefined) {
+    return createServer({ pauseOnConnect: true }, (accepted) => {
+      onClient(rereadAccepted(accepted));
+    });
+  }
+  const server = createTlsServer({ highWaterMark: SOCKET_BUFFER_BYTES, ...options.tls }, onClient);
   server.on('tlsClientError', (error) => {
     options.logger.debug({ err: error }, 'TLS handshake failed');
   });

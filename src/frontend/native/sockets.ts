@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { withReusedReads } from '../../socket-reads.ts';
 
 /** The server's native port. */
 export interface NativeUpstream {
@@ -16,7 +17,7 @@ export interface NativeUpstream {
   };
 }
 
-/** How much may wait in a socket for a slow peer before its sender is paused. Node's 16 KiB would pause and resume for every piece of a long result. */
+/** How much may wait in a socket for a slow peer before a sender that speaks TLS is paused: its pieces are small. */
 export const SOCKET_BUFFER_BYTES = 512 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_DELAY_MS = 60_000;
@@ -40,9 +41,7 @@ export async function openUpstream(upstream: NativeUpstream): Promise<Socket> {
 }
 
 function openPlain({ host, port }: NativeUpstream): Socket {
-  // `highWaterMark` is taken by the stream below the socket, which the types do not tell.
-  const options = { host, port, highWaterMark: SOCKET_BUFFER_BYTES };
-  return connect(options);
+  return withReusedReads((onread) => connect({ host, port, onread }));
 }
 
 function openTls({ host, port }: NativeUpstream, tls: NonNullable<NativeUpstream['tls']>): Socket {
