@@ -140,8 +140,8 @@ function serverTls(config: Config): ServerTls {
 function createSupervisor(config: Config, client: ServiceClient, logger: Logger): Supervisor {
   const budget = new MemoryBudget(config.memoryBudgetBytes);
   return new Supervisor({
-    send: async ({ sql, settings }, body, signal) => {
-      await client.insert(sql, body, settings, { signal });
+    send: async ({ sql, settings }, body, mayEnd, signal) => {
+      await client.insert(sql, body, settings, { mayEnd, signal });
     },
     budget,
     pool: new ChunkPool(budget),

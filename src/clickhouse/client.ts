@@ -23,6 +23,8 @@ export type SettingValues = Readonly<Record<string, string | number>>;
 export interface InsertOptions {
   readonly queryId?: string;
   readonly signal?: AbortSignal;
+  /** The server is not told that the body has ended before this resolves, so nothing is applied; when it rejects, the call fails. */
+  readonly mayEnd?: Promise<void>;
   /** Longest time for the whole call, in milliseconds; without one only the client's limit on silence holds. */
   readonly timeoutMs?: number;
 }
@@ -131,7 +133,7 @@ async function insert(
   const signals = [options.signal, deadline].filter((signal) => signal !== undefined);
   const answer = await client.exec({
     query: sql,
-    values: Readable.from(chunks, { objectMode: false, highWaterMark: 1 }),
+    values: Readable.from(held(chunks, options.mayEnd), { objectMode: false, highWaterMark: 1 }),
     clickhouse_settings: asSettings(settings),
     ...(options.queryId === undefined ? {} : { query_id: options.queryId }),
     ...(signals.length === 0 ? {} : { abort_signal: AbortSignal.any(signals) }),
@@ -140,6 +142,12 @@ async function insert(
   answer.stream.resume();
   await finished(answer.stream);
   return { writtenRows: Number(answer.summary?.written_rows ?? 0) };
+}
+
+/** The chunks, and an end that comes when it may. */
+async function* held(chunks: readonly Buffer[], mayEnd: Promise<void> | undefined): AsyncGenerator<Buffer> {
+  yield* chunks;
+  await mayEnd;
 }
 
 function asSettings(settings: SettingValues): ClickHouseSettings {

@@ -10,8 +10,11 @@ import { Positions } from './positions.ts';
 import { partitionKey } from './sources.ts';
 import type { StatusRecorder } from './table-status.ts';
 
-/** Sends one INSERT; resolves when the server has answered success for every dependent view. */
-export type SendInsert = (request: InsertRequest, body: readonly Buffer[], signal: AbortSignal) => Promise<void>;
+/**
+ * Sends one INSERT; resolves when the server has answered success for every dependent view. The server reads the body at once, but it is not told of
+ * its end, and applies nothing, before `mayEnd` resolves; when `mayEnd` rejects nothing is applied, and the call throws.
+ */
+export type SendInsert = (request: InsertRequest, body: readonly Buffer[], mayEnd: Promise<void>, signal: AbortSignal) => Promise<void>;
 
 /** One consumer of the table and where its messages go. */
 export interface Member {
@@ -23,6 +26,8 @@ export interface Member {
 /** How often a waiting handler looks after its membership and whether it is to stop. */
 const WAIT_TICK_MS = 200;
 const COMMIT_RETRY_MS = 1_000;
+/** Half of the server's `http_receive_timeout`. */
+const MOST_HELD_MS = 15_000;
 /** How long an inserted range that cannot be committed is remembered. */
 const FORGET_UNCOMMITTED_MS = 120_000;
 
@@ -195,11 +200,11 @@ export class Ingest {
   }
 
   /**
-   * Waits until the lane is idle and sends what has been gathered; the next batch fills while it is under way. False: the fetch is void, because of a
-   * stop or because it is read again.
+   * Sends what has been gathered as soon as the lane has room; the next batch fills while it is under way. False: the fetch is void, because of a stop
+   * or because it is read again.
    */
   async #flush(member: Member, reason: FlushReason, control: FetchControl): Promise<boolean> {
-    while (!member.lane.seal(reason)) if (!(await this.#waitFor(member.lane.idle(), control))) return false;
+    while (!member.lane.seal(reason)) if (!(await this.#waitFor(member.lane.room(), control))) return false;
     return true;
   }
 
@@ -235,26 +240,30 @@ export class Ingest {
 
   // ── from a batch into ClickHouse and back to Kafka ──
 
-  /** Delivers one batch: tried until it is in, or found to hold a broken message, or the stream is aborted. Never rejects. */
-  async deliver(lane: Lane, delivery: Delivery): Promise<void> {
+  /** Delivers one batch (`Deliver`): tried until it is in, or found to hold a broken message, or the stream is aborted. */
+  async deliver(lane: Lane, delivery: Delivery, before: Promise<boolean>): Promise<boolean> {
     for (const range of delivery.ranges) this.#positions.sealed(range, range.first, range.next, lane);
-    try {
-      await this.#insertUntilSettled(lane, delivery);
-    } finally {
-      delivery.release();
-    }
+    const isIn = await this.#insertUntilSettled(lane, delivery, before);
+    delivery.release();
     await this.#commitInserted();
+    return isIn;
   }
 
-  async #insertUntilSettled(lane: Lane, delivery: Delivery): Promise<void> {
+  async #insertUntilSettled(lane: Lane, delivery: Delivery, before: Promise<boolean>): Promise<boolean> {
     for (let attempt = 0; !this.#isAborted(); attempt++) {
       const startedAtMs = Date.now();
+      const turn = new Turn(before);
       try {
-        if (delivery.request !== undefined) await this.#send(delivery.request, delivery.body, this.#stopping.signal);
+        if (delivery.request === undefined) await turn.came;
+        else await this.#send(delivery.request, delivery.body, turn.came, this.#stopping.signal);
         this.#inserted(delivery, Date.now() - startedAtMs);
-        return;
+        return true;
       } catch (error) {
+        // Whatever it says, it is looked at in order: only what is behind something that is in can be told to be broken itself.
+        const isNext = await before;
         if (this.#isAborted()) break;
+        if (!isNext) return this.#readAgain(lane, delivery);
+        if (turn.isHeldTooLong) continue;
         this.#report(error, delivery);
         const failure = explainFailure(error);
         if (failure.kind !== 'other') this.#isolate(lane, delivery, failure);
@@ -263,6 +272,7 @@ export class Ingest {
       }
     }
     for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);
+    return false;
   }
 
   #inserted(delivery: Delivery, durationMs: number): void {
@@ -299,9 +309,10 @@ export class Ingest {
   }
 
   /** The batch and all gathered behind it are forgotten and read again. */
-  #readAgain(lane: Lane, delivery: Delivery): void {
+  #readAgain(lane: Lane, delivery: Delivery): false {
     for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);
     lane.readAgain(delivery.ranges);
+    return false;
   }
 
   /** Reading goes back to where each partition's first missing range begins; what is in behind it is passed over. */
@@ -394,6 +405,26 @@ export class Ingest {
 
 /** Messages scanned beyond a batch with a stray row before the quick look is trusted again. */
 const SCAN_BEYOND_MESSAGES = 200_000;
+
+/** A delivery's turn to be applied: after the one before it. */
+class Turn {
+  /** Resolves when the delivery before is in. Rejects when it is not, and when the server would lose its patience with a body that does not end. */
+  readonly came: Promise<void>;
+  isHeldTooLong = false;
+
+  constructor(before: Promise<boolean>) {
+    this.came = this.#wait(before);
+    this.came.catch(() => undefined);
+  }
+
+  async #wait(before: Promise<boolean>): Promise<void> {
+    const cut = new AbortController();
+    const isIn = await Promise.race([before, pause(MOST_HELD_MS, cut.signal).then(() => undefined)]);
+    cut.abort();
+    this.isHeldTooLong = isIn === undefined;
+    if (isIn !== true) throw new Error('the batch before it is not in');
+  }
+}
 
 function aloneDelivery(lane: Lane, { topic, partition }: TopicPartition, message: RecordCursor): Delivery {
   const { offset } = message;

@@ -36,32 +36,43 @@ export interface Seat {
 }
 
 /**
- * Where batches of one or several consumers of a table become INSERTs, one at a time: so a partition's rows arrive in the order of their offsets, and
- * the next batch fills while one is under way. Several consumers share a lane (few, large parts) unless the table says
- * `kafka_thread_per_consumer = 1`; then each has its own, and as many INSERTs are under way.
+ * Sends one delivery. `before`: whether the delivery sent before it came in; until that is known this one must not be applied, and not at all when it
+ * did not. Resolves with whether it came in; never rejects.
+ */
+export type Deliver = (delivery: Delivery, before: Promise<boolean>) => Promise<boolean>;
+
+/** One INSERT that the server applies, and one that it reads meanwhile. More would not be applied sooner. */
+const MOST_UNDER_WAY = 2;
+
+/**
+ * Where batches of one or several consumers of a table become INSERTs. They are applied one after the other, so a partition's rows arrive in the order
+ * of their offsets; but the server reads the next one while it still applies the one before (about a third more rows/s; see README, benchmark), and the
+ * batch after that fills. Several consumers share a lane (few, large parts) unless the table says `kafka_thread_per_consumer = 1`; then each has its own.
+ *
+ * A delivery that has to be read again (`readAgain`) takes the one behind it along; nothing more is sent until `onRegroup` has got everything that
+ * is not in.
  */
 export class Lane {
   readonly #limits: FlushLimits;
   readonly #pool: ChunkPool;
-  readonly #deliver: (delivery: Delivery) => Promise<void>;
+  readonly #deliver: Deliver;
   readonly #onRegroup: (ranges: readonly PartitionRange[]) => void;
   readonly #seats = new Set<Seat>();
   readonly #givenUp: PartitionRange[] = [];
-  #underWay: Promise<void> | undefined;
+  /** Oldest first. */
+  readonly #underWay: Promise<void>[] = [];
+  #last: Promise<boolean> = Promise.resolve(true);
   #plan: InsertPlan;
   #sources = new SourceTable();
   #planChange = new AbortController();
   #timer: NodeJS.Timeout | undefined;
 
-  /**
-   * `deliver` must not reject. `onRegroup` gets what a delivery gave up (`readAgain`) together with all that had been gathered behind it: it has to be
-   * read again.
-   */
+  /** `onRegroup` gets what deliveries gave up (`readAgain`) together with all that had been gathered behind them: it has to be read again. */
   constructor(options: {
     limits: FlushLimits;
     pool: ChunkPool;
     plan: InsertPlan;
-    deliver: (delivery: Delivery) => Promise<void>;
+    deliver: Deliver;
     onRegroup: (ranges: readonly PartitionRange[]) => void;
   }) {
     this.#limits = options.limits;
@@ -77,7 +88,11 @@ export class Lane {
 
   /** Nothing is under way. */
   get isIdle(): boolean {
-    return this.#underWay === undefined;
+    return this.#underWay.length === 0;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#underWay.length < MOST_UNDER_WAY && this.#givenUp.length === 0;
   }
 
   openSeat(): Seat {
@@ -114,12 +129,17 @@ export class Lane {
 
   /** Resolves when nothing is under way. Deliveries never reject: their outcome is in the positions and the status. */
   async idle(): Promise<void> {
-    while (this.#underWay !== undefined) await this.#underWay;
+    while (!this.isIdle) await Promise.all(this.#underWay);
   }
 
-  /** Sends what has been gathered. False when something is under way: then nothing is sent. */
+  /** Resolves when another batch may be sealed. */
+  async room(): Promise<void> {
+    while (!this.#hasRoom) await Promise.race(this.#underWay);
+  }
+
+  /** Sends what has been gathered. False when as much as may be is under way: then nothing is sent. */
   seal(reason: FlushReason): boolean {
-    if (!this.isIdle) return false;
+    if (!this.#hasRoom) return false;
     const sealed: Batch[] = [];
     for (const seat of this.#seats) {
       if (seat.batch.coversNothing) continue;
@@ -139,14 +159,22 @@ export class Lane {
 
   #launch(delivery: Delivery): void {
     this.#disarm();
-    this.#underWay = this.#deliver(delivery).then(() => {
-      this.#underWay = undefined;
-      if (this.#givenUp.length > 0) this.#onRegroup([...this.#givenUp.splice(0), ...this.discard()]);
-      this.arm();
+    this.#last = this.#deliver(delivery, this.#last);
+    const underWay = this.#last.then(() => {
+      this.#underWay.splice(this.#underWay.indexOf(underWay), 1);
+      if (this.isIdle) this.#startOver();
     });
+    this.#underWay.push(underWay);
   }
 
-  /** These ranges of the delivery under way will not come in: they are handed to `onRegroup` when it has ended. */
+  /** Nothing is under way: what was given up is handed on to be read again, and a delivery to come has nothing to wait for. */
+  #startOver(): void {
+    this.#last = Promise.resolve(true);
+    if (this.#givenUp.length > 0) this.#onRegroup([...this.#givenUp.splice(0), ...this.discard()]);
+    this.arm();
+  }
+
+  /** These ranges of a delivery under way will not come in: they are handed to `onRegroup` when nothing is under way any more. */
   readAgain(ranges: readonly PartitionRange[]): void {
     this.#givenUp.push(...ranges);
   }

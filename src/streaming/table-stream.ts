@@ -62,7 +62,7 @@ export class TableStream {
         limits,
         pool: context.pool,
         plan: new InsertPlan(table),
-        deliver: (delivery) => this.#ingest.deliver(lane, delivery),
+        deliver: (delivery, before) => this.#ingest.deliver(lane, delivery, before),
         onRegroup: (ranges) => this.#ingest.seekBack(lane, ranges),
       });
       return lane;

@@ -59,6 +59,56 @@ test('an INSERT takes its data from a list of buffers and tells how many rows we
   t.is(await server.query(`SELECT count(), sum(a) = 639999 * 320000 FROM ${database}.t`), '640000\t1');
 });
 
+test('an INSERT whose end is held back is read but not applied before it may end', async (t) => {
+  const server = await useClickHouse(t);
+  const client = useClient(t, server.url);
+  const database = await useDatabase(t);
+  await client.command(`CREATE TABLE ${database}.t (a UInt64) ENGINE = MergeTree ORDER BY a`);
+  const queryId = uniqueName(t, 'held');
+  let end = (): void => undefined;
+  const mayEnd = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const insert = client.insert(`INSERT INTO ${database}.t FORMAT JSONEachRow`, rowsOf(100_000), AS_IT_COMES, { queryId, mayEnd });
+  await waitFor(async () => (await server.query(`SELECT count() FROM system.processes WHERE query_id = '${queryId}'`)) === '1');
+  t.is(await server.query(`SELECT count() FROM ${database}.t`), '0');
+  end();
+  t.is((await insert).writtenRows, 100_000);
+  t.is(await server.query(`SELECT count() FROM ${database}.t`), '100000');
+});
+
+test('an INSERT that may not end after all is not applied, though each of its rows was whole', async (t) => {
+  const server = await useClickHouse(t);
+  const client = useClient(t, server.url);
+  const database = await useDatabase(t);
+  await client.command(`CREATE TABLE ${database}.t (a UInt64) ENGINE = MergeTree ORDER BY a`);
+  const queryId = uniqueName(t, 'held');
+  let giveUp = (): void => undefined;
+  const mayEnd = new Promise<void>((_resolve, reject) => {
+    giveUp = () => {
+      reject(new Error('not its turn'));
+    };
+  });
+  const insert = client.insert(`INSERT INTO ${database}.t FORMAT JSONEachRow`, rowsOf(100_000), AS_IT_COMES, { queryId, mayEnd });
+  const isRunning = async (): Promise<boolean> =>
+    (await server.query(`SELECT count() FROM system.processes WHERE query_id = '${queryId}'`)) === '1';
+  await waitFor(isRunning);
+  giveUp();
+  const error = await t.throwsAsync(insert, { instanceOf: ClickHouseUnreachable });
+  t.regex(error.message, /not its turn/);
+  await waitFor(async () => !(await isRunning()));
+  t.is(await server.query(`SELECT count() FROM ${database}.t`), '0');
+});
+
+/** The server reads rows while they come (after the first 256 KiB, which it searches for a query). */
+const AS_IT_COMES = { input_format_parallel_parsing: 0, max_insert_block_size: 1_000_000 };
+
+/** JSONEachRow in small buffers of a thousand rows. */
+function rowsOf(count: number): Buffer[] {
+  const rows = (from: number): string => Array.from({ length: 1000 }, (_, i) => `{"a":${from + i}}\n`).join('');
+  return Array.from({ length: count / 1000 }, (_, i) => Buffer.from(rows(i * 1000)));
+}
+
 test('an INSERT of broken data says which row, and nothing is written', async (t) => {
   const server = await useClickHouse(t);
   const client = useClient(t, server.url);
