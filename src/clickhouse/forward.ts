@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { clickhouseError } from '../errors.ts';
+import { asksForProgressHeaders, EarlyHead } from './early-head.ts';
 import { httpStatusOf, renderException } from './exception.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -40,6 +41,7 @@ const DRAIN_MS = 2_000;
  * Sends one request to the server and its answer to the client, both streaming with back-pressure, byte for byte.
  *
  * - The client goes away: the request to the server is cut, which cancels the query there if the server is set so.
+ * - The server tells of progress in the head of its answer: the client gets each line when it comes.
  * - The server breaks off in mid-answer: the client's connection is cut after the bytes that came, never ended cleanly.
  * - No answer at all: the client gets exception 210 (NETWORK_ERROR) in the server's own shape, naming the server and the cause.
  * - A kept connection turns out to be closed: sent again if the request is safe to repeat (GET, HEAD or OPTIONS without a body).
@@ -54,9 +56,11 @@ export function forward(
   let sent: ClientRequest;
   let attempts = 0;
   let isAnswered = false;
+  const early = headComesInPieces(client, request, options) ? new EarlyHead(answer) : undefined;
   const send = (): void => {
     attempts += 1;
     sent = openRequest(upstream, request);
+    early?.listenTo(sent);
     if (isBodyUntouched(request.body)) {
       sent.on('continue', () => {
         answer.writeContinue();
@@ -65,10 +69,14 @@ export function forward(
     sent.on('response', (received) => {
       isAnswered = true;
       upstream.heardKeepAlive(received.headers['keep-alive']);
-      relayAnswer(received, client, answer, options);
+      relayAnswer(received, client, answer, options, early);
     });
     sent.on('error', (error) => {
       if (isAnswered || answer.destroyed) return;
+      if (early?.hasBegun === true) {
+        client.socket.destroySoon();
+        return;
+      }
       if (attempts < MAX_ATTEMPTS && sent.reusedSocket && isRepeatable(request)) send();
       else answerUnreachable(upstream, client, answer, firstCause(error), wasConnected(sent, firstCause(error)));
     });
@@ -78,6 +86,11 @@ export function forward(
     if (!answer.writableFinished) sent.destroy();
   });
   send();
+}
+
+/** Progress headers pass one by one; not to HTTP/1.0, whose head is changed. */
+function headComesInPieces(client: IncomingMessage, request: ForwardedRequest, options: AnswerOptions): boolean {
+  return options.rewriteHead === undefined && client.httpVersionMinor !== 0 && asksForProgressHeaders(request.target);
 }
 
 /** With `Expect: 100-continue` the client waits for the server's word; unless it was told to go on because somebody wanted to read its statement. */
@@ -136,9 +149,20 @@ function pairs(raw: readonly string[]): [string, string][] {
   return Array.from({ length: raw.length / 2 }, (_, i) => [raw[2 * i] ?? '', raw[2 * i + 1] ?? '']);
 }
 
-function relayAnswer(received: IncomingMessage, client: IncomingMessage, answer: ServerResponse, options: AnswerOptions): void {
+function relayAnswer(
+  received: IncomingMessage,
+  client: IncomingMessage,
+  answer: ServerResponse,
+  options: AnswerOptions,
+  early: EarlyHead | undefined,
+): void {
   const head: AnswerHead = { status: received.statusCode ?? 0, reason: received.statusMessage ?? '', rawHeaders: received.rawHeaders };
   writeHead(client, answer, options.rewriteHead?.(head) ?? head);
+  if (early?.finish() === false) {
+    received.destroy();
+    client.socket.destroySoon();
+    return;
+  }
   received.on('error', () => {
     cut(client, answer);
   });

@@ -39,6 +39,8 @@ export interface Upstream {
 const DEFAULT_IDLE_MS = 2_500;
 // A URL may be 1 MiB long (`http_max_uri_size`), and progress headers of a long query are many: Node's default of 16 KiB is a limit of ours, not the server's.
 export const MAX_HEADER_BYTES = 4 * 1024 * 1024;
+// Hours of progress headers: as much as a client takes of its server.
+const MAX_ANSWER_HEAD_BYTES = 64 * 1024 * 1024;
 
 export function createUpstream(options: UpstreamOptions): Upstream {
   const url = new URL(options.url);
@@ -55,7 +57,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     host,
     port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
     agent,
-    maxHeaderSize: MAX_HEADER_BYTES,
+    maxHeaderSize: MAX_ANSWER_HEAD_BYTES,
   };
   const open = isTls ? httpsRequest : httpRequest;
   let keepAliveListener: (promisedMs: number) => void = () => undefined;

@@ -1,6 +1,7 @@
 import { brotliDecompressSync, constants, gunzipSync, inflateSync } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { decodeLz4Block, decodeLz4Frame } from './lz4.ts';
+import { decodeSnappyFrames } from './snappy.ts';
 
 /** How a body's bytes hide the statement: `Content-Encoding` outside, the server's own compressed blocks (`decompress=1`) inside. */
 export interface BodyCoding {
@@ -16,7 +17,7 @@ const MAX_UNFOLDED_BYTES = 64 * 1024 * 1024;
 const ZLIB_PREFIX = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_UNFOLDED_BYTES };
 const BROTLI_PREFIX = { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength: MAX_UNFOLDED_BYTES };
 
-// The server's names (`CompressionMethod.cpp`). It also reads xz, bz2 and snappy, for which there is no decoder here.
+// The server's names (`CompressionMethod.cpp`). It also reads xz and bz2, for which there is no decoder here.
 const DECODERS: Readonly<Record<string, PrefixDecoder>> = {
   gzip: (prefix) => gunzipSync(prefix, ZLIB_PREFIX),
   gz: (prefix) => gunzipSync(prefix, ZLIB_PREFIX),
@@ -25,6 +26,7 @@ const DECODERS: Readonly<Record<string, PrefixDecoder>> = {
   zstd: decodeZstd,
   zst: decodeZstd,
   lz4: decodeLz4Frame,
+  snappy: decodeSnappyFrames,
   identity: (prefix) => prefix,
 };
 

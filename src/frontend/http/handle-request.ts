@@ -1,9 +1,17 @@
 import { TextDecoder } from 'node:util';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { forward, type AnswerOptions, type ForwardedBody, type Upstream } from '../../clickhouse/index.ts';
+import {
+  forward,
+  httpStatusOf,
+  type AnswerOptions,
+  type ForwardedBody,
+  type ForwardedRequest,
+  type Upstream,
+} from '../../clickhouse/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Action, Dispatcher } from '../../query/index.ts';
+import { readFormText, withoutFormText } from './form.ts';
 import { filterHeaders } from './headers.ts';
 import { changeParameters, findParameter } from './parameters.ts';
 import { ClientGone, nothingRead, type ReadBytes } from './peek.ts';
@@ -35,14 +43,14 @@ interface Exchange {
  * (nearly always) or read it whole and do what the dispatcher says.
  */
 export function handleRequest(context: RequestContext, client: IncomingMessage, answer: ServerResponse, target: string): void {
-  const exchange: Exchange = { context, client, answer, target, read: nothingRead() };
+  const exchange: Exchange = { context, client, answer, target, read: nothingRead(context.receiveTimeoutMs) };
   const request = readRequest(client, target);
   if (request === undefined) {
     forwardUnchanged(exchange);
     return;
   }
+  const isInUrlOnly = request.body.kind === 'none';
   const isInUrl = request.urlText !== '';
-  const isInUrlOnly = request.body !== 'statement';
   const decision = isInUrl ? context.dispatcher.classify(request.urlText, isInUrlOnly) : isInUrlOnly ? 'forward' : 'more';
   if (decision === 'forward') forwardUnchanged(exchange);
   else handleBody(exchange, request).catch(whenFailed(exchange));
@@ -50,31 +58,31 @@ export function handleRequest(context: RequestContext, client: IncomingMessage, 
 
 async function handleBody(exchange: Exchange, request: StatementRequest): Promise<void> {
   const { client, answer, read, context } = exchange;
-  const isInUrlOnly = request.body !== 'statement' || isInsert(request.urlText);
-  if (isInUrlOnly) {
+  const { kind } = request.body;
+  if (kind === 'none' || (kind !== 'form' && isInsert(request.urlText))) {
     await handleStatement(exchange, request, { bytes: Buffer.from(request.urlText, 'latin1'), isWhole: true }, true);
     return;
   }
+  if (kind === 'opaque') {
+    forwardWithoutDdl(exchange);
+    return;
+  }
   if (expectsContinue(client)) answer.writeContinue();
-  const decision = await classifyBody(client, request, read, (head, complete) => context.dispatcher.classify(head, complete));
-  const statement = decision === 'whole' ? await readStatement(client, request, read, statementLimitBytes(request.target)) : undefined;
+  const limitBytes = statementLimitBytes(request.target);
+  const decision = await classifyBody(client, request, read, limitBytes, (head, complete) => context.dispatcher.classify(head, complete));
+  const statement = decision === 'whole' ? await readStatement(client, request, read, limitBytes) : undefined;
   const isOurs = statement !== undefined && (statement.isWhole || isInsert(statement.bytes));
-  if (isOurs) await handleStatement(exchange, request, statement, false);
+  if (isOurs) await handleStatement(exchange, request, statement, kind === 'form');
   else forwardUnchanged(exchange);
 }
 
-async function handleStatement(
-  exchange: Exchange,
-  request: StatementRequest,
-  statement: ReadStatement,
-  isInUrlOnly: boolean,
-): Promise<void> {
+async function handleStatement(exchange: Exchange, request: StatementRequest, statement: ReadStatement, keepsBody: boolean): Promise<void> {
   const { context, client } = exchange;
   const session = createClientSession(context.upstream, client, exchange.target);
   const { text, isUtf8 } = decodeUtf8(statement.bytes);
   const action = await context.dispatcher.dispatch(text, session);
   if (exchange.answer.destroyed) return;
-  act(exchange, request, checked(action, isUtf8 || isInsert(text), statement.isWhole), isInUrlOnly);
+  act(exchange, request, checked(action, isUtf8 || isInsert(text), statement.isWhole), keepsBody);
 }
 
 /** What cannot be done to a statement that is not text, or of which only the head was read, is refused. */
@@ -87,16 +95,16 @@ function checked(action: Action, isText: boolean, isWhole: boolean): Action {
   return { kind: 'refuse', exception: clickhouseError('NOT_IMPLEMENTED', text) };
 }
 
-function act(exchange: Exchange, request: StatementRequest, action: Action, isInUrlOnly: boolean): void {
+function act(exchange: Exchange, request: StatementRequest, action: Action, keepsBody: boolean): void {
   switch (action.kind) {
     case 'forward':
       forwardUnchanged(exchange, withAfter(action.after));
       return;
     case 'run':
-      runInstead(exchange, request, action.sql, isInUrlOnly, withAfter(action.after));
+      runInstead(exchange, request, action.sql, keepsBody, withAfter(action.after));
       return;
     case 'refuse':
-      runInstead(exchange, request, refusalStatement(action.exception), request.body === 'form', {
+      runInstead(exchange, request, refusalStatement(action.exception), request.body.kind === 'form', {
         rewriteHead: refusalHead(action.exception),
       });
   }
@@ -110,6 +118,15 @@ function forwardUnchanged(exchange: Exchange, options?: AnswerOptions): void {
   const { context, client, answer, target, read } = exchange;
   const { method = '', rawHeaders } = client;
   forward(context.upstream, client, answer, { method, target, rawHeaders, body: restOfBody(client, read) }, options);
+}
+
+/**
+ * A statement that only the server can read may do anything but DDL: a Kafka table must not come into being where the gateway does not see it.
+ * (A user with `readonly = 1` may not change settings, and is refused.)
+ */
+function forwardWithoutDdl(exchange: Exchange): void {
+  const target = changeParameters(exchange.target, (name) => name !== 'allow_ddl', { allow_ddl: '0' });
+  forwardUnchanged({ ...exchange, target });
 }
 
 function restOfBody(client: IncomingMessage, read: ReadBytes): ForwardedBody {
@@ -126,15 +143,9 @@ function runInstead(exchange: Exchange, request: StatementRequest, sql: string, 
   const { context, client, answer } = exchange;
   const method = client.method ?? '';
   const size = sizeParameter(request.target, sql);
-  if (keepsBody && request.body !== 'none') {
+  if (keepsBody && request.body.kind !== 'none') {
     const target = changeParameters(request.target, (name) => name !== 'query' && !(name in size), { query: sql, ...size });
-    forward(
-      context.upstream,
-      client,
-      answer,
-      { method, target, rawHeaders: client.rawHeaders, body: restOfBody(client, exchange.read) },
-      options,
-    );
+    forward(context.upstream, client, answer, { method, target, ...keptBody(exchange, request) }, options);
     return;
   }
   const isInUrl = method !== 'POST';
@@ -148,6 +159,23 @@ function runInstead(exchange: Exchange, request: StatementRequest, sql: string, 
   const body: ForwardedBody = isInUrl ? { kind: 'none' } : { kind: 'bytes', bytes };
   const rawHeaders = isInUrl ? headers : [...headers, 'Content-Length', String(bytes.length)];
   forward(context.upstream, client, answer, { method, target, rawHeaders, body }, options);
+}
+
+/** The body as it came; of a form without the fields that were part of the statement. */
+function keptBody({ client, read }: Exchange, { body }: StatementRequest): Pick<ForwardedRequest, 'rawHeaders' | 'body'> {
+  const { rawHeaders } = client;
+  if (body.kind !== 'form' || body.boundary === undefined) return { rawHeaders, body: restOfBody(client, read) };
+  const form = Buffer.concat(read.chunks);
+  const found = readFormText(form, body.boundary);
+  return {
+    rawHeaders: shorten(rawHeaders, found.text.length),
+    body: { kind: 'stream', read: [withoutFormText(form, found)], rest: client },
+  };
+}
+
+function shorten(rawHeaders: readonly string[], bytes: number): string[] {
+  const isLength = (i: number): boolean => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'content-length';
+  return rawHeaders.map((text, i) => (isLength(i) ? String(Number(text) - bytes) : text));
 }
 
 const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'transfer-encoding', 'expect', 'trailer']);
@@ -190,22 +218,26 @@ function expectsContinue(client: IncomingMessage): boolean {
   return client.headers.expect?.toLowerCase() === '100-continue';
 }
 
-/** A dispatcher never throws and a client that left needs no answer: what arrives here is a mistake of ours, told as the server tells its own. */
+/** A dispatcher never throws and a client that left needs no answer: what arrives here is a mistake of ours, told as the server tells its own; and so is its silence in mid-statement. */
 function whenFailed(exchange: Exchange): (error: unknown) => void {
   return (error) => {
     if (error instanceof ClientGone || exchange.answer.destroyed) return;
-    exchange.context.logger.error({ err: error }, 'request failed');
+    if (!(error instanceof ClickHouseException)) exchange.context.logger.error({ err: error }, 'request failed');
     if (exchange.answer.headersSent) {
       exchange.client.socket.destroy();
       return;
     }
-    const text = error instanceof Error ? error.message : String(error);
-    const exception = new ClickHouseException(1002, 'UNKNOWN_EXCEPTION', text);
-    exchange.answer.writeHead(500, {
+    const exception = asException(error);
+    exchange.answer.writeHead(httpStatusOf(exception.code), {
       'Content-Type': 'text/plain; charset=UTF-8',
-      'X-ClickHouse-Exception-Code': '1002',
+      'X-ClickHouse-Exception-Code': String(exception.code),
       Connection: 'Close',
     });
     exchange.answer.end(`${exception.message}\n`);
   };
+}
+
+function asException(error: unknown): ClickHouseException {
+  if (error instanceof ClickHouseException) return error;
+  return new ClickHouseException(1002, 'UNKNOWN_EXCEPTION', error instanceof Error ? error.message : String(error));
 }

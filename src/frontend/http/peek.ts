@@ -1,30 +1,39 @@
 import type { IncomingMessage } from 'node:http';
+import { clickhouseError } from '../../errors.ts';
 
 /** What was read of a body so far: its bytes as they came, and whether that is all. */
 export interface ReadBytes {
   readonly chunks: Buffer[];
   bytes: number;
   ended: boolean;
+  /** Longest silence of the client, in milliseconds. */
+  readonly timeoutMs: number;
 }
 
-export function nothingRead(): ReadBytes {
-  return { chunks: [], bytes: 0, ended: false };
+export function nothingRead(timeoutMs: number): ReadBytes {
+  return { chunks: [], bytes: 0, ended: false, timeoutMs };
 }
 
 /**
  * Reads on until `isEnough` says so (asked before and after every chunk) or the body ends, then leaves the stream paused with everything later still in it.
- * Rejects when the client goes away.
+ * Rejects when the client goes away, and as the server when it is silent for `read.timeoutMs`.
  */
 export async function readMore(client: IncomingMessage, read: ReadBytes, isEnough: () => boolean): Promise<void> {
   if (read.ended || isEnough()) return;
   await new Promise<void>((resolve, reject) => {
+    const silence = setTimeout(() => {
+      stop();
+      reject(clickhouseError('SOCKET_TIMEOUT', `Timeout exceeded while reading from socket (${read.timeoutMs} ms)`));
+    }, read.timeoutMs);
     const stop = (): void => {
+      clearTimeout(silence);
       client.pause();
       client.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
     };
     const onData = (chunk: Buffer): void => {
       read.chunks.push(chunk);
       read.bytes += chunk.length;
+      silence.refresh();
       if (!isEnough()) return;
       stop();
       resolve();

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { isKnownEncoding, type BodyCoding } from './body-coding.ts';
+import { boundaryOf } from './form.ts';
 import { findParameter } from './parameters.ts';
 
 /** Where a request's statement stands. */
@@ -8,24 +9,23 @@ export interface StatementRequest {
   readonly target: string;
   /** The `query` parameter, latin1; empty when there is none. */
   readonly urlText: string;
-  /**
-   * What the body is: nothing, the end of the statement (and its data), or a form with external tables, whose fields `query` end the statement.
-   * The server joins URL and body by a newline, and URL and fields by nothing.
-   */
-  readonly body: 'none' | 'statement' | 'form';
-  readonly coding: BodyCoding;
+  readonly body: RequestBody;
 }
 
-/** Reads where the statement is; undefined for what runs no statement of the client's: other paths, methods, broken escapes, unknown encodings. */
+/** What the body is. The server joins URL and body by a newline, and URL and fields of a form by nothing. */
+export type RequestBody =
+  | { readonly kind: 'none' }
+  /** The end of the statement, and its data. */
+  | { readonly kind: 'statement'; readonly coding: BodyCoding }
+  /** As `statement`, in an encoding that only the server can read. */
+  | { readonly kind: 'opaque' }
+  /** A form with external tables, whose fields `query` end the statement. Without a boundary the server refuses it. */
+  | { readonly kind: 'form'; readonly boundary: string | undefined };
+
+/** Reads where the statement is; undefined for what runs no statement of the client's: other paths and methods. */
 export function readRequest(client: IncomingMessage, target: string): StatementRequest | undefined {
-  const { method, headers } = client;
-  if (!runsStatement(method ?? '', target)) return undefined;
-  const encoding = headers['content-encoding'] ?? '';
-  if (encoding !== '' && !isKnownEncoding(encoding)) return undefined;
-  const urlText = findParameter(target, 'query') ?? '';
-  const body = bodyOf(headers);
-  const nativeBlocks = body === 'statement' && isTrue(findParameter(target, 'decompress'));
-  return { target, urlText, body, coding: { encoding, nativeBlocks } };
+  if (!runsStatement(client.method ?? '', target)) return undefined;
+  return { target, urlText: findParameter(target, 'query') ?? '', body: readBodyKind(client.headers, target) };
 }
 
 // The server's own filter of its query handler (`HTTPHandlerFactory.cpp`, tried on 26.7).
@@ -35,9 +35,14 @@ function runsStatement(method: string, target: string): boolean {
   return method === 'POST' && target === '/';
 }
 
-function bodyOf(headers: IncomingMessage['headers']): StatementRequest['body'] {
-  if (headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0') return 'none';
-  return headers['content-type']?.toLowerCase().startsWith('multipart/form-data') === true ? 'form' : 'statement';
+function readBodyKind(headers: IncomingMessage['headers'], target: string): RequestBody {
+  if (headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0') return { kind: 'none' };
+  const type = headers['content-type'] ?? '';
+  // Case matters to the server, and a form's encoding does not.
+  if (type.startsWith('multipart/form-data')) return { kind: 'form', boundary: boundaryOf(type) };
+  const encoding = headers['content-encoding'] ?? '';
+  if (encoding !== '' && !isKnownEncoding(encoding)) return { kind: 'opaque' };
+  return { kind: 'statement', coding: { encoding, nativeBlocks: isTrue(findParameter(target, 'decompress')) } };
 }
 
 function isTrue(value: string | undefined): boolean {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Dispatcher } from '../../query/index.ts';
 import { decodePrefix, isPlain } from './body-coding.ts';
+import { readFormText } from './form.ts';
 import { firstWords } from '../../sql/index.ts';
 import { readMore, readOneChunk, type ReadBytes } from './peek.ts';
 import type { StatementRequest } from './request.ts';
@@ -16,20 +17,25 @@ export interface ReadStatement {
   readonly isWhole: boolean;
 }
 
-/** Asks the dispatcher about longer and longer heads, reading the body only as far as it wants to know. A body that cannot be decoded is not ours. */
+/**
+ * Asks the dispatcher about longer and longer heads, reading the body only as far as it wants to know, and not beyond `limitBytes`.
+ * A body that cannot be decoded is not ours.
+ */
 export async function classifyBody(
   client: IncomingMessage,
   request: StatementRequest,
   read: ReadBytes,
+  limitBytes: number,
   classify: Dispatcher['classify'],
 ): Promise<'forward' | 'whole'> {
   let headBytes = FIRST_HEAD_BYTES;
   for (;;) {
-    const head = decodeStatement(request, read, headBytes);
+    const { bytes: head } = decodeStatement(request, read, headBytes) ?? {};
     if (head === undefined) return 'forward';
     const isLonger = head.length > headBytes;
     const decision = classify(head.toString('latin1', 0, headBytes), read.ended && !isLonger);
     if (decision !== 'more') return decision;
+    if (read.bytes > limitBytes || headBytes > limitBytes) return 'forward';
     if (isLonger) headBytes *= HEAD_GROWTH;
     else if (read.ended) return 'forward';
     else await readOneChunk(client, read);
@@ -45,21 +51,30 @@ export async function readStatement(
 ): Promise<ReadStatement | undefined> {
   await readMore(client, read, () => read.bytes >= FIRST_HEAD_BYTES);
   const head = decodeStatement(request, read, FIRST_HEAD_BYTES);
-  const limit = head !== undefined && isInsert(head) ? INSERT_HEAD_BYTES : limitBytes;
+  const limit = head !== undefined && isInsert(head.bytes) ? INSERT_HEAD_BYTES : limitBytes;
   await readMore(client, read, () => read.bytes > limit);
-  const bytes = decodeStatement(request, read, limit);
-  return bytes && { bytes: bytes.subarray(0, limit), isWhole: read.ended && bytes.length <= limit };
+  const statement = decodeStatement(request, read, limit);
+  return statement && { bytes: statement.bytes.subarray(0, limit), isWhole: statement.isWhole && statement.bytes.length <= limit };
 }
 
 /** The server's way of joining URL and body; undefined when the body is not what its headers say. May be longer than `limitBytes`. */
-function decodeStatement(request: StatementRequest, read: ReadBytes, limitBytes: number): Buffer | undefined {
-  const url = Buffer.from(request.urlText === '' ? '' : `${request.urlText}\n`, 'latin1');
-  const coded = joinUpTo(read, isPlain(request.coding) ? limitBytes + 1 : Infinity);
+function decodeStatement(request: StatementRequest, read: ReadBytes, limitBytes: number): ReadStatement | undefined {
+  const { body, urlText } = request;
+  if (body.kind === 'form') return body.boundary === undefined ? undefined : decodeForm(urlText, body.boundary, read);
+  if (body.kind !== 'statement') return undefined;
+  const url = Buffer.from(urlText === '' ? '' : `${urlText}\n`, 'latin1');
+  const coded = joinUpTo(read, isPlain(body.coding) ? limitBytes + 1 : Infinity);
   try {
-    return Buffer.concat([url, decodePrefix(request.coding, coded, limitBytes)]);
+    return { bytes: Buffer.concat([url, decodePrefix(body.coding, coded, limitBytes)]), isWhole: read.ended };
   } catch {
     return undefined;
   }
+}
+
+/** Tables may be large, so that the statement of a long form counts as whole when the fields that have come are. */
+function decodeForm(urlText: string, boundary: string, read: ReadBytes): ReadStatement {
+  const { text, isCutOff } = readFormText(joinUpTo(read, Infinity), boundary);
+  return { bytes: Buffer.concat([Buffer.from(urlText, 'latin1'), text]), isWhole: !isCutOff };
 }
 
 function joinUpTo(read: ReadBytes, limitBytes: number): Buffer {

@@ -1,31 +1,13 @@
 import { Agent, createServer, request } from 'node:http';
-import { connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { Readable } from 'node:stream';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
 import { freePort, uniqueName, useClickHouse, useDatabase, useOwnClickHouse, waitFor } from '../../helpers/index.ts';
 import { header, send } from './helpers/exchange.ts';
 import { useFrontEnd } from './helpers/front-end.ts';
+import { useTcpServer } from './helpers/tcp-server.ts';
 
 const query = (sql: string, parameters = ''): string => `/?query=${encodeURIComponent(sql)}${parameters}`;
-
-/** A server of our own making: `serve` gets each connection. */
-async function useTcpServer(t: ExecutionContext, serve: (socket: Socket, number: number) => void): Promise<string> {
-  const open = new Set<Socket>();
-  let count = 0;
-  const server = createTcpServer((socket) => {
-    open.add(socket);
-    socket.on('error', () => socket.destroy());
-    count += 1;
-    serve(socket, count);
-  });
-  const port = await freePort();
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  t.teardown(() => {
-    for (const socket of open) socket.destroy();
-    server.close();
-  });
-  return `http://127.0.0.1:${port}`;
-}
 
 /** Writes bytes to a port and answers everything that came back until the other side closed, or until `isEnough`. */
 async function talk(url: string, bytes: string, isEnough: (text: string) => boolean = () => false): Promise<string> {

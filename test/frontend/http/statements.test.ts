@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import test from 'ava';
 import { clickhouseError } from '../../../src/errors.ts';
 import { useClickHouse, useDatabase, useOwnClickHouse } from '../../helpers/index.ts';
-import { encodeByServer, header, send, type TestAnswer } from './helpers/exchange.ts';
+import { assertSameAnswer, encodeByServer, header, send, type TestAnswer, type TestRequest } from './helpers/exchange.ts';
 import { markedDispatcher, refuseWithBadArguments, runUnmarked, useFrontEnd } from './helpers/front-end.ts';
 
 const text = (answer: TestAnswer): string => answer.body.toString();
@@ -26,7 +26,7 @@ test('a replaced statement keeps the parameters, settings, format and query id o
   t.is(header(answer, 'X-ClickHouse-Query-Id'), 'mine-1');
 });
 
-for (const encoding of ['gzip', 'deflate', 'br', 'zstd', 'lz4', 'native']) {
+for (const encoding of ['gzip', 'deflate', 'br', 'zstd', 'lz4', 'snappy', 'native']) {
   test(`a statement of ours is seen in a body in ${encoding}`, async (t) => {
     const server = await useClickHouse(t);
     const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
@@ -36,6 +36,90 @@ for (const encoding of ['gzip', 'deflate', 'br', 'zstd', 'lz4', 'native']) {
     t.is(text(await send(url, { method: 'POST', body, ...wanted })), '2666466670000\n');
   });
 }
+
+/** A form as clients send external tables: parts without file names are fields. */
+function form(...parts: readonly (readonly [name: string, content: string, fileName?: string])[]): TestRequest & { readonly body: string } {
+  const text = parts.map(([name, content, fileName]) => {
+    const file = fileName === undefined ? '' : `; filename="${fileName}"`;
+    return `--b0undary\r\nContent-Disposition: form-data; name="${name}"${file}\r\n\r\n${content}\r\n`;
+  });
+  const headers = { 'Content-Type': 'multipart/form-data; boundary=b0undary' };
+  return { method: 'POST', target: '/', headers, body: `${text.join('')}--b0undary--\r\n` };
+}
+
+test("a statement of ours is seen in a form's fields, and its tables and parameters stay", async (t) => {
+  const dispatcher = markedDispatcher(runUnmarked);
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const tables = [['ext', '1\n2\n3\n', 'ext'] as const, ['ext_structure', 'a UInt64'] as const];
+  const select = 'SELECT sum(a) + {p:UInt8} FROM ext';
+  const target = '/?ext_structure=a%20UInt64';
+  const first = form(['query', `MARKED ${select}`], ['param_p', '1'], ...tables);
+  t.is(text(await send(url, { ...first, target })), '7\n');
+  const last = form(['param_p', '2'], ...tables, ['query', `MARKED ${select}`]);
+  t.is(text(await send(url, { ...last, target })), '8\n');
+  const split = form(['query', select.slice(0, 10)], ['param_p', '3'], ['query', select.slice(10)], ...tables);
+  t.is(text(await send(url, { ...split, target: `${target}&query=MARKED%20` })), '9\n');
+  t.deepEqual(dispatcher.statements, [`MARKED ${select}`, `MARKED ${select}`, `MARKED ${select}`]);
+  const chunked = { ...last, body: Readable.from(Array.from(Buffer.from(last.body), (byte) => Buffer.of(byte))) };
+  t.is(text(await send(url, { ...chunked, target })), '8\n');
+  t.is(text(await send(url, { ...form(['query', 'SELECT 1'], ...tables), target })), '1\n');
+});
+
+test('a statement of ours in a form is seen whatever encoding the headers claim, as the server reads it', async (t) => {
+  const server = await useClickHouse(t);
+  const dispatcher = markedDispatcher(runUnmarked);
+  const { url } = await useFrontEnd(t, { dispatcher });
+  for (const headers of [{ 'Content-Encoding': 'gzip' }, { 'Content-Encoding': 'xz' }]) {
+    const plain = form(['query', 'SELECT 5']);
+    t.is(text(await send(server.url, { ...plain, headers: { ...plain.headers, ...headers } })), '5\n');
+    const marked = form(['query', 'MARKED SELECT 6']);
+    t.is(text(await send(url, { ...marked, headers: { ...marked.headers, ...headers } })), '6\n');
+  }
+});
+
+test('a refusal of a statement in a form looks as any other', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(refuseWithBadArguments) });
+  const answer = await send(url, form(['query', 'MARKED'], ['param_x', '1']));
+  t.is(answer.status, 400);
+  t.regex(text(answer), /^Code: 36\. DB::Exception: It's refused/);
+});
+
+test('a form that is none is refused by the server', async (t) => {
+  const server = await useClickHouse(t);
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  for (const [type, body] of [
+    ['multipart/form-data', 'MARKED SELECT 1'],
+    ['multipart/form-data; boundary=other', form(['query', 'MARKED SELECT 1']).body],
+  ] as const) {
+    await assertSameAnswer(t, server.url, url, { method: 'POST', target: '/', headers: { 'Content-Type': type }, body });
+  }
+  const capital = form(['query', 'SELECT 1']);
+  await assertSameAnswer(t, server.url, url, { ...capital, headers: { 'Content-Type': 'Multipart/form-data; boundary=b0undary' } });
+});
+
+test('a body that only the server can decode may hold any statement but DDL', async (t) => {
+  const server = await useClickHouse(t);
+  const database = await useDatabase(t);
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  const post = async (sql: string, target: string): Promise<TestAnswer> => {
+    const body = await encodeByServer(server.url, sql, 'xz');
+    return send(url, { method: 'POST', target, body, headers: { 'Content-Encoding': 'xz' } });
+  };
+  t.is(text(await post('SELECT 1', '/')), '1\n');
+  t.regex(text(await post(`CREATE TABLE ${database}.t (a Int8) ENGINE = Memory`, '/')), /^Code: 392\..*DDL queries are prohibited/);
+  t.regex(text(await post('(a Int8) ENGINE = Memory', `/?allow_ddl=1&query=MARKED%20CREATE%20TABLE%20${database}.t`)), /^Code: 62\./);
+  await server.query(`CREATE TABLE ${database}.t (a Int8) ENGINE = Memory`);
+  t.is((await post('1\n2\n', `/?query=INSERT%20INTO%20${database}.t%20FORMAT%20TSV`)).status, 200);
+  t.is((await post(`INSERT INTO ${database}.t FORMAT TSV\n3\n`, '/')).status, 200);
+  t.is(await server.query(`SELECT sum(a) FROM ${database}.t`), '6');
+});
+
+test('a body of blanks without end is not read without end', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  const body = Readable.from(Array.from({ length: 200 }, () => Buffer.alloc(65_536, ' ')));
+  const answer = await send(url, { method: 'POST', target: '/', body });
+  t.regex(text(answer), /^Code: 62\./);
+});
 
 test('a statement of ours is seen however slowly its first bytes come', async (t) => {
   const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });

@@ -1,0 +1,34 @@
+import { uncompressSync } from 'snappy';
+
+/**
+ * Snappy's framing format (`framing_format.txt` of its sources), which the server reads and writes as `Content-Encoding: snappy`:
+ * chunks of a type, a length of three bytes (little-endian) and data, which begin with a checksum (the server checks it, not we).
+ */
+const HEADER_BYTES = 4;
+const CHECKSUM_BYTES = 4;
+const COMPRESSED = 0x00;
+const UNCOMPRESSED = 0x01;
+const FIRST_SKIPPABLE = 0x80;
+
+/** Unfolds the chunks that are there whole, up to about `limitBytes`. Throws at what is no chunk of this format. */
+export function decodeSnappyFrames(bytes: Buffer, limitBytes: number): Buffer {
+  const parts: Buffer[] = [];
+  let unfolded = 0;
+  for (let at = 0; at + HEADER_BYTES <= bytes.length && unfolded < limitBytes;) {
+    const start = at + HEADER_BYTES;
+    const end = start + bytes.readUIntLE(at + 1, 3);
+    if (end > bytes.length) break;
+    const part = decodeChunk(bytes[at] ?? 0, bytes.subarray(start, end));
+    parts.push(part);
+    unfolded += part.length;
+    at = end;
+  }
+  return Buffer.concat(parts);
+}
+
+function decodeChunk(type: number, data: Buffer): Buffer {
+  if (type === COMPRESSED) return uncompressSync(data.subarray(CHECKSUM_BYTES)) as Buffer;
+  if (type === UNCOMPRESSED) return data.subarray(CHECKSUM_BYTES);
+  if (type >= FIRST_SKIPPABLE) return Buffer.alloc(0);
+  throw new Error(`unknown chunk type 0x${type.toString(16)} of snappy frames`);
+}
