@@ -3,6 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { clickhouseError } from '../errors.ts';
 import { asksForProgressHeaders, EarlyHead } from './early-head.ts';
 import { httpStatusOf, renderException } from './exception.ts';
+import { canPass, pass } from './pass.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What goes to the server. Headers are raw: name, value, name, value, in the client's order and spelling. */
@@ -34,7 +35,7 @@ export interface AnswerHead {
   readonly rawHeaders: readonly string[];
 }
 
-const MAX_ATTEMPTS = 3;
+export const MAX_ATTEMPTS = 3;
 const DRAIN_MS = 2_000;
 
 /**
@@ -53,10 +54,16 @@ export function forward(
   request: ForwardedRequest,
   options: AnswerOptions = {},
 ): void {
+  const { connections } = upstream;
+  const isInPieces = headComesInPieces(client, request, options);
+  if (connections !== undefined && !isInPieces && canPass(client, answer, options)) {
+    pass({ upstream, connections }, client, answer, request);
+    return;
+  }
   let sent: ClientRequest;
   let attempts = 0;
   let isAnswered = false;
-  const early = headComesInPieces(client, request, options) ? new EarlyHead(answer) : undefined;
+  const early = isInPieces ? new EarlyHead(answer) : undefined;
   const send = (): void => {
     attempts += 1;
     sent = openRequest(upstream, request);
@@ -98,7 +105,7 @@ function isBodyUntouched(body: ForwardedBody): boolean {
   return body.kind === 'stream' && body.read.length === 0 && !body.rest.readableEnded;
 }
 
-function isRepeatable(request: ForwardedRequest): boolean {
+export function isRepeatable(request: ForwardedRequest): boolean {
   return request.body.kind === 'none' && (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS');
 }
 
@@ -145,7 +152,7 @@ function endWithTrailers(target: ClientRequest | ServerResponse, source: Incomin
   target.end();
 }
 
-function pairs(raw: readonly string[]): [string, string][] {
+export function pairs(raw: readonly string[]): [string, string][] {
   return Array.from({ length: raw.length / 2 }, (_, i) => [raw[2 * i] ?? '', raw[2 * i + 1] ?? '']);
 }
 
@@ -177,7 +184,7 @@ function relayAnswer(
 }
 
 /** Writes a head exactly as given, except for a client of HTTP/1.0, which knows no chunks. */
-function writeHead(client: IncomingMessage, answer: ServerResponse, head: AnswerHead): void {
+export function writeHead(client: IncomingMessage, answer: ServerResponse, head: AnswerHead): void {
   answer.sendDate = false;
   // Without a length the server's answer ends with the connection: no chunks of our own.
   answer.useChunkedEncodingByDefault = false;
@@ -218,7 +225,7 @@ function endAnswer(received: IncomingMessage, client: IncomingMessage, answer: S
  * Calls `end` at once, unless the connection is to close after this answer while the client still sends. Then its bytes are taken
  * for a moment: closing a socket with unread bytes resets it, and the client would lose the answer.
  */
-function afterClientsBytes(client: IncomingMessage, answer: ServerResponse, end: () => void): void {
+export function afterClientsBytes(client: IncomingMessage, answer: ServerResponse, end: () => void): void {
   if (client.complete || answer.shouldKeepAlive) {
     end();
     return;
@@ -235,7 +242,7 @@ function afterClientsBytes(client: IncomingMessage, answer: ServerResponse, end:
 }
 
 /** Breaks the client's connection off after what was written to it: the only way to say that an answer which has begun is not whole. */
-function cut(client: IncomingMessage, answer: ServerResponse): void {
+export function cut(client: IncomingMessage, answer: ServerResponse): void {
   if (!answer.headersSent) answer.flushHeaders();
   client.socket.destroySoon();
 }
@@ -250,7 +257,7 @@ function wasConnected(sent: ClientRequest, cause: NodeJS.ErrnoException): boolea
   return refused !== null && refused !== cause.code;
 }
 
-function answerUnreachable(
+export function answerUnreachable(
   upstream: Upstream,
   client: IncomingMessage,
   answer: ServerResponse,
@@ -280,7 +287,7 @@ function answerUnreachable(
 }
 
 /** What failed at several addresses (`localhost` by IPv6 and IPv4) says nothing itself. */
-function firstCause(error: Error): NodeJS.ErrnoException {
+export function firstCause(error: Error): NodeJS.ErrnoException {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
   return first instanceof Error ? first : error;
 }

@@ -2,6 +2,8 @@ import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs, type Cli
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { readOnAfterBrokenWrites } from './broken-writes.ts';
+import { ConnectionPool } from './connections.ts';
 
 /** How the server's certificate is checked. */
 export interface ServerTls {
@@ -29,6 +31,8 @@ export interface Upstream {
   /** `http://host:port`, for messages. */
   readonly name: string;
   request(options: Pick<ClientRequestArgs, 'method' | 'path' | 'headers'>): ClientRequest;
+  /** The same connections without Node's HTTP around them; absent for `https`. */
+  readonly connections?: ConnectionPool;
   /** Calls `listener` when the server promises another time than before for which it keeps idle connections, in milliseconds. */
   onKeepAlive(listener: (promisedMs: number) => void): void;
   /** To be called with the `Keep-Alive` header of each answer. */
@@ -52,10 +56,12 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   const servername = isIP(host) === 0 ? host : '';
   const agent = isTls ? new HttpsAgent({ ...agentOptions, ...options.tls, servername }) : new HttpAgent(agentOptions);
   closeBeforeTheServerDoes(agent, idleMs);
-  readOnAfterBrokenWrites(agent);
+  readOnInAgent(agent);
+  const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
+  const connections = isTls ? undefined : new ConnectionPool({ host, port }, idleMs);
   const base: ClientRequestArgs = {
     host,
-    port: url.port === '' ? (isTls ? 443 : 80) : Number(url.port),
+    port,
     agent,
     maxHeaderSize: MAX_ANSWER_HEAD_BYTES,
   };
@@ -78,7 +84,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       lastPromise = promise;
       keepAliveListener(Number(promise) * 1000);
     },
+    ...(connections === undefined ? {} : { connections }),
     end: () => {
+      connections?.end();
       agent.destroy();
     },
   };
@@ -99,34 +107,12 @@ function closeBeforeTheServerDoes(agent: HttpAgent, idleMs: number): void {
   };
 }
 
-type WriteDone = (error?: Error | null) => void;
-
-/**
- * A server that answers in the middle of a body (a wrong password, an unknown table) and closes makes our next write fail, and Node then throws away
- * the answer that has already come. So a broken write counts as done: what was lost shows on the reading side, after the answer.
- */
-function readOnAfterBrokenWrites(agent: HttpAgent): void {
+function readOnInAgent(agent: HttpAgent): void {
   const internal = agent as unknown as { createConnection(...args: readonly unknown[]): Duplex };
   const createConnection = internal.createConnection.bind(agent);
   internal.createConnection = (...args) => {
     const socket = createConnection(...args);
-    const write = socket._write.bind(socket);
-    const writev = socket._writev?.bind(socket);
-    socket._write = (chunk, encoding, done) => {
-      write(chunk, encoding, unlessBroken(done));
-    };
-    if (writev !== undefined) {
-      socket._writev = (chunks, done) => {
-        writev(chunks, unlessBroken(done));
-      };
-    }
+    readOnAfterBrokenWrites(socket);
     return socket;
-  };
-}
-
-function unlessBroken(done: WriteDone): WriteDone {
-  return (error) => {
-    const code = (error as NodeJS.ErrnoException | null | undefined)?.code;
-    done(code === 'EPIPE' || code === 'ECONNRESET' ? null : error);
   };
 }

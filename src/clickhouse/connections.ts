@@ -1,0 +1,135 @@
+import { connect, type Socket } from 'node:net';
+import { receivePieces, withReusedReads } from '../socket-reads.ts';
+import { readOnAfterBrokenWrites } from './broken-writes.ts';
+
+/** Who uses a connection for one request and its answer. */
+export interface ConnectionUser {
+  /** As `Receive` of the socket's reads. */
+  take(piece: Buffer): boolean;
+  /** Nothing more comes: the server closed in order, or the connection broke for a reason. */
+  ended(reason?: Error): void;
+}
+
+/** A connection to the server, without TLS. */
+export class Connection {
+  readonly socket: Socket;
+  /** Whether another request went over it before. */
+  isReused = false;
+  /** `performance.now()` at which the server may begin to close it. */
+  freeUntilMs = 0;
+  #user: ConnectionUser | undefined;
+
+  constructor(socket: Socket, onClose: () => void) {
+    this.socket = socket;
+    let reason: Error | undefined;
+    receivePieces(socket, (piece) => this.#take(piece));
+    socket.on('error', (error) => {
+      reason = error;
+    });
+    socket.on('end', () => {
+      this.#end();
+    });
+    socket.on('close', () => {
+      onClose();
+      this.#end(reason);
+    });
+  }
+
+  use(user: ConnectionUser): void {
+    this.#user = user;
+  }
+
+  /** Its user hears no more of it. */
+  leave(): void {
+    this.#user = undefined;
+  }
+
+  destroy(): void {
+    this.leave();
+    this.socket.destroy();
+  }
+
+  #take(piece: Buffer): boolean {
+    if (this.#user !== undefined) return this.#user.take(piece);
+    // Nobody asked for anything.
+    this.socket.destroy();
+    return false;
+  }
+
+  #end(reason?: Error): void {
+    const user = this.#user;
+    this.leave();
+    user?.ended(reason);
+  }
+}
+
+const MAX_FREE_CONNECTIONS = 1024;
+/** How much earlier than the server said a connection is given up. */
+const KEEP_ALIVE_MARGIN_MS = 500;
+
+/**
+ * Kept connections to one address, the last used first. A request sent at the moment when the server closes an idle connection is lost, and a POST
+ * must not be repeated: so none is used that has been idle for `idleMs`, or as long as the server said.
+ */
+export class ConnectionPool {
+  readonly #address: { readonly host: string; readonly port: number };
+  readonly #idleMs: number;
+  readonly #all = new Set<Connection>();
+  #free: Connection[] = [];
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(address: { readonly host: string; readonly port: number }, idleMs: number) {
+    this.#address = address;
+    this.#idleMs = idleMs;
+  }
+
+  take(): Connection {
+    for (let connection = this.#free.pop(); connection !== undefined; connection = this.#free.pop()) {
+      if (!connection.socket.destroyed && performance.now() < connection.freeUntilMs) {
+        connection.isReused = true;
+        return connection;
+      }
+      connection.destroy();
+    }
+    return this.#open();
+  }
+
+  /** Takes a connection back whose answer is over to the last byte; `promisedSeconds` is what the server said of how long it stays. */
+  give(connection: Connection, promisedSeconds: number | undefined): void {
+    connection.leave();
+    const promisedMs = promisedSeconds === undefined ? Infinity : promisedSeconds * 1000 - KEEP_ALIVE_MARGIN_MS;
+    const idleMs = Math.min(this.#idleMs, promisedMs);
+    if (idleMs <= 0 || this.#free.length >= MAX_FREE_CONNECTIONS || !connection.socket.writable) {
+      connection.destroy();
+      return;
+    }
+    connection.freeUntilMs = performance.now() + idleMs;
+    this.#free.push(connection);
+    this.#sweepLater();
+  }
+
+  end(): void {
+    clearTimeout(this.#sweep);
+    for (const connection of this.#all) connection.socket.destroy();
+  }
+
+  #open(): Connection {
+    const socket = withReusedReads((onread) => connect({ ...this.#address, noDelay: true, keepAlive: true, onread }));
+    readOnAfterBrokenWrites(socket);
+    const connection: Connection = new Connection(socket, () => this.#all.delete(connection));
+    this.#all.add(connection);
+    return connection;
+  }
+
+  #sweepLater(): void {
+    if (this.#sweep !== undefined) return;
+    this.#sweep = setTimeout(() => {
+      this.#sweep = undefined;
+      const now = performance.now();
+      for (const connection of this.#free) if (connection.freeUntilMs <= now) connection.destroy();
+      this.#free = this.#free.filter(({ socket }) => !socket.destroyed);
+      if (this.#free.length > 0) this.#sweepLater();
+    }, this.#idleMs);
+    this.#sweep.unref();
+  }
+}

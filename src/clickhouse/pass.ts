@@ -1,0 +1,285 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { AnswerBody } from './answer-body.ts';
+import { readAnswerHead, type ReadHead } from './answer-head.ts';
+import type { Connection, ConnectionPool, ConnectionUser } from './connections.ts';
+import {
+  afterClientsBytes,
+  answerUnreachable,
+  cut,
+  firstCause,
+  isRepeatable,
+  MAX_ATTEMPTS,
+  pairs,
+  writeHead,
+  type AnswerOptions,
+  type ForwardedRequest,
+} from './forward.ts';
+import { MAX_HEADER_BYTES, type Upstream } from './upstream.ts';
+
+/** How much of a client's body may wait for the server before the client is paused. */
+const MAX_UNSENT_BYTES = 128 * 1024;
+const HEAD_END = '\r\n\r\n';
+const HTTP_START = 'HTTP/1.';
+
+/** One way to the server: `forward` without Node's HTTP on the server's side, which costs more than everything else of a short request. */
+export interface Route {
+  readonly upstream: Upstream;
+  readonly connections: ConnectionPool;
+}
+
+/** Whether `pass` knows how: nothing of the answer is changed or waited for, and the client speaks plain HTTP/1.1. */
+export function canPass(client: IncomingMessage, answer: ServerResponse, options: AnswerOptions): boolean {
+  const { headers, httpVersion } = client;
+  const isPlain = headers.expect === undefined && headers.upgrade === undefined && httpVersion === '1.1';
+  // A socket is the answer's when its turn has come.
+  return isPlain && options.after === undefined && options.rewriteHead === undefined && answer.socket === client.socket;
+}
+
+/**
+ * Sends one request to the server and its answer to the client, as `forward` promises: bytes of the bodies pass as they are on the wire, and only what
+ * is needed to find their ends is looked at.
+ */
+export function pass(route: Route, client: IncomingMessage, answer: ServerResponse, request: ForwardedRequest): void {
+  new Passage(route, client, answer, request).start();
+}
+
+class Passage implements ConnectionUser {
+  readonly #route: Route;
+  readonly #client: IncomingMessage;
+  readonly #answer: ServerResponse;
+  readonly #request: ForwardedRequest;
+  readonly #isChunked: boolean;
+  #connection: Connection | undefined;
+  #attempts = 0;
+  /** The client's body is on its way to the server. */
+  #isSending = false;
+  /** The beginning of the answer's head. */
+  #begun: Buffer | undefined;
+  #head: ReadHead | undefined;
+  #body: AnswerBody | undefined;
+  /** The whole answer has come; what becomes of the connection. */
+  #over: { readonly isReusable: boolean } | undefined;
+  /** The connection is not read until the client has taken what was written. */
+  #isWaiting = false;
+
+  constructor(route: Route, client: IncomingMessage, answer: ServerResponse, request: ForwardedRequest) {
+    this.#route = route;
+    this.#client = client;
+    this.#answer = answer;
+    this.#request = request;
+    this.#isChunked = request.body.kind === 'stream' && client.headers['transfer-encoding'] !== undefined;
+  }
+
+  start(): void {
+    this.#answer.on('close', () => {
+      if (!this.#answer.writableFinished) this.#drop();
+    });
+    this.#send();
+  }
+
+  #send(): void {
+    this.#attempts += 1;
+    const connection = this.#route.connections.take();
+    this.#connection = connection;
+    connection.use(this);
+    const { socket } = connection;
+    const { body } = this.#request;
+    socket.cork();
+    socket.write(headText(this.#request), 'latin1');
+    if (body.kind === 'bytes') socket.write(body.bytes);
+    else if (body.kind === 'stream') this.#sendStream(body.read, body.rest);
+    socket.uncork();
+  }
+
+  #sendStream(read: readonly Buffer[], rest: IncomingMessage): void {
+    for (const piece of read) this.#sendPiece(piece);
+    if (isOver(rest)) {
+      this.#endBody();
+      return;
+    }
+    this.#isSending = true;
+    rest.on('data', this.#onData);
+    rest.on('end', this.#onEnd);
+  }
+
+  readonly #onData = (piece: Buffer): void => {
+    this.#sendPiece(piece);
+    const { socket } = this.#connection ?? {};
+    if (socket !== undefined && socket.writableLength > MAX_UNSENT_BYTES) this.#client.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#isSending = false;
+    this.#endBody();
+  };
+
+  #sendPiece(piece: Buffer): void {
+    const { socket } = this.#connection ?? {};
+    if (socket?.writable !== true) return;
+    if (!this.#isChunked) {
+      socket.write(piece, this.#onTaken);
+      return;
+    }
+    socket.cork();
+    socket.write(`${piece.length.toString(16)}\r\n`, 'latin1');
+    socket.write(piece);
+    socket.write('\r\n', 'latin1', this.#onTaken);
+    socket.uncork();
+  }
+
+  readonly #onTaken = (): void => {
+    if (!this.#isSending || !this.#client.isPaused()) return;
+    const { socket } = this.#connection ?? {};
+    if (socket === undefined || socket.writableLength <= MAX_UNSENT_BYTES) this.#client.resume();
+  };
+
+  #endBody(): void {
+    if (!this.#isChunked) return;
+    const trailers = pairs(this.#client.rawTrailers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const { socket } = this.#connection ?? {};
+    if (socket?.writable === true) socket.write(`0\r\n${trailers.join('')}\r\n`, 'latin1');
+  }
+
+  take(piece: Buffer): boolean {
+    try {
+      if (this.#body !== undefined) this.#relay(this.#body, piece);
+      else this.#readHead(piece);
+    } catch (error) {
+      this.#fail(error as Error);
+      return false;
+    }
+    return this.#settle();
+  }
+
+  #readHead(piece: Buffer): void {
+    const bytes = this.#begun === undefined ? piece : Buffer.concat([this.#begun, piece]);
+    if (bytes.toString('latin1', 0, HTTP_START.length) !== HTTP_START.slice(0, bytes.length)) throw new Error('Parse Error: Expected HTTP/');
+    const end = bytes.indexOf(HEAD_END, Math.max(0, (this.#begun?.length ?? 0) - HEAD_END.length), 'latin1');
+    if (end === -1) {
+      if (bytes.length > MAX_HEADER_BYTES) throw new Error('Parse Error: Header overflow');
+      this.#begun = Buffer.from(bytes);
+      return;
+    }
+    this.#begun = undefined;
+    const head = readAnswerHead(bytes.toString('latin1', 0, end), this.#request.method);
+    const rest = bytes.subarray(end + HEAD_END.length);
+    if (head.status >= 200) this.#startAnswer(head, rest);
+    else if (head.status === 101) throw new Error('Parse Error: Unexpected upgrade');
+    else if (rest.length > 0) this.#readHead(rest);
+  }
+
+  #startAnswer(head: ReadHead, rest: Buffer): void {
+    this.#head = head;
+    this.#body = new AnswerBody(head.framing, head.bodyBytes);
+    this.#route.upstream.heardKeepAlive(head.keepAlive);
+    const { socket } = this.#client;
+    // One write for all of a short answer.
+    socket.cork();
+    writeHead(this.#client, this.#answer, head);
+    this.#answer.flushHeaders();
+    if (this.#body.isEmpty) this.#finish(rest.length > 0);
+    else if (rest.length > 0) this.#relay(this.#body, rest);
+    socket.uncork();
+  }
+
+  #relay(body: AnswerBody, piece: Buffer): void {
+    const { socket } = this.#client;
+    const end = body.walk(piece, (bytes) => socket.write(bytes, this.#onSent));
+    if (end !== undefined) this.#finish(end < piece.length);
+  }
+
+  #finish(hasExcess: boolean): void {
+    this.#over = { isReusable: !hasExcess && !this.#isSending && this.#head?.isKept === true };
+    if (this.#isSending) this.#stopSending();
+    this.#endAnswer();
+  }
+
+  #endAnswer(): void {
+    const trailers = this.#body?.trailers ?? [];
+    afterClientsBytes(this.#client, this.#answer, () => {
+      if (trailers.length > 0) this.#answer.addTrailers(trailers.map(splitHeader));
+      this.#answer.end();
+    });
+  }
+
+  /** The client's body has no taker any more: the rest is thrown away, so that the client comes to read the answer. */
+  #stopSending(): void {
+    this.#isSending = false;
+    this.#client.off('data', this.#onData).off('end', this.#onEnd);
+    this.#client.resume();
+  }
+
+  /** Whether the connection may read on: what it read last stands in the same memory until it has left for the client. */
+  #settle(): boolean {
+    const { socket } = this.#client;
+    this.#isWaiting = socket.writableLength > 0 && !socket.destroyed;
+    if (this.#isWaiting) return false;
+    if (this.#over !== undefined) this.#leave(this.#over.isReusable);
+    return true;
+  }
+
+  readonly #onSent = (): void => {
+    if (!this.#isWaiting) return;
+    const { socket } = this.#connection ?? {};
+    if (this.#settle()) socket?.resume();
+  };
+
+  #leave(isReusable: boolean): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (isReusable && connection !== undefined) this.#route.connections.give(connection, promisedSeconds(this.#head));
+    else connection?.destroy();
+  }
+
+  ended(reason?: Error): void {
+    if (this.#over !== undefined) return;
+    if (this.#head?.framing === 'close' && reason === undefined) this.#finish(false);
+    else this.#fail(reason ?? hangUp());
+  }
+
+  /** The connection to the server is of no more use. */
+  #fail(reason: Error): void {
+    const connection = this.#connection;
+    const hasAnswered = this.#head !== undefined;
+    const isStale = connection?.isReused === true && this.#begun === undefined;
+    this.#drop();
+    if (this.#answer.destroyed) return;
+    if (hasAnswered) cut(this.#client, this.#answer);
+    else if (isStale && this.#attempts < MAX_ATTEMPTS && isRepeatable(this.#request)) this.#send();
+    else {
+      const cause = firstCause(reason);
+      const isConnected = cause.syscall !== 'connect' && cause.syscall !== 'getaddrinfo';
+      answerUnreachable(this.#route.upstream, this.#client, this.#answer, cause, isConnected);
+    }
+  }
+
+  #drop(): void {
+    this.#connection?.destroy();
+    this.#connection = undefined;
+    if (this.#isSending) this.#stopSending();
+  }
+}
+
+function headText({ method, target, rawHeaders }: ForwardedRequest): string {
+  let text = `${method} ${target} HTTP/1.1\r\n`;
+  for (let i = 0; i < rawHeaders.length; i += 2) text += `${rawHeaders[i] ?? ''}: ${rawHeaders[i + 1] ?? ''}\r\n`;
+  return `${text}\r\n`;
+}
+
+function isOver(body: IncomingMessage): boolean {
+  return body.readableEnded || (body.complete && body.readableLength === 0);
+}
+
+function splitHeader(line: string): [string, string] {
+  const colon = line.indexOf(':');
+  return [line.slice(0, colon), line.slice(colon + 1).trim()];
+}
+
+function promisedSeconds(head: ReadHead | undefined): number | undefined {
+  const seconds = /timeout=(\d+)/i.exec(head?.keepAlive ?? '')?.[1];
+  return seconds === undefined ? undefined : Number(seconds);
+}
+
+function hangUp(): Error {
+  return Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+}
