@@ -1,0 +1,166 @@
+import test from 'ava';
+import { ChunkPool, MemoryBudget } from '../../src/batching/index.ts';
+import type { ManagedTable } from '../../src/catalog/index.ts';
+import type { CommitOffset, GroupConsumer, TopicPartition } from '../../src/kafka/index.ts';
+import { ClickHouseException } from '../../src/errors.ts';
+import { silentLogger } from '../../src/logger.ts';
+import { Ingest, type Member } from '../../src/streaming/ingest.ts';
+import { InsertPlan } from '../../src/streaming/insert-plan.ts';
+import { Lane } from '../../src/streaming/lane.ts';
+import { StatusRecorder } from '../../src/streaming/table-status.ts';
+import { waitFor } from '../helpers/index.ts';
+
+const PARTITION: TopicPartition = { topic: 't', partition: 0 };
+
+const TABLE = {
+  database: 'd',
+  table: 'q',
+  columns: [{ name: 'a', type: 'UInt64' }],
+  usedVirtualColumns: [],
+  options: { format: 'JSONEachRow', schema: '', formatSettings: {}, skipBrokenMessages: 0 },
+} as unknown as ManagedTable;
+
+/** A server that answers an INSERT when told to; `applied` lists the bodies it has applied, in its order. */
+class Server {
+  readonly applied: string[] = [];
+  /** Bodies it began to read, ever. */
+  readonly begun: string[] = [];
+  readonly #reading: { readonly body: string; readonly fail: (error: Error) => void; readonly answer: () => void }[] = [];
+
+  /** Bodies it reads now. */
+  get reading(): string[] {
+    return this.#reading.map(({ body }) => body);
+  }
+
+  async insert(body: readonly Buffer[], mayEnd: Promise<void>): Promise<void> {
+    const text = Buffer.concat(body).toString();
+    this.begun.push(text);
+    const answered = new Promise<void>((resolve, reject) => {
+      this.#reading.push({ body: text, fail: reject, answer: resolve });
+    });
+    const ended = mayEnd.then(async () => answered);
+    // A refusal comes whenever the server notices; an answer only when the body has ended.
+    try {
+      await Promise.race([ended, answered.then(async () => ended)]);
+      this.applied.push(text);
+    } finally {
+      const at = this.#reading.findIndex((one) => one.body === text);
+      this.#reading.splice(at, 1);
+    }
+  }
+
+  answer(body: string): void {
+    this.#reading.find((one) => one.body === body)?.answer();
+  }
+
+  refuse(body: string, error: Error): void {
+    this.#reading.find((one) => one.body === body)?.fail(error);
+  }
+}
+
+/** One table with one consumer, without Kafka: messages are put into batches by hand. */
+function useLane(): { server: Server; write: (offset: number) => void; lane: Lane; commits: bigint[]; seeks: bigint[] } {
+  const server = new Server();
+  const commits: bigint[] = [];
+  const seeks: bigint[] = [];
+  const consumer: Partial<GroupConsumer> = {
+    isAssigned: () => true,
+    commit: async (offsets: readonly CommitOffset[]) => {
+      commits.push(...offsets.map(({ offset }) => offset));
+      return Promise.resolve();
+    },
+    seek: (_partition: TopicPartition, offset: bigint) => {
+      seeks.push(offset);
+    },
+  };
+  const budget = new MemoryBudget(1024 * 1024);
+  const ingest = new Ingest({
+    send: async (_request, body, mayEnd) => server.insert(body, mayEnd),
+    budget,
+    status: new StatusRecorder(),
+    logger: silentLogger(),
+  });
+  const lane: Lane = new Lane({
+    limits: { maxRows: 100, maxBytes: 1000, eagerBytes: 1000, flushIntervalMs: 3_600_000 },
+    pool: new ChunkPool(budget),
+    plan: new InsertPlan(TABLE),
+    deliver: async (delivery, before) => ingest.deliver(lane, delivery, before),
+    onRegroup: (ranges) => {
+      ingest.seekBack(lane, ranges);
+    },
+  });
+  const seat = lane.openSeat();
+  ingest.addMember({ consumer, lane, seat } as unknown as Member);
+  const write = (offset: number): void => {
+    const { batch } = seat;
+    batch.begin(lane.sourceOf(PARTITION), offset);
+    batch.ensure(16);
+    batch.position += batch.chunk.write(String(offset), batch.position);
+    batch.endMessage(offset, 1);
+  };
+  return { server, write, lane, commits, seeks };
+}
+
+test('the server reads the next batch while it applies the one before, and is not asked to read a third', async (t) => {
+  const { server, write, lane, commits } = useLane();
+  for (const offset of [0, 1]) {
+    write(offset);
+    t.true(lane.seal('rows'));
+  }
+  write(2);
+  t.false(lane.seal('rows'));
+  t.deepEqual(server.reading, ['0', '1']);
+
+  server.answer('1');
+  server.answer('0');
+  await lane.idle();
+  t.deepEqual(server.applied, ['0', '1']);
+  t.deepEqual(commits, [1n, 2n]);
+  t.true(lane.seal('rows'));
+});
+
+test('a batch that is refused once is applied before the one behind it', async (t) => {
+  const { server, write, lane, commits } = useLane();
+  for (const offset of [0, 1]) {
+    write(offset);
+    lane.seal('rows');
+  }
+  server.answer('1');
+  server.refuse('0', new ClickHouseException(252, 'TOO_MANY_PARTS', 'Too many parts'));
+  await waitFor(() => server.begun.filter((body) => body === '0').length === 2);
+  t.deepEqual(server.applied, []);
+  server.answer('0');
+  await lane.idle();
+  t.deepEqual(server.applied, ['0', '1']);
+  t.deepEqual(commits, [1n, 2n]);
+});
+
+test('a batch with a broken message takes the one behind it along: both are read again', async (t) => {
+  const { server, write, lane, commits, seeks } = useLane();
+  for (const offset of [0, 1]) {
+    write(offset);
+    lane.seal('rows');
+  }
+  write(2);
+  server.answer('1');
+  server.refuse('0', new ClickHouseException(27, 'CANNOT_PARSE_INPUT_ASSERTION_FAILED', 'Cannot parse input: (at row 1)'));
+  await lane.idle();
+  t.deepEqual([server.applied, server.reading, commits], [[], [], []]);
+  t.deepEqual(seeks, [0n]);
+});
+
+test('a broken message in the batch that is read ahead is not blamed before its turn', async (t) => {
+  const { server, write, lane, commits, seeks } = useLane();
+  for (const offset of [0, 1]) {
+    write(offset);
+    lane.seal('rows');
+  }
+  server.refuse('1', new ClickHouseException(27, 'CANNOT_PARSE_INPUT_ASSERTION_FAILED', 'Cannot parse input: (at row 1)'));
+  await waitFor(() => !server.reading.includes('1'));
+  t.deepEqual(seeks, []);
+  server.answer('0');
+  await lane.idle();
+  t.deepEqual(server.applied, ['0']);
+  t.deepEqual(commits, [1n]);
+  t.deepEqual(seeks, [1n]);
+});
