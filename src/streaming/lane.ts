@@ -59,8 +59,8 @@ export class Lane {
   readonly #onRegroup: (ranges: readonly PartitionRange[]) => void;
   readonly #seats = new Set<Seat>();
   readonly #givenUp: PartitionRange[] = [];
-  /** Oldest first. */
-  readonly #underWay: Promise<void>[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  /** How the delivery sent last turned out. */
   #last: Promise<boolean> = Promise.resolve(true);
   #plan: InsertPlan;
   #sources = new SourceTable();
@@ -88,11 +88,11 @@ export class Lane {
 
   /** Nothing is under way. */
   get isIdle(): boolean {
-    return this.#underWay.length === 0;
+    return this.#underWay.size === 0;
   }
 
   get #hasRoom(): boolean {
-    return this.#underWay.length < MOST_UNDER_WAY && this.#givenUp.length === 0;
+    return this.#underWay.size < MOST_UNDER_WAY && this.#givenUp.length === 0;
   }
 
   openSeat(): Seat {
@@ -161,10 +161,10 @@ export class Lane {
     this.#disarm();
     this.#last = this.#deliver(delivery, this.#last);
     const underWay = this.#last.then(() => {
-      this.#underWay.splice(this.#underWay.indexOf(underWay), 1);
+      this.#underWay.delete(underWay);
       if (this.isIdle) this.#startOver();
     });
-    this.#underWay.push(underWay);
+    this.#underWay.add(underWay);
   }
 
   /** Nothing is under way: what was given up is handed on to be read again, and a delivery to come has nothing to wait for. */
