@@ -20,6 +20,10 @@ export interface ClickHouseOptions {
   readonly usersXml?: string;
   /** Elements inside `<profiles>`, beside `default`. */
   readonly profilesXml?: string;
+  /** Elements inside `<quotas>`, beside `default`. */
+  readonly quotasXml?: string;
+  /** Elements inside `<roles>`. */
+  readonly rolesXml?: string;
   /** Elements inside `<clickhouse>`: `<kafka>…`, `<dead_letter_queue>…`, `<query_log>…`. No system log is kept without one. */
   readonly configXml?: string;
   /** Bytes; 6 GiB when absent. */
@@ -185,7 +189,8 @@ function writeConfig(folder: string, options: ClickHouseOptions): void {
     join(folder, 'users.xml'),
     `<clickhouse>
   <profiles><default></default>${options.profilesXml ?? ''}</profiles>
-  <quotas><default></default></quotas>
+  <quotas><default></default>${options.quotasXml ?? ''}</quotas>
+  <roles>${options.rolesXml ?? ''}</roles>
   <users>
     <default>
       <password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>

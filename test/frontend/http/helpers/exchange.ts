@@ -69,7 +69,8 @@ export async function assertSameAnswer(
   return through;
 }
 
-function comparable(answer: TestAnswer): unknown {
+/** An answer without what differs between two equal requests. */
+export function comparable(answer: TestAnswer): unknown {
   const headers = [];
   for (let i = 0; i < answer.rawHeaders.length; i += 2)
     headers.push(`${answer.rawHeaders[i]}: ${steady(answer.rawHeaders[i] ?? '', answer.rawHeaders[i + 1] ?? '')}`);
