@@ -26,10 +26,20 @@ function errorHeaders(raw: readonly string[], code: number): string[] {
     const name = raw[i] ?? '';
     const lower = name.toLowerCase();
     if (lower === 'x-clickhouse-format') continue;
-    headers.push(name, lower === 'content-type' ? 'text/plain; charset=UTF-8' : (raw[i + 1] ?? ''));
+    headers.push(name, errorValue(lower, raw[i + 1] ?? ''));
     if (lower === 'x-clickhouse-timezone') headers.push('X-ClickHouse-Exception-Code', String(code));
   }
   return headers;
+}
+
+function errorValue(lowerName: string, value: string): string {
+  if (lowerName === 'content-type') return 'text/plain; charset=UTF-8';
+  return lowerName === 'x-clickhouse-summary' ? withoutWork(value) : value;
+}
+
+/** The server has read nothing when it refuses a statement; our SELECT read one row. */
+function withoutWork(summary: string): string {
+  return summary.replace(/"(\w+_(?:rows|bytes|rows_to_read))":"\d+"/g, '"$1":"0"');
 }
 
 /** Poco's names of statuses, which differ from Node's in one. */
