@@ -4,11 +4,16 @@ import { createServer } from 'node:net';
 const FIRST_PORT = 20_000;
 const PORT_COUNT = 12_000;
 
-/** A TCP port of 127.0.0.1 that nobody listens on at the moment of the answer. Two callers at once may, rarely, get the same one. */
+// A gateway has several ports, and refuses to have one of them twice.
+const given = new Set<number>();
+
+/** A TCP port of 127.0.0.1 that nobody listens on at the moment of the answer, and that this process was not given before. Two processes at once may, rarely, get the same one. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * PORT_COUNT);
-    if (await isFree(port)) return port;
+    if (given.has(port) || !(await isFree(port))) continue;
+    given.add(port);
+    return port;
   }
 }
 
