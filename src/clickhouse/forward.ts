@@ -18,8 +18,8 @@ export interface ForwardedRequest {
 export type ForwardedBody =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  /** The rest of the client's body, after what was read of it already. */
-  | { readonly kind: 'stream'; readonly read: readonly Buffer[]; readonly rest: IncomingMessage };
+  /** The rest of the client's body, after what was read of it already; `isWhole` when that is all. */
+  | { readonly kind: 'stream'; readonly read: readonly Buffer[]; readonly rest: IncomingMessage; readonly isWhole: boolean };
 
 /** What changes on the answer's way back. */
 export interface AnswerOptions {

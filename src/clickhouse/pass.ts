@@ -12,12 +12,15 @@ import {
   pairs,
   writeHead,
   type AnswerOptions,
+  type ForwardedBody,
   type ForwardedRequest,
 } from './forward.ts';
 import { MAX_HEADER_BYTES, type Upstream } from './upstream.ts';
 
 /** How much of a client's body may wait for the server before the client is paused. */
 const MAX_UNSENT_BYTES = 128 * 1024;
+const MAX_SHORT_BYTES = 4096;
+const NO_BYTES = Buffer.alloc(0);
 const HEAD_END = '\r\n\r\n';
 const HTTP_START = 'HTTP/1.';
 
@@ -57,6 +60,7 @@ class Passage implements ConnectionUser {
   #begun: Buffer | undefined;
   #head: ReadHead | undefined;
   #body: AnswerBody | undefined;
+  #hasHeadGone = false;
   /** The whole answer has come; what becomes of the connection. */
   #over: { readonly isReusable: boolean } | undefined;
   /** The connection is not read until the client has taken what was written. */
@@ -84,16 +88,26 @@ class Passage implements ConnectionUser {
     connection.use(this);
     const { socket } = connection;
     const { body } = this.#request;
+    const head = headText(this.#request);
+    const short = this.#isChunked ? undefined : shortBody(body);
+    if (short !== undefined) {
+      if (body.kind === 'stream') body.rest.resume();
+      // Text goes out faster than text and bytes.
+      socket.write(head + short.toString('latin1'), 'latin1');
+      return;
+    }
     socket.cork();
-    socket.write(headText(this.#request), 'latin1');
+    socket.write(head, 'latin1');
     if (body.kind === 'bytes') socket.write(body.bytes);
-    else if (body.kind === 'stream') this.#sendStream(body.read, body.rest);
+    else if (body.kind === 'stream') this.#sendStream(body);
     socket.uncork();
   }
 
-  #sendStream(read: readonly Buffer[], rest: IncomingMessage): void {
+  #sendStream(body: StreamedBody): void {
+    const { read, rest } = body;
     for (const piece of read) this.#sendPiece(piece);
-    if (isOver(rest)) {
+    if (isOver(body)) {
+      rest.resume();
       this.#endBody();
       return;
     }
@@ -153,7 +167,8 @@ class Passage implements ConnectionUser {
 
   #readHead(piece: Buffer): void {
     const bytes = this.#begun === undefined ? piece : Buffer.concat([this.#begun, piece]);
-    if (bytes.toString('latin1', 0, HTTP_START.length) !== HTTP_START.slice(0, bytes.length)) throw new Error('Parse Error: Expected HTTP/');
+    if (bytes.toString('latin1', 0, HTTP_START.length) !== HTTP_START.slice(0, bytes.length))
+      throw new Error('Parse Error: Expected HTTP/');
     const end = bytes.indexOf(HEAD_END, Math.max(0, (this.#begun?.length ?? 0) - HEAD_END.length), 'latin1');
     if (end === -1) {
       if (bytes.length > MAX_HEADER_BYTES) throw new Error('Parse Error: Header overflow');
@@ -172,33 +187,47 @@ class Passage implements ConnectionUser {
     this.#head = head;
     this.#body = new AnswerBody(head.framing, head.bodyBytes);
     this.#route.upstream.heardKeepAlive(head.keepAlive);
-    const { socket } = this.#client;
-    // One write for all of a short answer.
-    socket.cork();
     writeHead(this.#client, this.#answer, head);
-    this.#answer.flushHeaders();
-    if (this.#body.isEmpty) this.#finish(rest.length > 0);
+    // The body passes with the server's own chunks.
+    this.#answer.chunkedEncoding = false;
+    if (this.#body.isEmpty) this.#finish('', rest.length > 0);
     else if (rest.length > 0) this.#relay(this.#body, rest);
-    socket.uncork();
+    else this.#write(NO_BYTES);
   }
 
   #relay(body: AnswerBody, piece: Buffer): void {
-    const { socket } = this.#client;
-    const end = body.walk(piece, (bytes) => socket.write(bytes, this.#onSent));
-    if (end !== undefined) this.#finish(end < piece.length);
+    const end = body.findEnd(piece);
+    if (end === undefined) {
+      this.#write(piece);
+    } else if (end <= MAX_SHORT_BYTES) {
+      // With the head of a short answer it goes out in one write.
+      this.#finish(piece.toString('latin1', 0, end), end < piece.length);
+    } else {
+      this.#write(piece.subarray(0, end));
+      this.#finish('', end < piece.length);
+    }
   }
 
-  #finish(hasExcess: boolean): void {
+  /** Past the answer, which would hold everything back until the next tick; the first bytes go out with the head. */
+  #write(bytes: Buffer): void {
+    const { socket } = this.#client;
+    if (this.#hasHeadGone) {
+      socket.write(bytes, this.#onSent);
+      return;
+    }
+    this.#hasHeadGone = true;
+    socket.cork();
+    this.#answer.flushHeaders();
+    if (bytes.length > 0) socket.write(bytes, this.#onSent);
+    socket.uncork();
+  }
+
+  /** The whole answer has come, `lastText` is its end. */
+  #finish(lastText: string, hasExcess: boolean): void {
     this.#over = { isReusable: !hasExcess && !this.#isSending && this.#head?.isKept === true };
     if (this.#isSending) this.#stopSending();
-    this.#endAnswer();
-  }
-
-  #endAnswer(): void {
-    const trailers = this.#body?.trailers ?? [];
     afterClientsBytes(this.#client, this.#answer, () => {
-      if (trailers.length > 0) this.#answer.addTrailers(trailers.map(splitHeader));
-      this.#answer.end();
+      this.#answer.end(lastText, 'latin1');
     });
   }
 
@@ -233,7 +262,7 @@ class Passage implements ConnectionUser {
 
   ended(reason?: Error): void {
     if (this.#over !== undefined) return;
-    if (this.#head?.framing === 'close' && reason === undefined) this.#finish(false);
+    if (this.#head?.framing === 'close' && reason === undefined) this.#finish('', false);
     else this.#fail(reason ?? hangUp());
   }
 
@@ -260,19 +289,24 @@ class Passage implements ConnectionUser {
   }
 }
 
+/** A body that is there and small. */
+function shortBody(body: ForwardedBody): Buffer | undefined {
+  if (body.kind === 'none') return NO_BYTES;
+  if (body.kind === 'bytes') return body.bytes.length <= MAX_SHORT_BYTES ? body.bytes : undefined;
+  const [piece = NO_BYTES, second] = body.read;
+  return second === undefined && isOver(body) && piece.length <= MAX_SHORT_BYTES ? piece : undefined;
+}
+
 function headText({ method, target, rawHeaders }: ForwardedRequest): string {
   let text = `${method} ${target} HTTP/1.1\r\n`;
   for (let i = 0; i < rawHeaders.length; i += 2) text += `${rawHeaders[i] ?? ''}: ${rawHeaders[i + 1] ?? ''}\r\n`;
   return `${text}\r\n`;
 }
 
-function isOver(body: IncomingMessage): boolean {
-  return body.readableEnded || (body.complete && body.readableLength === 0);
-}
+type StreamedBody = Extract<ForwardedBody, { kind: 'stream' }>;
 
-function splitHeader(line: string): [string, string] {
-  const colon = line.indexOf(':');
-  return [line.slice(0, colon), line.slice(colon + 1).trim()];
+function isOver({ isWhole, rest }: StreamedBody): boolean {
+  return isWhole || rest.readableEnded;
 }
 
 function promisedSeconds(head: ReadHead | undefined): number | undefined {

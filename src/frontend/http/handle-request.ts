@@ -14,7 +14,7 @@ import type { Action, Dispatcher } from '../../query/index.ts';
 import { readFormText, withoutFormText } from './form.ts';
 import { filterHeaders } from './headers.ts';
 import { changeParameters, findParameter } from './parameters.ts';
-import { ClientGone, nothingRead, type ReadBytes } from './peek.ts';
+import { ClientGone, nothingRead, takeArrived, type ReadBytes } from './peek.ts';
 import { refusalHead, refusalStatement } from './refusal.ts';
 import { readRequest, type StatementRequest } from './request.ts';
 import { createClientSession } from './session.ts';
@@ -68,6 +68,7 @@ async function handleBody(exchange: Exchange, request: StatementRequest): Promis
     return;
   }
   if (expectsContinue(client)) answer.writeContinue();
+  await takeArrived(client, read);
   const limitBytes = statementLimitBytes(request.target);
   const decision = await classifyBody(client, request, read, limitBytes, (head, complete) => context.dispatcher.classify(head, complete));
   const statement = decision === 'whole' ? await readStatement(client, request, read, limitBytes) : undefined;
@@ -132,7 +133,7 @@ function forwardWithoutDdl(exchange: Exchange): void {
 function restOfBody(client: IncomingMessage, read: ReadBytes): ForwardedBody {
   const { headers } = client;
   const hasBody = headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined;
-  return hasBody ? { kind: 'stream', read: read.chunks, rest: client } : { kind: 'none' };
+  return hasBody ? { kind: 'stream', read: read.chunks, rest: client, isWhole: read.ended } : { kind: 'none' };
 }
 
 /**
@@ -169,7 +170,7 @@ function keptBody({ client, read }: Exchange, { body }: StatementRequest): Pick<
   const found = readFormText(form, body.boundary);
   return {
     rawHeaders: shorten(rawHeaders, found.text.length),
-    body: { kind: 'stream', read: [withoutFormText(form, found)], rest: client },
+    body: { kind: 'stream', read: [withoutFormText(form, found)], rest: client, isWhole: read.ended },
   };
 }
 

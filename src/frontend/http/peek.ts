@@ -52,6 +52,17 @@ export async function readMore(client: IncomingMessage, read: ReadBytes, isEnoug
   });
 }
 
+/** Takes what has come already, which is all of a short body: it arrives with the request's head. Waits for the parser to be done with that, no longer. */
+export async function takeArrived(client: IncomingMessage, read: ReadBytes): Promise<void> {
+  await Promise.resolve();
+  for (let chunk = client.read() as Buffer | null; chunk !== null; chunk = client.read() as Buffer | null) {
+    read.chunks.push(chunk);
+    read.bytes += chunk.length;
+  }
+  // The parser may not have said yet that this was all.
+  read.ended = (client.complete || read.bytes === Number(client.headers['content-length'])) && client.readableLength === 0;
+}
+
 /** Waits for one chunk more, or the end. */
 export async function readOneChunk(client: IncomingMessage, read: ReadBytes): Promise<void> {
   const count = read.chunks.length;
