@@ -14,7 +14,7 @@ import type { Action, Dispatcher } from '../../query/index.ts';
 import { readFormText, withoutFormText } from './form.ts';
 import { filterHeaders } from './headers.ts';
 import { changeParameters, findParameter } from './parameters.ts';
-import { ClientGone, nothingRead, takeArrived, type ReadBytes } from './peek.ts';
+import { ClientGone, nothingRead, takeArrived, type ReadBytes, type ReadLimits } from './peek.ts';
 import { refusalHead, refusalStatement } from './refusal.ts';
 import { readRequest, type StatementRequest } from './request.ts';
 import { createClientSession } from './session.ts';
@@ -24,8 +24,7 @@ export interface RequestContext {
   readonly upstream: Upstream;
   readonly dispatcher: Dispatcher;
   readonly logger: Logger;
-  /** Longest silence of a client in the middle of its statement, in milliseconds. */
-  readonly receiveTimeoutMs: number;
+  readonly limits: ReadLimits;
 }
 
 /** One request between its client and the server. */
@@ -43,7 +42,7 @@ interface Exchange {
  * (nearly always) or read it whole and do what the dispatcher says.
  */
 export function handleRequest(context: RequestContext, client: IncomingMessage, answer: ServerResponse, target: string): void {
-  const exchange: Exchange = { context, client, answer, target, read: nothingRead(context.receiveTimeoutMs) };
+  const exchange: Exchange = { context, client, answer, target, read: nothingRead(context.limits) };
   const request = readRequest(client, target);
   if (request === undefined) {
     forwardUnchanged(exchange);
@@ -69,6 +68,7 @@ async function handleBody(exchange: Exchange, request: StatementRequest): Promis
   }
   if (expectsContinue(client)) answer.writeContinue();
   await takeArrived(client, read);
+  answer.once('close', () => context.limits.memory.give(read.takenBytes));
   const limitBytes = statementLimitBytes(request.target);
   const decision = await classifyBody(client, request, read, limitBytes, (head, complete) => context.dispatcher.classify(head, complete));
   const statement = decision === 'whole' ? await readStatement(client, request, read, limitBytes) : undefined;

@@ -6,31 +6,66 @@ export interface ReadBytes {
   readonly chunks: Buffer[];
   bytes: number;
   ended: boolean;
-  /** Longest silence of the client, in milliseconds. */
-  readonly timeoutMs: number;
+  /** Of the memory for statements; to be given back when the request is over. */
+  takenBytes: number;
+  readonly limits: ReadLimits;
 }
 
-export function nothingRead(timeoutMs: number): ReadBytes {
-  return { chunks: [], bytes: 0, ended: false, timeoutMs };
+export interface ReadLimits {
+  /** Longest silence of the client, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly memory: StatementMemory;
+}
+
+export function nothingRead(limits: ReadLimits): ReadBytes {
+  return { chunks: [], bytes: 0, ended: false, takenBytes: 0, limits };
+}
+
+/** What the statements of all clients that are being read may take together: whoever sends them need not have proved who he is. */
+export class StatementMemory {
+  readonly #maxBytes: number;
+  #bytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** False when there is no room; then nothing was taken. */
+  take(bytes: number): boolean {
+    if (this.#bytes + bytes > this.#maxBytes) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+  }
 }
 
 /**
  * Reads on until `isEnough` says so (asked before and after every chunk) or the body ends, then leaves the stream paused with everything later still in it.
- * Rejects when the client goes away, and as the server when it is silent for `read.timeoutMs`.
+ * Rejects when the client goes away, and with an exception when it is silent for too long or there is no memory.
  */
 export async function readMore(client: IncomingMessage, read: ReadBytes, isEnough: () => boolean): Promise<void> {
   if (read.ended || isEnough()) return;
+  const { timeoutMs, memory } = read.limits;
   await new Promise<void>((resolve, reject) => {
     const silence = setTimeout(() => {
       stop();
-      reject(clickhouseError('SOCKET_TIMEOUT', `Timeout exceeded while reading from socket (${read.timeoutMs} ms)`));
-    }, read.timeoutMs);
+      reject(clickhouseError('SOCKET_TIMEOUT', `Timeout exceeded while reading from socket (${timeoutMs} ms)`));
+    }, timeoutMs);
     const stop = (): void => {
       clearTimeout(silence);
       client.pause();
       client.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
     };
     const onData = (chunk: Buffer): void => {
+      if (!memory.take(chunk.length)) {
+        stop();
+        reject(clickhouseError('MEMORY_LIMIT_EXCEEDED', 'The gateway is reading too many long statements at once: try again later'));
+        return;
+      }
+      read.takenBytes += chunk.length;
       read.chunks.push(chunk);
       read.bytes += chunk.length;
       silence.refresh();

@@ -5,6 +5,7 @@ import { createUpstream, MAX_HEADER_BYTES, type UpstreamOptions } from '../../cl
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
 import { handleRequest, type RequestContext } from './handle-request.ts';
+import { StatementMemory } from './peek.ts';
 
 export interface HttpFrontEndOptions {
   readonly host: string;
@@ -17,6 +18,8 @@ export interface HttpFrontEndOptions {
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
   /** Longest silence of a client in the middle of a head or of a statement, in milliseconds; 30,000 when absent. */
   readonly receiveTimeoutMs?: number;
+  /** What statements that do not come in one piece may take together while they are read, in bytes; 256 MiB when absent. */
+  readonly statementMemoryBytes?: number;
   /** How long `close` waits for running requests, in milliseconds; 10,000 when absent. */
   readonly graceMs?: number;
 }
@@ -31,6 +34,7 @@ export interface HttpFrontEnd {
 const DEFAULT_GRACE_MS = 10_000;
 // As the server's `http_receive_timeout`. Data on their way to the server are under its own timeout, which is not doubled here.
 const RECEIVE_TIMEOUT_MS = 30_000;
+const STATEMENT_MEMORY_BYTES = 256 * 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 // The server's own time until its first answer names it. A client that trusts the promised time must not meet a closed connection, so a little is added.
 const KEEP_ALIVE_MS = 30_000;
@@ -41,8 +45,10 @@ const IDLE_CHECK_MS = 20;
 
 export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
   const upstream = createUpstream(options.upstream);
-  const { dispatcher, logger, receiveTimeoutMs = RECEIVE_TIMEOUT_MS } = options;
-  const app = createApp({ upstream, dispatcher, logger, receiveTimeoutMs }, options.tls);
+  const { dispatcher, logger } = options;
+  const memory = new StatementMemory(options.statementMemoryBytes ?? STATEMENT_MEMORY_BYTES);
+  const limits = { timeoutMs: options.receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS, memory };
+  const app = createApp({ upstream, dispatcher, logger, limits }, options.tls);
   upstream.onKeepAlive((promisedMs) => {
     app.server.keepAliveTimeout = promisedMs + KEEP_ALIVE_SLACK_MS;
   });
@@ -67,8 +73,8 @@ function createApp(context: RequestContext, tls: HttpFrontEndOptions['tls']): Fa
   const serverOptions = {
     maxHeaderSize: MAX_HEADER_BYTES,
     requireHostHeader: false,
-    headersTimeout: context.receiveTimeoutMs,
-    connectionsCheckingInterval: context.receiveTimeoutMs / 4,
+    headersTimeout: context.limits.timeoutMs,
+    connectionsCheckingInterval: context.limits.timeoutMs / 4,
     keepAlive: true,
     keepAliveInitialDelay: PROBE_DELAY_MS,
   };

@@ -68,6 +68,20 @@ test('who falls silent in the middle of a statement is told as the server tells 
   t.deepEqual(dispatcher.statements, []);
 });
 
+test('long statements that are read at the same time have an end, and what they took is given back', async (t) => {
+  const gateway = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked), statementMemoryBytes: 3_000_000 });
+  const head = 'POST /?max_query_size=0 HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n';
+  const first = useTalk(t, gateway.url, `${head}MARKED SELECT 1${' '.repeat(1_900_000)}`);
+  await new Promise((resolve) => first.socket.once('drain', resolve));
+  const second = useTalk(t, gateway.url, `${head}MARKED SELECT 2${' '.repeat(1_900_000)}`);
+  await waitFor(() => first.text().includes('Code: 241') || second.text().includes('Code: 241'));
+  first.socket.destroy();
+  second.socket.destroy();
+  const again = { method: 'POST', target: '/?max_query_size=0', body: `MARKED SELECT 3${' '.repeat(2_000_000)}` };
+  await waitFor(async () => (await send(gateway.url, again)).body.toString() === '3\n');
+  t.pass();
+});
+
 test('a statement that comes slowly but steadily is waited for', async (t) => {
   const dispatcher = markedDispatcher(runUnmarked);
   const gateway = await useFrontEnd(t, { dispatcher, receiveTimeoutMs: TIMEOUT_MS });
