@@ -4,6 +4,7 @@ import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify'
 import { createUpstream, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
+import { keepFreedMemory } from './freed-memory.ts';
 import { handleRequest, type RequestContext } from './handle-request.ts';
 import { StatementMemory } from './peek.ts';
 
@@ -44,6 +45,7 @@ const PROBE_DELAY_MS = 60_000;
 const IDLE_CHECK_MS = 20;
 
 export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
+  keepFreedMemory();
   const upstream = createUpstream(options.upstream);
   const { dispatcher, logger } = options;
   const memory = new StatementMemory(options.statementMemoryBytes ?? STATEMENT_MEMORY_BYTES);
