@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { freePiece } from '../freed-memory.ts';
 import { AnswerBody } from './answer-body.ts';
 import { readAnswerHead, type ReadHead } from './answer-head.ts';
 import type { Connection, ConnectionPool, ConnectionUser } from './connections.ts';
@@ -130,22 +131,26 @@ class Passage implements ConnectionUser {
   #sendPiece(piece: Buffer): void {
     const { socket } = this.#connection ?? {};
     if (socket?.writable !== true) return;
+    const taken = (): void => {
+      freePiece(piece);
+      this.#resumeClient();
+    };
     if (!this.#isChunked) {
-      socket.write(piece, this.#onTaken);
+      socket.write(piece, taken);
       return;
     }
     socket.cork();
     socket.write(`${piece.length.toString(16)}\r\n`, 'latin1');
     socket.write(piece);
-    socket.write('\r\n', 'latin1', this.#onTaken);
+    socket.write('\r\n', 'latin1', taken);
     socket.uncork();
   }
 
-  readonly #onTaken = (): void => {
+  #resumeClient(): void {
     if (!this.#isSending || !this.#client.isPaused()) return;
     const { socket } = this.#connection ?? {};
     if (socket === undefined || socket.writableLength <= MAX_UNSENT_BYTES) this.#client.resume();
-  };
+  }
 
   #endBody(): void {
     if (!this.#isChunked) return;
@@ -184,10 +189,10 @@ class Passage implements ConnectionUser {
   }
 
   #startAnswer(head: ReadHead, rest: Buffer): void {
+    writeHead(this.#client, this.#answer, head);
     this.#head = head;
     this.#body = new AnswerBody(head.framing, head.bodyBytes);
     this.#route.upstream.heardKeepAlive(head.keepAlive);
-    writeHead(this.#client, this.#answer, head);
     // The body passes with the server's own chunks.
     this.#answer.chunkedEncoding = false;
     if (this.#body.isEmpty) this.#finish('', rest.length > 0);
