@@ -199,7 +199,7 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     name: 'memory_budget',
     group: 'Streaming',
     type: byteSize(16 * MIB, 1024 * GIB),
-    default: '192MiB',
+    default: '208MiB',
     sentence: 'Message bytes held in memory for all tables together; over it partitions pause, nothing is dropped.',
   },
   maxBatchBytes: {

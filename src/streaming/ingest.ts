@@ -1,4 +1,4 @@
-import type { FlushReason, MemoryBudget } from '../batching/index.ts';
+import type { MemoryBudget } from '../batching/index.ts';
 import { RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
@@ -95,7 +95,7 @@ export class Ingest {
     for (const batch of fetched.batches) {
       if (batch.lastOffset < position) continue;
       if (this.#isDraining) return position;
-      if (!this.#budget.hasRoom() && !(await this.#flush(member, 'memory', control))) return position;
+      if (!this.#budget.hasRoom() && !(await this.#makeRoom(member.lane, control))) return position;
       cursor.open(batch);
       for (;;) {
         const outcome = this.#append(member, fetched, cursor, position, batch.lastOffset + 1);
@@ -105,8 +105,8 @@ export class Ingest {
           continue;
         }
         if (outcome === 'alone') {
-          if (!(await this.#insertAlone(member, fetched, cursor, control))) return cursor.offset;
-        } else if (!(await this.#flush(member, outcome, control))) return cursor.offset + 1;
+          if (!(await this.#insertAlone(member.lane, fetched, cursor, control))) return cursor.offset;
+        } else if (!(await this.#flushFull(member.lane, control))) return cursor.offset + 1;
         position = cursor.offset + 1;
       }
       position = Math.max(position, batch.lastOffset + 1);
@@ -167,7 +167,7 @@ export class Ingest {
     cursor: RecordCursor,
     position: number,
     end: number,
-  ): 'end' | 'known' | 'alone' | FlushReason {
+  ): 'end' | 'known' | 'alone' | 'full' {
     const { seat, lane } = member;
     const { batch, writer } = seat;
     const source = lane.sourceOf(partition);
@@ -192,28 +192,42 @@ export class Ingest {
         return 'alone';
       }
       batch.endMessage(cursor.offset, rows);
-      const full = lane.full();
-      if (full !== undefined) return full;
+      if (lane.full() !== undefined) return 'full';
     }
     batch.cover(end);
     return 'end';
   }
 
   /**
-   * Sends what has been gathered as soon as the lane has room; the next batch fills while it is under way. False: the fetch is void, because of a stop
-   * or because it is read again.
+   * Sends what has been gathered as soon as the lane has room; the next batch fills while it is under way. Another consumer of the lane may have sent it
+   * meanwhile. False: the fetch is void, because of a stop or because it is read again.
    */
-  async #flush(member: Member, reason: FlushReason, control: FetchControl): Promise<boolean> {
-    while (!member.lane.seal(reason)) if (!(await this.#waitFor(member.lane.room(), control))) return false;
+  async #flushFull(lane: Lane, control: FetchControl): Promise<boolean> {
+    for (let reason = lane.full(); reason !== undefined && !lane.seal(reason); reason = lane.full()) {
+      if (!(await this.#waitFor(lane.room(), control))) return false;
+    }
     return true;
   }
 
-  /** Inserts one message by itself, behind everything gathered before it. False as in `#flush`. */
-  async #insertAlone(member: Member, partition: TopicPartition, message: RecordCursor, control: FetchControl): Promise<boolean> {
-    if (!(await this.#flush(member, 'barrier', control))) return false;
-    const delivery = aloneDelivery(member.lane, partition, message);
-    while (!member.lane.launch(delivery)) if (!(await this.#waitFor(member.lane.idle(), control))) return false;
-    return this.#waitFor(member.lane.idle(), control);
+  /**
+   * The memory budget is used up. A delivery that ends gives some back; a lane without any sends what it has gathered, however little, so that each table
+   * gets on. False as in `#flushFull`.
+   */
+  async #makeRoom(lane: Lane, control: FetchControl): Promise<boolean> {
+    while (!this.#budget.hasRoom() && !lane.isIdle) {
+      if (lane.isWorthAnInsert()) lane.seal('memory');
+      if (!(await this.#waitFor(lane.oneEnds(), control))) return false;
+    }
+    if (!this.#budget.hasRoom()) lane.seal('memory');
+    return true;
+  }
+
+  /** Inserts one message by itself, behind everything gathered before it. False as in `#flushFull`. */
+  async #insertAlone(lane: Lane, partition: TopicPartition, message: RecordCursor, control: FetchControl): Promise<boolean> {
+    while (!lane.seal('barrier')) if (!(await this.#waitFor(lane.room(), control))) return false;
+    const delivery = aloneDelivery(lane, partition, message);
+    while (!lane.launch(delivery)) if (!(await this.#waitFor(lane.idle(), control))) return false;
+    return this.#waitFor(lane.idle(), control);
   }
 
   /** Waits while keeping the membership alive. False when the fetch has become void meanwhile. A rebalance is thrown by `heartbeat`. */

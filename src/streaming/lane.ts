@@ -119,12 +119,19 @@ export class Lane {
   /** Why the lane must be flushed before it takes another message, or undefined. */
   full(): FlushReason | undefined {
     let rows = 0;
+    for (const seat of this.#seats) rows += seat.batch.rows;
+    return fullReason(this.#limits, rows, this.#gatheredBytes(), this.isIdle);
+  }
+
+  /** What has been gathered is worth a part of its own. */
+  isWorthAnInsert(): boolean {
+    return this.#gatheredBytes() >= this.#limits.eagerBytes;
+  }
+
+  #gatheredBytes(): number {
     let bytes = 0;
-    for (const seat of this.#seats) {
-      rows += seat.batch.rows;
-      bytes += seat.batch.bytes;
-    }
-    return fullReason(this.#limits, rows, bytes, this.isIdle);
+    for (const seat of this.#seats) bytes += seat.batch.bytes;
+    return bytes;
   }
 
   /** Resolves when nothing is under way. Deliveries never reject: their outcome is in the positions and the status. */
@@ -134,7 +141,12 @@ export class Lane {
 
   /** Resolves when another batch may be sealed. */
   async room(): Promise<void> {
-    while (!this.#hasRoom) await Promise.race(this.#underWay);
+    while (!this.#hasRoom) await this.oneEnds();
+  }
+
+  /** Resolves when one of the deliveries under way has ended. Call only when there is one. */
+  async oneEnds(): Promise<void> {
+    await Promise.race(this.#underWay);
   }
 
   /** Sends what has been gathered. False when as much as may be is under way: then nothing is sent. */

@@ -127,7 +127,7 @@ async function measureKafkaTable(
   await send(
     `CREATE TABLE ${DATABASE}.queue (${source.shape.columns}) ENGINE = Kafka SETTINGS kafka_broker_list = '${bench.kafka.brokers}',
       kafka_topic_list = '${source.topic}', kafka_group_name = '${group}', kafka_format = 'JSONEachRow',
-      kafka_num_consumers = ${consumers}, kafka_thread_per_consumer = 1, kafka_flush_interval_ms = ${bench.flushIntervalMs}`,
+      kafka_num_consumers = ${consumers}, kafka_thread_per_consumer = ${gatewayPid === undefined ? 1 : 0}, kafka_flush_interval_ms = ${bench.flushIntervalMs}`,
   );
   const measurement = await clocked(bench, source, gatewayPid, async () => {
     await send(`CREATE MATERIALIZED VIEW ${DATABASE}.view TO ${DATABASE}.target AS SELECT *, ${METADATA} FROM ${DATABASE}.queue`);

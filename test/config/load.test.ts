@@ -31,7 +31,7 @@ test('without any setting every default holds', (t) => {
     clickhouseUser: 'default',
     clickhousePassword: '',
     secretKey: undefined,
-    memoryBudgetBytes: 192 * 1024 ** 2,
+    memoryBudgetBytes: 208 * 1024 ** 2,
     maxBatchBytes: 64 * 1024 ** 2,
     catalogIntervalMs: 1000,
     shutdownGraceMs: 30_000,
