@@ -38,6 +38,7 @@ Variants take turns; differences and ratios are taken round by round, and the me
 `;
 
 const BUSY_LOAD = 0.7;
+const WARM_UP_SECONDS = 8;
 
 interface BenchOptions {
   readonly runs: number;
@@ -149,10 +150,10 @@ async function startTarget(variant: Variant, clickHouse: ClickHousePart): Promis
   };
 }
 
-/** One round that does not count, then those that do; each begins with another variant. */
+/** One round that does not count, long enough for a compiler at run time, then those that do; each begins with another variant. */
 async function measureRounds(targets: readonly Target[], measure: Measure, { runs, load }: BenchOptions): Promise<Round[]> {
   const rounds: Round[] = [];
-  for (const target of targets) await measureOnce(target, measure, { ...load, seconds: 1 });
+  for (const target of targets) await measureOnce(target, measure, { ...load, seconds: WARM_UP_SECONDS });
   for (let run = 0; run < runs; run += 1) {
     const round = new Map<Variant, Figures>();
     const first = run % targets.length;

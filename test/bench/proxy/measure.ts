@@ -72,8 +72,8 @@ export async function measureOnce(target: Target, measure: Measure, load: Load):
   const result = await runLoad([what, `${protocol}${kind}`, address, ...amount.map(String)]);
   const usedSeconds = usedCpuSeconds(target) - before;
   if ('medianMs' in result) {
-    const requests = result.perSecond * load.seconds;
-    return { kind: 'latency', ...result, cpuMicrosecondsPerRequest: (usedSeconds / requests) * 1e6 };
+    const { requests, ...latency } = result;
+    return { kind: 'latency', ...latency, cpuMicrosecondsPerRequest: (usedSeconds / requests) * 1e6 };
   }
   const mebibytes = result.bytes / MEBIBYTE;
   return { kind: 'throughput', mebibytesPerSecond: mebibytes / result.seconds, cpuSecondsPerGibibyte: (usedSeconds / mebibytes) * 1024 };

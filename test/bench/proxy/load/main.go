@@ -33,6 +33,8 @@ type latency struct {
 	MedianMs  float64 `json:"medianMs"`
 	P99Ms     float64 `json:"p99Ms"`
 	PerSecond float64 `json:"perSecond"`
+	// With those that only warmed up.
+	Requests int `json:"requests"`
 }
 
 type throughput struct {
@@ -95,7 +97,7 @@ func measureLatency(protocol, address string, connections int, duration time.Dur
 	elapsed := time.Since(startedAt)
 	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
 	at := func(share float64) float64 { return all[int(share*float64(len(all)-1))].Seconds() * 1000 }
-	return latency{MedianMs: at(0.5), P99Ms: at(0.99), PerSecond: float64(len(all)) / elapsed.Seconds()}
+	return latency{MedianMs: at(0.5), P99Ms: at(0.99), PerSecond: float64(len(all)) / elapsed.Seconds(), Requests: len(all) + connections*warmUpRequests}
 }
 
 func askUntil(connection session, end time.Time) []time.Duration {
