@@ -1,11 +1,9 @@
 /** How the end of an answer's body is known. */
 export type Framing = 'none' | 'length' | 'chunks' | 'close';
 
+/** What has to be known of an answer's head to pass it on as it is. */
 export interface ReadHead {
   readonly status: number;
-  readonly reason: string;
-  /** Name, value, name, value, as on the wire. */
-  readonly rawHeaders: string[];
   readonly framing: Framing;
   /** With framing `length`. */
   readonly bodyBytes: number;
@@ -15,30 +13,26 @@ export interface ReadHead {
   readonly keepAlive: string | undefined;
 }
 
-const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: (.*))?$/;
+const STATUS_LINE = /^HTTP\/1\.([01]) (\d{3})(?: [^\r\n]*)?\r\n/;
+const LINE_END = '\r\n';
 const LENGTHS_OF_INTEREST: ReadonlySet<number> = new Set(
   ['content-length', 'transfer-encoding', 'connection', 'keep-alive'].map((name) => name.length),
 );
 
-/** Reads an answer's head, without the empty line at its end. Throws for what is no HTTP/1; a head that can be read in two ways is none. */
+/** Reads an answer's head, with the empty line at its end. Throws for what is no HTTP/1; a head that can be read in two ways is none. */
 export function readAnswerHead(text: string, method: string): ReadHead {
-  const lines = text.split('\r\n');
-  const [, minorVersion, statusText, reason = ''] = STATUS_LINE.exec(lines[0] ?? '') ?? fail('Expected HTTP/');
+  const [statusLine, minorVersion, statusText] = STATUS_LINE.exec(text) ?? fail('Expected HTTP/');
   const status = Number(statusText);
-  const rawHeaders: string[] = [];
   let length: string | undefined;
   let coding: string | undefined;
   let keepAlive: string | undefined;
   let connection = minorVersion === '1' ? '' : 'close';
-  for (let i = 1; i < lines.length; i += 1) {
-    const line = lines[i] ?? '';
-    const colon = line.indexOf(':');
-    if (colon < 1) fail('Invalid header token');
-    const name = line.slice(0, colon);
-    const value = line.slice(colon + 1).trim();
-    rawHeaders.push(name, value);
-    if (!LENGTHS_OF_INTEREST.has(colon)) continue;
-    switch (name.toLowerCase()) {
+  for (let at = statusLine.length, end = 0; (end = text.indexOf(LINE_END, at)) > at; at = end + LINE_END.length) {
+    const colon = text.indexOf(':', at);
+    if (colon <= at || colon > end) fail('Invalid header token');
+    if (!LENGTHS_OF_INTEREST.has(colon - at)) continue;
+    const value = text.slice(colon + 1, end).trim();
+    switch (text.slice(at, colon).toLowerCase()) {
       case 'content-length':
         if (!/^\d{1,15}$/.test(value) || (length !== undefined && length !== value)) fail('Invalid Content-Length');
         length = value;
@@ -58,7 +52,7 @@ export function readAnswerHead(text: string, method: string): ReadHead {
   const hasNoBody = method === 'HEAD' || status === 204 || status === 304 || status < 200;
   const framing = hasNoBody ? 'none' : coding !== undefined ? 'chunks' : length !== undefined ? 'length' : 'close';
   const isKept = framing !== 'close' && connection !== 'close';
-  return { status, reason, rawHeaders, framing, bodyBytes: Number(length ?? 0), isKept, keepAlive };
+  return { status, framing, bodyBytes: Number(length ?? 0), isKept, keepAlive };
 }
 
 function fail(what: string): never {

@@ -11,7 +11,6 @@ import {
   isRepeatable,
   MAX_ATTEMPTS,
   pairs,
-  writeHead,
   type AnswerOptions,
   type ForwardedBody,
   type ForwardedRequest,
@@ -76,8 +75,9 @@ class Passage implements ConnectionUser {
   }
 
   start(): void {
-    this.#answer.on('close', () => {
+    this.#answer.once('close', () => {
       if (!this.#answer.writableFinished) this.#drop();
+      else if (this.#isWaiting) this.#readOn();
     });
     this.#send();
   }
@@ -181,20 +181,19 @@ class Passage implements ConnectionUser {
       return;
     }
     this.#begun = undefined;
-    const head = readAnswerHead(bytes.toString('latin1', 0, end), this.#request.method);
+    const text = bytes.toString('latin1', 0, end + HEAD_END.length);
+    const head = readAnswerHead(text, this.#request.method);
     const rest = bytes.subarray(end + HEAD_END.length);
-    if (head.status >= 200) this.#startAnswer(head, rest);
+    if (head.status >= 200) this.#startAnswer(text, head, rest);
     else if (head.status === 101) throw new Error('Parse Error: Unexpected upgrade');
     else if (rest.length > 0) this.#readHead(rest);
   }
 
-  #startAnswer(head: ReadHead, rest: Buffer): void {
-    writeHead(this.#client, this.#answer, head);
+  #startAnswer(text: string, head: ReadHead, rest: Buffer): void {
     this.#head = head;
     this.#body = new AnswerBody(head.framing, head.bodyBytes);
     this.#route.upstream.heardKeepAlive(head.keepAlive);
-    // The body passes with the server's own chunks.
-    this.#answer.chunkedEncoding = false;
+    setHead(this.#answer, text, head.isKept);
     if (this.#body.isEmpty) this.#finish('', rest.length > 0);
     else if (rest.length > 0) this.#relay(this.#body, rest);
     else this.#write(NO_BYTES);
@@ -253,10 +252,13 @@ class Passage implements ConnectionUser {
   }
 
   readonly #onSent = (): void => {
-    if (!this.#isWaiting) return;
+    if (this.#isWaiting) this.#readOn();
+  };
+
+  #readOn(): void {
     const { socket } = this.#connection ?? {};
     if (this.#settle()) socket?.resume();
-  };
+  }
 
   #leave(isReusable: boolean): void {
     const connection = this.#connection;
@@ -292,6 +294,18 @@ class Passage implements ConnectionUser {
     this.#connection = undefined;
     if (this.#isSending) this.#stopSending();
   }
+}
+
+/**
+ * Gives the answer a head as it is on the wire. Node would take it apart and check, sort and write it anew; it keeps the result here until the first
+ * write, and knows from the second property whether the connection ends with the answer. The body passes with the server's own chunks.
+ */
+function setHead(answer: ServerResponse, text: string, isKept: boolean): void {
+  const outgoing = answer as unknown as { _header: string; _last: boolean };
+  outgoing._header = text;
+  outgoing._last = !isKept;
+  answer.shouldKeepAlive = isKept;
+  answer.chunkedEncoding = false;
 }
 
 /** A body that is there and small. */
