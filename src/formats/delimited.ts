@@ -1,7 +1,7 @@
 import type { Batch } from '../batching/index.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import type { Carried, CarriedField } from './splicer.ts';
-import { MAX_DIGITS, writeBytes, writeHex, writeInteger } from './write-text.ts';
+import { MAX_DIGITS, writeBytes, writeHex, writeInteger, writePosition } from './write-text.ts';
 
 /**
  * Writes the carried fields in front of a row of CSV or TSV. Keys and headers go as hexadecimal, lists with a dot before each item:
@@ -64,7 +64,7 @@ export class ByteFinder {
 function carriedBytes(what: Carried, message: RecordCursor): number {
   switch (what) {
     case 'source':
-    case 'offset':
+    case 'position':
     case 'timestamp':
       return MAX_DIGITS;
     case 'key':
@@ -79,8 +79,8 @@ function writeCarried(batch: Batch, what: Carried, source: number, message: Reco
   switch (what) {
     case 'source':
       return writeInteger(batch, source);
-    case 'offset':
-      return writeInteger(batch, message.offset);
+    case 'position':
+      return writePosition(batch, message.offset, source);
     case 'timestamp':
       return writeInteger(batch, message.timestampMs);
     case 'key':

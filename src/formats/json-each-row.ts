@@ -1,11 +1,21 @@
 import type { Batch } from '../batching/index.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { UNPROVABLE, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
-import { bytesOf, JSON_ESCAPE_FACTOR, MAX_DIGITS, isSpace, writeBytes, writeInteger, writeJsonString, type Bytes } from './write-text.ts';
+import {
+  bytesOf,
+  JSON_ESCAPE_FACTOR,
+  MAX_DIGITS,
+  isSpace,
+  writeBytes,
+  writeInteger,
+  writeJsonString,
+  writePosition,
+  type Bytes,
+} from './write-text.ts';
 import { ObjectScanner } from './json-objects.ts';
 
 /**
- * JSONEachRow: `{…}` becomes `{"<source>":1,"<offset>":7,…}` by writing the carried fields behind the opening brace.
+ * JSONEachRow: `{…}` becomes `{"<position>":70001,"<timestamp>":1700000000000,…}` by writing the carried fields behind the opening brace.
  *
  * Why this is safe with a look at only the first and the last byte: the carried names hold a secret, so no payload can contain them,
  * and the INSERT refuses any row without a source. A message begins with `{` and ends with `}`; after its last `}` the
@@ -17,12 +27,14 @@ import { ObjectScanner } from './json-objects.ts';
 class JsonEachRowWriter implements MessageWriter {
   readonly #fields: readonly CarriedField[];
   readonly #names: readonly Bytes[];
+  readonly #carriesPosition: boolean;
   readonly #prefixes: Bytes[] = [];
   readonly #scanner = new ObjectScanner();
   #scanLeft = 0;
 
   constructor(fields: readonly CarriedField[]) {
     this.#fields = fields;
+    this.#carriesPosition = fields[0]?.what === 'position';
     this.#names = fields.map((field, i) => bytesOf(Buffer.from(`${i === 0 ? '{' : ','}"${field.name}":`, 'latin1')));
   }
 
@@ -64,6 +76,7 @@ class JsonEachRowWriter implements MessageWriter {
     const prefix = this.#prefixes[source] ?? this.#makePrefix(source);
     batch.ensure(prefix.bytes.length + this.#carriedBytes(message) + end - start + 2);
     writeBytes(batch, prefix, 0, prefix.bytes.length);
+    if (this.#carriesPosition) writePosition(batch, message.offset, source);
     for (let i = 1; i < this.#fields.length; i++) {
       const name = this.#names[i] as Bytes;
       writeBytes(batch, name, 0, name.bytes.length);
@@ -77,14 +90,15 @@ class JsonEachRowWriter implements MessageWriter {
   }
 
   #makePrefix(source: number): Bytes {
-    const prefix = bytesOf(Buffer.concat([(this.#names[0] as Bytes).bytes, Buffer.from(String(source), 'latin1')]));
+    const name = (this.#names[0] as Bytes).bytes;
+    const prefix = bytesOf(this.#carriesPosition ? name : Buffer.concat([name, Buffer.from(String(source), 'latin1')]));
     this.#prefixes[source] = prefix;
     return prefix;
   }
 
-  /** Upper bound of what the carried fields of one object take, besides the source. */
+  /** Upper bound of what the carried fields of one object take, besides the prefix. */
   #carriedBytes(message: RecordCursor): number {
-    let total = 0;
+    let total = MAX_DIGITS;
     for (let i = 1; i < this.#fields.length; i++) {
       total += (this.#names[i] as Bytes).bytes.length + carriedBytes((this.#fields[i] as CarriedField).what, message);
     }
@@ -98,7 +112,7 @@ export const SCAN_MESSAGES = 200_000;
 function carriedBytes(what: Carried, message: RecordCursor): number {
   switch (what) {
     case 'source':
-    case 'offset':
+    case 'position':
     case 'timestamp':
       return MAX_DIGITS;
     case 'key':
@@ -112,9 +126,8 @@ function carriedBytes(what: Carried, message: RecordCursor): number {
 function writeCarried(batch: Batch, what: Carried, message: RecordCursor): void {
   switch (what) {
     case 'source':
-      return; // part of the prefix
-    case 'offset':
-      return writeInteger(batch, message.offset);
+    case 'position':
+      return; // always first, and written before the others
     case 'timestamp':
       return writeInteger(batch, message.timestampMs);
     case 'key':

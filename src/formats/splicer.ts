@@ -10,10 +10,18 @@ export interface CarriedField {
 }
 
 /**
- * What a row can carry: `source` (which partition, from 1) always; the others as the virtual columns in use need them. The
- * partition's number and topic follow from the source.
+ * What a row can carry, always first: `source` (which partition, from 1; its number and topic follow from that), or `position`, which is source and
+ * offset in one number (`offset * SOURCES_OF_A_POSITION + source`): one field less to read. The others as the virtual columns in use need them.
  */
-export type Carried = 'source' | 'offset' | 'timestamp' | 'key' | 'header-names' | 'header-values';
+export type Carried = 'source' | 'position' | 'timestamp' | 'key' | 'header-names' | 'header-values';
+
+/** Sources are below this where a position is carried. */
+export const SOURCES_OF_A_POSITION = 10_000;
+
+/** Whether messages of `source` below offset `end` can be carried: a position has to fit into a UInt64. */
+export function canCarry(source: number, end: number): boolean {
+  return source < SOURCES_OF_A_POSITION && end < 1e15;
+}
 
 /** Writing failed to prove that the bytes stay this message's own rows: it has to go in an INSERT of its own. */
 export const UNPROVABLE = -1;
@@ -38,7 +46,7 @@ export interface MessageWriter {
 /** What a format needs to be spliced. */
 export interface Splicer {
   /**
-   * `fields` come in the order in which a positional format gets them: before the payload's columns, `source` first. Returns undefined when
+   * `fields` come in the order in which a positional format gets them: before the payload's columns, `source` or `position` first. Returns undefined when
    * the table's format settings make splicing unsafe (they act once a message, or move the borders of rows).
    */
   createWriter(fields: readonly CarriedField[], formatSettings: Readonly<Record<string, string>>): MessageWriter | undefined;

@@ -1,7 +1,9 @@
 import type { Batch } from '../batching/index.ts';
+import { SOURCES_OF_A_POSITION } from './splicer.ts';
 
-/** Longest decimal rendering of a safe integer with its sign. */
-export const MAX_DIGITS = 17;
+/** Longest decimal rendering of a position, or of a safe integer with its sign. */
+export const MAX_DIGITS = 20;
+const SOURCE_DIGITS = String(SOURCES_OF_A_POSITION - 1).length;
 
 /** Bytes with a view that reads four of them at once. */
 export interface Bytes {
@@ -35,6 +37,20 @@ export function writeBytes(batch: Batch, source: Bytes, start: number, end: numb
   for (const words = end - 3; at < words; at += 4, position += 4) to.setUint32(position, from.getUint32(at));
   for (; at < end; at++) to.setUint8(position++, from.getUint8(at));
   batch.position = position;
+}
+
+/** Writes `offset * SOURCES_OF_A_POSITION + source` in decimal; the product itself may be more than a double can hold. */
+export function writePosition(batch: Batch, offset: number, source: number): void {
+  if (offset === 0) return writeInteger(batch, source); // no leading zeros
+  writeInteger(batch, offset);
+  const { chunk } = batch;
+  let rest = source;
+  for (let at = batch.position + SOURCE_DIGITS - 1; at >= batch.position; at--) {
+    const quotient = (rest / 10) | 0;
+    chunk[at] = 0x30 + (rest - quotient * 10);
+    rest = quotient;
+  }
+  batch.position += SOURCE_DIGITS;
 }
 
 /** Writes a safe integer in decimal. */

@@ -1,5 +1,5 @@
 import type { MemoryBudget } from '../batching/index.ts';
-import { RecordCursor, UNPROVABLE } from '../formats/index.ts';
+import { canCarry, RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from './backoff.ts';
@@ -169,8 +169,9 @@ export class Ingest {
     end: number,
   ): 'end' | 'known' | 'alone' | 'full' {
     const { seat, lane } = member;
-    const { batch, writer } = seat;
+    const { batch } = seat;
     const source = lane.sourceOf(partition);
+    const writer = canCarry(source, end) ? seat.writer : undefined;
     const suspects = this.#suspects.get(partitionKey(partition));
     let known = this.#positions.nextInterval(partition, position)?.first ?? Infinity;
     batch.begin(source, position);

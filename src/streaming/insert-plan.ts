@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { LandingColumn, ManagedTable } from '../catalog/index.ts';
-import { splicerOf, type Carried, type CarriedField, type MessageWriter, type Splicer } from '../formats/index.ts';
+import { SOURCES_OF_A_POSITION, splicerOf, type Carried, type CarriedField, type MessageWriter, type Splicer } from '../formats/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import type { RecordCursor } from '../formats/index.ts';
 import type { SourceTable } from './sources.ts';
@@ -41,9 +41,9 @@ export class InsertPlan {
 
   /** The INSERT for a body of spliced messages from the given sources. It is one atomic block, or nothing. */
   batchRequest(sources: SourceTable): InsertRequest {
-    const source = this.#fields[0] as CarriedField;
+    const first = quoteIdentifier((this.#fields[0] as CarriedField).name);
     const virtual = this.#table.usedVirtualColumns.map((column) => this.#spliced(column, sources));
-    const guard = `throwIf(${quoteIdentifier(source.name)} = 0, ${quoteString(STRAY_ROW)}) = 0`;
+    const guard = `throwIf(${first} = 0, ${quoteString(STRAY_ROW)}) = 0`;
     return {
       sql: this.#insert(virtual, [...this.#fields, ...this.#table.columns], guard),
       settings: { ...this.#settings, ...ONE_BLOCK, input_format_allow_errors_num: '0', input_format_allow_errors_ratio: '0' },
@@ -76,11 +76,11 @@ export class InsertPlan {
     const splicer = this.#splicer as Splicer;
     switch (column) {
       case '_topic':
-        return `arrayElement([${sources.all.map((source) => quoteString(source.topic)).join(', ')}], ${field('source')})`;
+        return this.#ofSource(sources.all.map((source) => quoteString(source.topic)));
       case '_partition':
-        return `arrayElement([${sources.all.map((source) => source.partition).join(', ')}], ${field('source')})`;
+        return this.#ofSource(sources.all.map((source) => String(source.partition)));
       case '_offset':
-        return field('offset');
+        return `intDiv(${field('position')}, ${SOURCES_OF_A_POSITION})`;
       case '_timestamp':
         return timestamp(field('timestamp'));
       case '_timestamp_ms':
@@ -92,6 +92,15 @@ export class InsertPlan {
       default:
         return splicer.decodeList(field('header-values'));
     }
+  }
+
+  /** What belongs to each row's source, given by source; nothing is looked up where it is all the same. */
+  #ofSource(values: readonly string[]): string {
+    const [value = ''] = values;
+    if (values.every((one) => one === value)) return value;
+    const { name, what } = this.#fields[0] as CarriedField;
+    const source = what === 'source' ? quoteIdentifier(name) : `${quoteIdentifier(name)} % ${SOURCES_OF_A_POSITION}`;
+    return `arrayElement([${values.join(', ')}], ${source})`;
   }
 }
 
@@ -131,7 +140,7 @@ function withoutTableSettings(settings: Readonly<Record<string, string>>, table:
 }
 
 const CARRIED_FOR: Readonly<Record<string, Carried>> = {
-  _offset: 'offset',
+  _offset: 'position',
   _timestamp: 'timestamp',
   _timestamp_ms: 'timestamp',
   _key: 'key',
@@ -143,13 +152,13 @@ function carriedFields(virtualColumns: readonly string[], secret: string, splice
   const list = splicer?.listType ?? 'Array(String)';
   const types: Readonly<Record<Carried, string>> = {
     source: 'UInt32',
-    offset: 'UInt64',
+    position: 'UInt64',
     timestamp: 'Int64',
     key: 'String',
     'header-names': list,
     'header-values': list,
   };
-  const needed = new Set<Carried>(['source']);
+  const needed = new Set<Carried>([virtualColumns.includes('_offset') ? 'position' : 'source']);
   for (const column of virtualColumns) {
     const what = CARRIED_FOR[column];
     if (what !== undefined) needed.add(what);

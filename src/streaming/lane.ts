@@ -183,7 +183,9 @@ export class Lane {
   #startOver(): void {
     this.#last = Promise.resolve(true);
     if (this.#givenUp.length > 0) this.#onRegroup([...this.#givenUp.splice(0), ...this.discard()]);
-    this.arm();
+    const reason = this.full();
+    if (reason === undefined) this.arm();
+    else this.seal(reason);
   }
 
   /** These ranges of a delivery under way will not come in: they are handed to `onRegroup` when nothing is under way any more. */

@@ -3,10 +3,7 @@ import { Batch, ChunkPool, MemoryBudget } from '../../src/batching/index.ts';
 import { RecordCursor, splicerOf, UNPROVABLE, type CarriedField } from '../../src/formats/index.ts';
 import { recordBatch, type TestMessage } from '../helpers/records.ts';
 
-const FIELDS: readonly CarriedField[] = [
-  { name: 'zz0', type: 'UInt32', what: 'source' },
-  { name: 'zz1', type: 'UInt64', what: 'offset' },
-];
+const FIELDS: readonly CarriedField[] = [{ name: 'zz0', type: 'UInt64', what: 'position' }];
 const ALL_FIELDS: readonly CarriedField[] = [
   ...FIELDS,
   { name: 'zz2', type: 'Int64', what: 'timestamp' },
@@ -61,13 +58,13 @@ const tsv = (...values: string[]) =>
 
 test('a JSON object carries its source and offset behind the opening brace', (t) => {
   t.deepEqual(json('{"a":1}', ' {\n"a": 2 }\n'), {
-    body: '{"zz0":3,"zz1":41,"a":1}\n{"zz0":3,"zz1":42,"a": 2 }\n',
+    body: '{"zz0":410003,"a":1}\n{"zz0":420003,"a": 2 }\n',
     rows: [1, 1],
   });
 });
 
 test('an empty JSON object stays an object', (t) => {
-  t.is(json('{ }').body, '{"zz0":3,"zz1":41}\n');
+  t.is(json('{ }').body, '{"zz0":410003}\n');
 });
 
 test('a JSON message that does not begin and end like an object goes alone', (t) => {
@@ -80,12 +77,12 @@ test('a JSON message of white space makes no row', (t) => {
 });
 
 test('each object of a JSON array carries the metadata', (t) => {
-  t.deepEqual(json('[{"a":1}, {"a":[2]}]'), { body: '{"zz0":3,"zz1":41,"a":1}\n{"zz0":3,"zz1":41,"a":[2]}\n', rows: [2] });
+  t.deepEqual(json('[{"a":1}, {"a":[2]}]'), { body: '{"zz0":410003,"a":1}\n{"zz0":410003,"a":[2]}\n', rows: [2] });
 });
 
 test('scanning finds the objects of a message of several lines', (t) => {
   t.deepEqual(scanned('{"a":"}{"}\n{"a":"\\"}"},{}'), {
-    body: '{"zz0":3,"zz1":41,"a":"}{"}\n{"zz0":3,"zz1":41,"a":"\\"}"}\n{"zz0":3,"zz1":41}\n',
+    body: '{"zz0":410003,"a":"}{"}\n{"zz0":410003,"a":"\\"}"}\n{"zz0":410003}\n',
     rows: [3],
   });
 });
@@ -114,20 +111,20 @@ test('keys, headers and timestamps travel with a JSON row, whatever bytes they h
       fields: ALL_FIELDS,
     },
   );
-  t.is(body, '{"zz0":3,"zz1":41,"zz2":1699999999999,"zz3":"\\"\\\\\\u0001\xff","zz4":["a","a",""],"zz5":["x\\"","",""]}\n');
+  t.is(body, '{"zz0":410003,"zz2":1699999999999,"zz3":"\\"\\\\\\u0001\xff","zz4":["a","a",""],"zz5":["x\\"","",""]}\n');
 });
 
 test('a message without key, headers and timestamp has empty ones', (t) => {
   const { body } = splice('JSONEachRow', [{ value: '{}', key: null }], { fields: ALL_FIELDS });
-  t.is(body, '{"zz0":3,"zz1":41,"zz2":1700000000000,"zz3":"","zz4":[],"zz5":[]}\n');
+  t.is(body, '{"zz0":410003,"zz2":1700000000000,"zz3":"","zz4":[],"zz5":[]}\n');
 });
 
 test('CSV rows carry the metadata in front', (t) => {
-  t.deepEqual(csv('1,foo', '2,"b,a\r""r"\n3,baz\n'), { body: '3,41,1,foo\n3,42,2,"b,a\r""r"\n3,42,3,baz\n', rows: [1, 2] });
+  t.deepEqual(csv('1,foo', '2,"b,a\r""r"\n3,baz\n'), { body: '410003,1,foo\n420003,2,"b,a\r""r"\n420003,3,baz\n', rows: [1, 2] });
 });
 
 test('CSV line ends of DOS are taken off', (t) => {
-  t.deepEqual(csv('1,foo\r\n2,bar\r\n'), { body: '3,41,1,foo\n3,41,2,bar\n', rows: [2] });
+  t.deepEqual(csv('1,foo\r\n2,bar\r\n'), { body: '410003,1,foo\n410003,2,bar\n', rows: [2] });
 });
 
 test('a CSV message whose rows cannot be made out goes alone and leaves nothing behind', (t) => {
@@ -144,11 +141,11 @@ test('CSV settings that change the borders of rows or act once a message are not
   ]) {
     t.deepEqual(splice('CSV', [{ value: '1,a' }], { settings: settings as unknown as Record<string, string> }).rows, ['alone']);
   }
-  t.is(splice('CSV', [{ value: '1|a' }], { settings: { format_csv_delimiter: '|' } }).body, '3|41|1|a\n');
+  t.is(splice('CSV', [{ value: '1|a' }], { settings: { format_csv_delimiter: '|' } }).body, '410003|1|a\n');
 });
 
 test('TSV rows carry the metadata in front', (t) => {
-  t.deepEqual(tsv('1\tfoo', '2\tb\\nar\n3\tbaz\n'), { body: '3\t41\t1\tfoo\n3\t42\t2\tb\\nar\n3\t42\t3\tbaz\n', rows: [1, 2] });
+  t.deepEqual(tsv('1\tfoo', '2\tb\\nar\n3\tbaz\n'), { body: '410003\t1\tfoo\n420003\t2\tb\\nar\n420003\t3\tbaz\n', rows: [1, 2] });
 });
 
 test('a TSV message with an escaped line break, carriage return or empty line goes alone', (t) => {
@@ -170,14 +167,14 @@ test('keys and headers travel with a TSV row as hexadecimal', (t) => {
     ],
     { fields: ALL_FIELDS },
   );
-  t.is(body, '3\t41\t1700000000000\t09\t.6e.6d\t.76.\t1\n');
+  t.is(body, '410003\t1700000000000\t09\t.6e.6d\t.76.\t1\n');
 });
 
 test('a large message gets a chunk of its own and neighbours stay whole', (t) => {
   const big = `{"a":"${'x'.repeat(3_000_000)}"}`;
   const { body, rows } = json('{"a":1}', big, '{"a":2}');
   t.deepEqual(rows, [1, 1, 1]);
-  t.is(body, `{"zz0":3,"zz1":41,"a":1}\n{"zz0":3,"zz1":42,${big.slice(1)}\n{"zz0":3,"zz1":43,"a":2}\n`);
+  t.is(body, `{"zz0":410003,"a":1}\n{"zz0":420003,${big.slice(1)}\n{"zz0":430003,"a":2}\n`);
 });
 
 test('large offsets keep all their digits', (t) => {
@@ -188,7 +185,7 @@ test('large offsets keep all their digits', (t) => {
     cursor.open(recordBatch([{ value: 'x' }], offset));
     t.true(cursor.next());
     writer?.write(batch, 1, cursor);
-    t.is(Buffer.concat(batch.body()).toString(), `1,${offset},x\n`);
+    t.is(Buffer.concat(batch.body()).toString(), offset === 0 ? '1,x\n' : `${offset}0001,x\n`);
     batch.rollback();
   }
 });
