@@ -16,7 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['catalog', 'formats'],
   ['kafka', 'batching'],
   ['engine', 'clickhouse'],
-  ['sql', 'protocol'],
+  ['sql', 'protocol', 'sockets'],
   ['config'],
   ['errors.ts', 'logger.ts', 'metrics.ts'],
 ];

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { receivePieces, withReusedReads } from '../socket-reads.ts';
+import { receivePieces, withReusedReads } from '../sockets/index.ts';
 import { readOnAfterBrokenWrites } from './broken-writes.ts';
 
 /** Who uses a connection for one request and its answer. */

@@ -1,42 +1,22 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import { clickhouseError } from '../errors.ts';
 import { asksForProgressHeaders, EarlyHead } from './early-head.ts';
-import { httpStatusOf, renderException } from './exception.ts';
+import {
+  afterClientsBytes,
+  answerUnreachable,
+  cut,
+  firstCause,
+  isRepeatable,
+  MAX_ATTEMPTS,
+  pairs,
+  writeHead,
+  type AnswerHead,
+  type AnswerOptions,
+  type ForwardedBody,
+  type ForwardedRequest,
+} from './exchange.ts';
 import { canPass, pass } from './pass.ts';
 import type { Upstream } from './upstream.ts';
-
-/** What goes to the server. Headers are raw: name, value, name, value, in the client's order and spelling. */
-export interface ForwardedRequest {
-  readonly method: string;
-  /** Path and query string as in the request line. */
-  readonly target: string;
-  readonly rawHeaders: readonly string[];
-  readonly body: ForwardedBody;
-}
-
-export type ForwardedBody =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  /** The rest of the client's body, after what was read of it already; `isWhole` when that is all. */
-  | { readonly kind: 'stream'; readonly read: readonly Buffer[]; readonly rest: IncomingMessage; readonly isWhole: boolean };
-
-/** What changes on the answer's way back. */
-export interface AnswerOptions {
-  /** Called when the server answered 200, awaited before the client gets the end of the answer. Must not throw. */
-  readonly after?: () => Promise<void>;
-  /** Puts another head in the place of the server's. */
-  readonly rewriteHead?: (head: AnswerHead) => AnswerHead;
-}
-
-export interface AnswerHead {
-  readonly status: number;
-  readonly reason: string;
-  readonly rawHeaders: readonly string[];
-}
-
-export const MAX_ATTEMPTS = 3;
-const DRAIN_MS = 2_000;
 
 /**
  * Sends one request to the server and its answer to the client, both streaming with back-pressure, byte for byte.
@@ -105,10 +85,6 @@ function isBodyUntouched(body: ForwardedBody): boolean {
   return body.kind === 'stream' && body.read.length === 0 && !body.rest.readableEnded;
 }
 
-export function isRepeatable(request: ForwardedRequest): boolean {
-  return request.body.kind === 'none' && (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS');
-}
-
 function openRequest(upstream: Upstream, request: ForwardedRequest): ClientRequest {
   const { method, target, rawHeaders } = request;
   if (request.body.kind !== 'none' || method === 'GET' || method === 'HEAD') {
@@ -152,10 +128,6 @@ function endWithTrailers(target: ClientRequest | ServerResponse, source: Incomin
   target.end();
 }
 
-export function pairs(raw: readonly string[]): [string, string][] {
-  return Array.from({ length: raw.length / 2 }, (_, i) => [raw[2 * i] ?? '', raw[2 * i + 1] ?? '']);
-}
-
 function relayAnswer(
   received: IncomingMessage,
   client: IncomingMessage,
@@ -183,20 +155,6 @@ function relayAnswer(
   });
 }
 
-/** Writes a head exactly as given, except for a client of HTTP/1.0, which knows no chunks. */
-export function writeHead(client: IncomingMessage, answer: ServerResponse, head: AnswerHead): void {
-  answer.sendDate = false;
-  // Without a length the server's answer ends with the connection: no chunks of our own.
-  answer.useChunkedEncodingByDefault = false;
-  const rawHeaders = client.httpVersionMinor === 0 ? forHttp10(head.rawHeaders) : head.rawHeaders;
-  answer.writeHead(head.status, head.reason, rawHeaders as string[]);
-}
-
-function forHttp10(rawHeaders: readonly string[]): string[] {
-  const kept = pairs(rawHeaders).filter(([name]) => !/^(transfer-encoding|keep-alive)$/i.test(name));
-  return kept.flatMap(([name, value]) => [name, name.toLowerCase() === 'connection' ? 'Close' : value]);
-}
-
 /** Passes the answer on one chunk late, so that `after` is over before the client has the last of it. */
 function relayHoldingEnd(received: IncomingMessage, client: IncomingMessage, answer: ServerResponse, after: () => Promise<void>): void {
   let held: Buffer | undefined;
@@ -221,32 +179,6 @@ function endAnswer(received: IncomingMessage, client: IncomingMessage, answer: S
   });
 }
 
-/**
- * Calls `end` at once, unless the connection is to close after this answer while the client still sends. Then its bytes are taken
- * for a moment: closing a socket with unread bytes resets it, and the client would lose the answer.
- */
-export function afterClientsBytes(client: IncomingMessage, answer: ServerResponse, end: () => void): void {
-  if (client.complete || answer.shouldKeepAlive) {
-    end();
-    return;
-  }
-  const timer = setTimeout(finish, DRAIN_MS);
-  function finish(): void {
-    clearTimeout(timer);
-    client.off('end', finish);
-    end();
-  }
-  client.once('end', finish);
-  client.unpipe();
-  client.resume();
-}
-
-/** Breaks the client's connection off after what was written to it: the only way to say that an answer which has begun is not whole. */
-export function cut(client: IncomingMessage, answer: ServerResponse): void {
-  if (!answer.headersSent) answer.flushHeaders();
-  client.socket.destroySoon();
-}
-
 /** Whether anything of the request can have reached the server, TLS and its checks included. */
 function wasConnected(sent: ClientRequest, cause: NodeJS.ErrnoException): boolean {
   if (cause.syscall === 'connect' || cause.syscall === 'getaddrinfo') return false;
@@ -255,39 +187,4 @@ function wasConnected(sent: ClientRequest, cause: NodeJS.ErrnoException): boolea
   // Null before the handshake is over; otherwise a code, in spite of the type. With checks turned off it is no reason to stop.
   const refused = socket.authorizationError as unknown as string | null;
   return refused !== null && refused !== cause.code;
-}
-
-export function answerUnreachable(
-  upstream: Upstream,
-  client: IncomingMessage,
-  answer: ServerResponse,
-  cause: NodeJS.ErrnoException,
-  isConnected: boolean,
-): void {
-  const text = isConnected
-    ? `The connection to ClickHouse at ${upstream.name} broke before the answer (${cause.message}): the statement may or may not have been executed`
-    : `Cannot connect to ClickHouse at ${upstream.name} (${cause.message})`;
-  const exception = clickhouseError('NETWORK_ERROR', text, { cause });
-  const body = Buffer.from(`${renderException(exception)}\n`);
-  client.unpipe();
-  writeHead(client, answer, {
-    status: httpStatusOf(exception.code),
-    reason: 'Internal Server Error',
-    // prettier-ignore
-    rawHeaders: [
-      'Date', new Date().toUTCString(),
-      'Connection', client.complete ? 'Keep-Alive' : 'Close',
-      'Content-Type', 'text/plain; charset=UTF-8',
-      'Content-Length', String(body.length),
-      'X-ClickHouse-Exception-Code', String(exception.code),
-    ],
-  });
-  answer.write(body);
-  afterClientsBytes(client, answer, () => answer.end());
-}
-
-/** What failed at several addresses (`localhost` by IPv6 and IPv4) says nothing itself. */
-export function firstCause(error: Error): NodeJS.ErrnoException {
-  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
-  return first instanceof Error ? first : error;
 }

@@ -1,6 +1,7 @@
 export { httpStatusOf, parseException, renderException } from './exception.ts';
 export { createUpstream, MAX_HEADER_BYTES, type ServerTls, type Upstream, type UpstreamOptions } from './upstream.ts';
-export { forward, type AnswerHead, type AnswerOptions, type ForwardedBody, type ForwardedRequest } from './forward.ts';
+export type { AnswerHead, AnswerOptions, ForwardedBody, ForwardedRequest } from './exchange.ts';
+export { forward } from './forward.ts';
 export {
   ClickHouseUnreachable,
   createServiceClient,

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { freePiece } from '../freed-memory.ts';
+import { freePiece } from '../sockets/index.ts';
 import { AnswerBody } from './answer-body.ts';
 import { readAnswerHead, type ReadHead } from './answer-head.ts';
 import type { Connection, ConnectionPool, ConnectionUser } from './connections.ts';
@@ -14,7 +14,7 @@ import {
   type AnswerOptions,
   type ForwardedBody,
   type ForwardedRequest,
-} from './forward.ts';
+} from './exchange.ts';
 import { MAX_HEADER_BYTES, type Upstream } from './upstream.ts';
 
 /** How much of a client's body may wait for the server before the client is paused. */

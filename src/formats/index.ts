@@ -4,15 +4,8 @@ import type { Splicer } from './splicer.ts';
 import { tabSeparated } from './tab-separated.ts';
 
 export { RecordCursor } from './record-cursor.ts';
-export {
-  canCarry,
-  SOURCES_OF_A_POSITION,
-  UNPROVABLE,
-  type Carried,
-  type CarriedField,
-  type MessageWriter,
-  type Splicer,
-} from './splicer.ts';
+export { canCarry, SOURCES_OF_A_POSITION } from './position.ts';
+export { UNPROVABLE, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
 
 /**
  * Formats whose messages are spliced into a common body, by lower-case name (the server's format names ignore case). A new

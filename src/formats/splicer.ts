@@ -15,14 +15,6 @@ export interface CarriedField {
  */
 export type Carried = 'source' | 'position' | 'timestamp' | 'key' | 'header-names' | 'header-values';
 
-/** Sources are below this where a position is carried. */
-export const SOURCES_OF_A_POSITION = 10_000;
-
-/** Whether messages of `source` below offset `end` can be carried: a position has to fit into a UInt64. */
-export function canCarry(source: number, end: number): boolean {
-  return source < SOURCES_OF_A_POSITION && end < 1e15;
-}
-
 /** Writing failed to prove that the bytes stay this message's own rows: it has to go in an INSERT of its own. */
 export const UNPROVABLE = -1;
 

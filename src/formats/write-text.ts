@@ -1,5 +1,5 @@
 import type { Batch } from '../batching/index.ts';
-import { SOURCES_OF_A_POSITION } from './splicer.ts';
+import { SOURCES_OF_A_POSITION } from './position.ts';
 
 /** Longest decimal rendering of a position, or of a safe integer with its sign. */
 export const MAX_DIGITS = 20;

@@ -2,7 +2,7 @@ import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify';
 import { createUpstream, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
-import { keepFreedMemory } from '../../freed-memory.ts';
+import { keepFreedMemory } from '../../sockets/index.ts';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
 import { handleRequest, type RequestContext } from './handle-request.ts';

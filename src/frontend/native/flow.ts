@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { ByteReader, EndOfBytes } from '../../protocol/index.ts';
-import { hasReusedReads, receivePieces } from '../../socket-reads.ts';
+import { hasReusedReads, receivePieces } from '../../sockets/index.ts';
 import { SOCKET_BUFFER_BYTES } from './sockets.ts';
 
 /** What happens to bytes that the reader has consumed. */

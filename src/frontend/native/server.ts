@@ -2,7 +2,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
-import { rereadAccepted } from '../../socket-reads.ts';
+import { rereadAccepted } from '../../sockets/index.ts';
 import { NativeConnection, type ConnectionContext } from './connection.ts';
 import { openUpstream, prepareSocket, SOCKET_BUFFER_BYTES, type NativeUpstream } from './sockets.ts';
 

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { withReusedReads } from '../../socket-reads.ts';
+import { withReusedReads } from '../../sockets/index.ts';
 
 /** The server's native port. */
 export interface NativeUpstream {

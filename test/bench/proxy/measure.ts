@@ -84,7 +84,8 @@ function usedCpuSeconds(target: Target): number {
 }
 
 type LoadResult =
-  { readonly medianMs: number; readonly p99Ms: number; readonly perSecond: number; readonly requests: number } | { readonly bytes: number; readonly seconds: number };
+  | { readonly medianMs: number; readonly p99Ms: number; readonly perSecond: number; readonly requests: number }
+  | { readonly bytes: number; readonly seconds: number };
 
 async function runLoad(args: readonly string[]): Promise<LoadResult> {
   const folder = await installOnce({

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { receivePieces, rereadAccepted, withReusedReads } from '../src/socket-reads.ts';
+import { receivePieces, rereadAccepted, withReusedReads } from '../../src/sockets/index.ts';
 
 async function listen(t: ExecutionContext, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1');

@@ -1,0 +1,123 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { clickhouseError } from '../errors.ts';
+import { httpStatusOf, renderException } from './exception.ts';
+import type { Upstream } from './upstream.ts';
+
+/** What goes to the server. Headers are raw: name, value, name, value, in the client's order and spelling. */
+export interface ForwardedRequest {
+  readonly method: string;
+  /** Path and query string as in the request line. */
+  readonly target: string;
+  readonly rawHeaders: readonly string[];
+  readonly body: ForwardedBody;
+}
+
+export type ForwardedBody =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'bytes'; readonly bytes: Buffer }
+  /** The rest of the client's body, after what was read of it already; `isWhole` when that is all. */
+  | { readonly kind: 'stream'; readonly read: readonly Buffer[]; readonly rest: IncomingMessage; readonly isWhole: boolean };
+
+/** What changes on the answer's way back. */
+export interface AnswerOptions {
+  /** Called when the server answered 200, awaited before the client gets the end of the answer. Must not throw. */
+  readonly after?: () => Promise<void>;
+  /** Puts another head in the place of the server's. */
+  readonly rewriteHead?: (head: AnswerHead) => AnswerHead;
+}
+
+export interface AnswerHead {
+  readonly status: number;
+  readonly reason: string;
+  readonly rawHeaders: readonly string[];
+}
+
+/** How often a request that is safe to repeat is sent at most. */
+export const MAX_ATTEMPTS = 3;
+const DRAIN_MS = 2_000;
+
+/** Whether sending it twice does no harm. */
+export function isRepeatable(request: ForwardedRequest): boolean {
+  return request.body.kind === 'none' && (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS');
+}
+
+/** Raw headers by name and value. */
+export function pairs(raw: readonly string[]): [string, string][] {
+  return Array.from({ length: raw.length / 2 }, (_, i) => [raw[2 * i] ?? '', raw[2 * i + 1] ?? '']);
+}
+
+/** Writes a head exactly as given, except for a client of HTTP/1.0, which knows no chunks. */
+export function writeHead(client: IncomingMessage, answer: ServerResponse, head: AnswerHead): void {
+  answer.sendDate = false;
+  // Without a length the server's answer ends with the connection: no chunks of our own.
+  answer.useChunkedEncodingByDefault = false;
+  const rawHeaders = client.httpVersionMinor === 0 ? forHttp10(head.rawHeaders) : head.rawHeaders;
+  answer.writeHead(head.status, head.reason, rawHeaders as string[]);
+}
+
+function forHttp10(rawHeaders: readonly string[]): string[] {
+  const kept = pairs(rawHeaders).filter(([name]) => !/^(transfer-encoding|keep-alive)$/i.test(name));
+  return kept.flatMap(([name, value]) => [name, name.toLowerCase() === 'connection' ? 'Close' : value]);
+}
+
+/**
+ * Calls `end` at once, unless the connection is to close after this answer while the client still sends. Then its bytes are taken
+ * for a moment: closing a socket with unread bytes resets it, and the client would lose the answer.
+ */
+export function afterClientsBytes(client: IncomingMessage, answer: ServerResponse, end: () => void): void {
+  if (client.complete || answer.shouldKeepAlive) {
+    end();
+    return;
+  }
+  const timer = setTimeout(finish, DRAIN_MS);
+  function finish(): void {
+    clearTimeout(timer);
+    client.off('end', finish);
+    end();
+  }
+  client.once('end', finish);
+  client.unpipe();
+  client.resume();
+}
+
+/** Breaks the client's connection off after what was written to it: the only way to say that an answer which has begun is not whole. */
+export function cut(client: IncomingMessage, answer: ServerResponse): void {
+  if (!answer.headersSent) answer.flushHeaders();
+  client.socket.destroySoon();
+}
+
+/** Exception 210 (NETWORK_ERROR) in the server's own shape. `isConnected`: the statement may have been executed. */
+export function answerUnreachable(
+  upstream: Upstream,
+  client: IncomingMessage,
+  answer: ServerResponse,
+  cause: NodeJS.ErrnoException,
+  isConnected: boolean,
+): void {
+  const text = isConnected
+    ? `The connection to ClickHouse at ${upstream.name} broke before the answer (${cause.message}): the statement may or may not have been executed`
+    : `Cannot connect to ClickHouse at ${upstream.name} (${cause.message})`;
+  const exception = clickhouseError('NETWORK_ERROR', text, { cause });
+  const body = Buffer.from(`${renderException(exception)}\n`);
+  client.unpipe();
+  writeHead(client, answer, {
+    status: httpStatusOf(exception.code),
+    reason: 'Internal Server Error',
+    // prettier-ignore
+    rawHeaders: [
+      'Date', new Date().toUTCString(),
+      'Connection', client.complete ? 'Keep-Alive' : 'Close',
+      'Content-Type', 'text/plain; charset=UTF-8',
+      'Content-Length', String(body.length),
+      'X-ClickHouse-Exception-Code', String(exception.code),
+    ],
+  });
+  answer.write(body);
+  afterClientsBytes(client, answer, () => answer.end());
+}
+
+/** What failed at several addresses (`localhost` by IPv6 and IPv4) says nothing itself. */
+export function firstCause(error: Error): NodeJS.ErrnoException {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  return first instanceof Error ? first : error;
+}
