@@ -134,7 +134,7 @@ async function measureAll(bench: Bench, sources: readonly Source[], options: Ben
   return sources.flatMap(({ shape, rows }) =>
     options.variants.map((variant) => {
       const runs = measurements.get(`${shape.name} ${variant}`) ?? [];
-      return { shape: shape.name, variant, rows, runs: runs.length, ...median(runs) };
+      return { shape: shape.name, variant, rows, runs, ...median(runs) };
     }),
   );
 }

@@ -15,7 +15,13 @@ const figures = (
   gatewayCpuSecondsPerMillion,
   gatewayPeakBytes,
 });
-const wide = (variant: Variant, measurement: Measurement): Result => ({ shape: 'wide', variant, rows: 1_000_000, runs: 1, ...measurement });
+const wide = (variant: Variant, measurement: Measurement): Result => ({
+  shape: 'wide',
+  variant,
+  rows: 1_000_000,
+  runs: [measurement],
+  ...measurement,
+});
 
 test('the median of several runs is taken figure by figure', (t) => {
   t.is(median([figures(3, 1), figures(1, 9), figures(2, 5)]).rowsPerSecond, 2);
@@ -41,6 +47,16 @@ test('goals compare the gateway with the better native figure and with the plain
       ['gateway peak memory, MiB', 300, true],
     ],
   );
+});
+
+test('what two variants are to each other is taken round by round', (t) => {
+  const rounds = (variant: Variant, ...rowsPerSecond: number[]): Result => {
+    const runs = rowsPerSecond.map((speed) => figures(speed, 1));
+    return { shape: 'wide', variant, rows: 1_000_000, runs, ...median(runs) };
+  };
+  // The machine was three times as slow in the second round, and the third favoured the gateway.
+  const [goal] = judge([rounds('insert', 300, 100, 300), rounds('gateway', 240, 80, 300)]);
+  t.is(goal?.value, 0.8);
 });
 
 test('goals without their figures are left out, and the table shows what there is', (t) => {

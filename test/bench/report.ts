@@ -6,7 +6,8 @@ export interface Result extends Measurement {
   readonly shape: Shape['name'];
   readonly variant: Variant;
   readonly rows: number;
-  readonly runs: number;
+  /** Each run by itself, in their order: rounds of all variants follow one another. */
+  readonly runs: readonly Measurement[];
 }
 
 /** A ratio or limit that the gateway has to reach. */
@@ -23,11 +24,7 @@ const MEBIBYTE = 1024 * 1024;
 
 /** Each figure's median by itself; the mean of the middle two for an even number of runs. */
 export function median(runs: readonly Measurement[]): Measurement {
-  const of = (figure: keyof Measurement): number => {
-    const sorted = runs.map((run) => run[figure]).sort((a, b) => a - b);
-    const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
-    return middle.reduce((sum, value) => sum + value, 0) / middle.length;
-  };
+  const of = (figure: keyof Measurement): number => medianOf(runs.map((run) => run[figure]));
   return {
     rowsPerSecond: of('rowsPerSecond'),
     rowsPerSecondTo95: of('rowsPerSecondTo95'),
@@ -37,6 +34,20 @@ export function median(runs: readonly Measurement[]): Measurement {
     gatewayPeakBytes: of('gatewayPeakBytes'),
   };
 }
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
+  return middle.reduce((sum, value) => sum + value, 0) / middle.length;
+}
+
+/** The median of what two variants' figures are to each other in each round: a machine that is slow for a while is so for both. */
+function ratio(one: Result, other: Result, of: (run: Measurement) => number): number {
+  return medianOf(one.runs.map((run, i) => of(run) / of(other.runs[i] as Measurement)));
+}
+
+const rowsPerSecond = (run: Measurement): number => run.rowsPerSecond;
+const totalCpu = (run: Measurement): number => run.gatewayCpuSecondsPerMillion + run.serverCpuSecondsPerMillion;
 
 /** The goals whose figures were measured. `native` is the better of its two variants, by rows/s. */
 export function judge(results: readonly Result[]): Goal[] {
@@ -52,12 +63,10 @@ export function judge(results: readonly Result[]): Goal[] {
     const add = (what: string, value: number, limit: number, isAtLeast: boolean): void => {
       goals.push({ shape, what, value, limit, isAtLeast, isMet: isAtLeast ? value >= limit : value <= limit });
     };
-    if (native !== undefined) add(`rows/s, gateway : ${native.variant}`, gateway.rowsPerSecond / native.rowsPerSecond, 4, true);
+    if (native !== undefined) add(`rows/s, gateway : ${native.variant}`, ratio(gateway, native, rowsPerSecond), 4, true);
     if (shape === 'wide') {
-      if (insert !== undefined) add('rows/s, gateway : insert', gateway.rowsPerSecond / insert.rowsPerSecond, 0.75, true);
-      const totalCpu = gateway.gatewayCpuSecondsPerMillion + gateway.serverCpuSecondsPerMillion;
-      if (native !== undefined)
-        add(`CPU of gateway and server : ${native.variant}`, totalCpu / native.serverCpuSecondsPerMillion, 0.35, false);
+      if (insert !== undefined) add('rows/s, gateway : insert', ratio(gateway, insert, rowsPerSecond), 0.75, true);
+      if (native !== undefined) add(`CPU of gateway and server : ${native.variant}`, ratio(gateway, native, totalCpu), 0.35, false);
     }
     add('gateway CPU, s per million', gateway.gatewayCpuSecondsPerMillion, shape === 'wide' ? 4 : 1.2, false);
     add('gateway peak memory, MiB', gateway.gatewayPeakBytes / MEBIBYTE, 400, false);
