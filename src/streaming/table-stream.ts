@@ -215,8 +215,10 @@ const TOPIC_CHECK_MS = 1_000;
 /** The table's flush limits; what it leaves open comes from the server's profile, as in the real engine (kafka-engine, settings). */
 export function flushLimits(options: KafkaTableOptions, defaults: ServerDefaults, maxBatchBytes: number): FlushLimits {
   const blockSize = options.maxBlockSize ?? Math.max(1, Math.floor(defaults.maxInsertBlockSize / options.numConsumers));
+  // Each consumer reads a block; those that insert together put theirs together.
+  const blocks = options.threadPerConsumer ? 1 : options.numConsumers;
   return {
-    maxRows: blockRows(blockSize, options.pollMaxBatchSize ?? defaults.maxBlockSize),
+    maxRows: blocks * blockRows(blockSize, options.pollMaxBatchSize ?? defaults.maxBlockSize),
     maxBytes: maxBatchBytes,
     eagerBytes: Math.min(maxBatchBytes, EAGER_BYTES),
     flushIntervalMs: options.flushIntervalMs ?? defaults.streamFlushIntervalMs,
