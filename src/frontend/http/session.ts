@@ -16,7 +16,7 @@ const IDENTITY_PARAMETERS: ReadonlySet<string> = new Set([
   'session_timeout',
   'session_check',
 ]);
-const NOT_IDENTITY_HEADERS: ReadonlySet<string> = new Set(['x-clickhouse-format', 'x-clickhouse-progress']);
+const NOT_IDENTITY_HEADERS: ReadonlySet<string> = new Set(['x-clickhouse-format', 'x-clickhouse-progress', 'x-clickhouse-query-id']);
 
 /** `X-ClickHouse-User`, `-Key`, `-Database`, `-Quota`, `-SSL-Certificate-Auth` and later kin, and what proxies say about the client. */
 function saysWhoAsks(header: string): boolean {

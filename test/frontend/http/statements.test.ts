@@ -329,6 +329,20 @@ test('helper queries run in the session of the client and leave it usable', asyn
   t.is(answers.length, 20);
 });
 
+test("helper queries never run under the client's query id, which may be in use once only", async (t) => {
+  const ids: string[] = [];
+  const dispatcher = markedDispatcher(async (statement, session) => {
+    ids.push((await session.query('SELECT queryID()')).flat().join());
+    return runUnmarked(statement);
+  });
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const marked = { method: 'POST', body: 'MARKED SELECT queryID()' };
+  t.is(text(await send(url, { ...marked, target: '/', headers: { 'X-ClickHouse-Query-Id': 'by-header' } })), 'by-header\n');
+  t.is(text(await send(url, { ...marked, target: '/?query_id=by-parameter' })), 'by-parameter\n');
+  t.is(ids.length, 2);
+  t.false(ids.includes('by-header') || ids.includes('by-parameter'));
+});
+
 test("a helper query that the server refuses throws the server's exception", async (t) => {
   const dispatcher = markedDispatcher(async (_statement, session) => {
     const error = await session.query('SELECT nope').then(
