@@ -50,10 +50,10 @@ export class Supervisor {
 
   /**
    * A view on these tables is about to be made or changed: for the next minute their rows carry every virtual column, since the new view may read any of
-   * them and the catalog does not know it yet. Resolves when no row without them is under way.
+   * them and the catalog does not know it yet, nor does a stream that starts meanwhile. Resolves when no row without them is under way.
    */
   async prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<void> {
-    const keys = names.map(keyOf).filter((key) => this.#streams.has(key));
+    const keys = names.map(keyOf);
     for (const key of keys) this.#wideUntilMs.set(key, Date.now() + WIDE_MS);
     await Promise.all(keys.map((key) => this.#enqueue(key, () => this.#widen(key))));
     if (keys.length > 0) setTimeout(() => this.#align(), WIDE_MS + 1).unref();
@@ -118,25 +118,27 @@ export class Supervisor {
   }
 
   async #change(key: string, running: TableStream, wanted: ManagedTable): Promise<void> {
-    if (running.table.usedVirtualColumns.join() === wanted.usedVirtualColumns.join() || this.#isHeldWide(key)) return;
-    await running.useTable(wanted, VIEW_CHANGE_WAIT_MS);
+    const table = this.#asWideAsHeld(key, wanted);
+    if (running.table.usedVirtualColumns.join() !== table.usedVirtualColumns.join()) await running.useTable(table, VIEW_CHANGE_WAIT_MS);
   }
 
   async #widen(key: string): Promise<void> {
     const stream = this.#streams.get(key);
-    if (stream === undefined) return;
-    await stream.useTable({ ...stream.table, usedVirtualColumns: stream.table.virtualColumns }, VIEW_CHANGE_WAIT_MS);
+    if (stream !== undefined) await this.#change(key, stream, stream.table);
   }
 
-  #isHeldWide(key: string): boolean {
-    return Date.now() < (this.#wideUntilMs.get(key) ?? 0);
+  /** The table, with every virtual column in use for a while after `prepareForViewChange`. */
+  #asWideAsHeld(key: string, table: ManagedTable): ManagedTable {
+    if (Date.now() < (this.#wideUntilMs.get(key) ?? 0)) return { ...table, usedVirtualColumns: table.virtualColumns };
+    this.#wideUntilMs.delete(key);
+    return table;
   }
 
   async #start(key: string, table: ManagedTable): Promise<void> {
     try {
       const defaults = await this.#context.serverDefaults();
       if (this.#isClosed) return;
-      const stream = new TableStream(table, defaults, this.#context);
+      const stream = new TableStream(this.#asWideAsHeld(key, table), defaults, this.#context);
       this.#streams.set(key, stream);
       stream.start();
     } catch (error) {
