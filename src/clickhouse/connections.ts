@@ -63,6 +63,12 @@ export class Connection {
   }
 }
 
+/** For how long a `Keep-Alive` header says that the server keeps an idle connection, in milliseconds. */
+export function promisedIdleMs(header: string | string[] | undefined): number | undefined {
+  const seconds = /timeout=(\d+)/i.exec(String(header))?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
+}
+
 const MAX_FREE_CONNECTIONS = 1024;
 /** How much earlier than the server said a connection is given up. */
 const KEEP_ALIVE_MARGIN_MS = 500;
@@ -94,11 +100,10 @@ export class ConnectionPool {
     return this.#open();
   }
 
-  /** Takes a connection back whose answer is over to the last byte; `promisedSeconds` is what the server said of how long it stays. */
-  give(connection: Connection, promisedSeconds: number | undefined): void {
+  /** Takes a connection back whose answer is over to the last byte; `promisedMs` is what the server said of how long it stays. */
+  give(connection: Connection, promisedMs: number | undefined): void {
     connection.leave();
-    const promisedMs = promisedSeconds === undefined ? Infinity : promisedSeconds * 1000 - KEEP_ALIVE_MARGIN_MS;
-    const idleMs = Math.min(this.#idleMs, promisedMs);
+    const idleMs = Math.min(this.#idleMs, (promisedMs ?? Infinity) - KEEP_ALIVE_MARGIN_MS);
     if (idleMs <= 0 || this.#free.length >= MAX_FREE_CONNECTIONS || !connection.socket.writable) {
       connection.destroy();
       return;

@@ -116,6 +116,11 @@ export function answerUnreachable(
   afterClientsBytes(client, answer, () => answer.end());
 }
 
+/** Nothing of a request can have reached the server. */
+export function isNoConnection({ syscall }: NodeJS.ErrnoException): boolean {
+  return syscall === 'connect' || syscall === 'getaddrinfo';
+}
+
 /** What failed at several addresses (`localhost` by IPv6 and IPv4) says nothing itself. */
 export function firstCause(error: Error): NodeJS.ErrnoException {
   const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;

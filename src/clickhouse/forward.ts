@@ -1,11 +1,13 @@
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import { promisedIdleMs } from './connections.ts';
 import { asksForProgressHeaders, EarlyHead } from './early-head.ts';
 import {
   afterClientsBytes,
   answerUnreachable,
   cut,
   firstCause,
+  isNoConnection,
   isRepeatable,
   MAX_ATTEMPTS,
   pairs,
@@ -55,7 +57,7 @@ export function forward(
     }
     sent.on('response', (received) => {
       isAnswered = true;
-      upstream.heardKeepAlive(received.headers['keep-alive']);
+      upstream.heardKeepAlive(promisedIdleMs(received.headers['keep-alive']));
       relayAnswer(received, client, answer, options, early);
     });
     sent.on('error', (error) => {
@@ -181,7 +183,7 @@ function endAnswer(received: IncomingMessage, client: IncomingMessage, answer: S
 
 /** Whether anything of the request can have reached the server, TLS and its checks included. */
 function wasConnected(sent: ClientRequest, cause: NodeJS.ErrnoException): boolean {
-  if (cause.syscall === 'connect' || cause.syscall === 'getaddrinfo') return false;
+  if (isNoConnection(cause)) return false;
   const { socket } = sent;
   if (!(socket instanceof TLSSocket) || socket.authorized) return true;
   // Null before the handshake is over; otherwise a code, in spite of the type. With checks turned off it is no reason to stop.

@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { freePiece } from '../sockets/index.ts';
 import { AnswerBody } from './answer-body.ts';
 import { readAnswerHead, type ReadHead } from './answer-head.ts';
-import type { Connection, ConnectionPool, ConnectionUser } from './connections.ts';
+import { promisedIdleMs, type Connection, type ConnectionPool, type ConnectionUser } from './connections.ts';
 import {
   afterClientsBytes,
   answerUnreachable,
   cut,
   firstCause,
+  isNoConnection,
   isRepeatable,
   MAX_ATTEMPTS,
   pairs,
@@ -59,6 +60,7 @@ class Passage implements ConnectionUser {
   /** The beginning of the answer's head. */
   #begun: Buffer | undefined;
   #head: ReadHead | undefined;
+  #promisedMs: number | undefined;
   #body: AnswerBody | undefined;
   #hasHeadGone = false;
   /** The whole answer has come; what becomes of the connection. */
@@ -192,7 +194,8 @@ class Passage implements ConnectionUser {
   #startAnswer(text: string, head: ReadHead, rest: Buffer): void {
     this.#head = head;
     this.#body = new AnswerBody(head.framing, head.bodyBytes);
-    this.#route.upstream.heardKeepAlive(head.keepAlive);
+    this.#promisedMs = promisedIdleMs(head.keepAlive);
+    this.#route.upstream.heardKeepAlive(this.#promisedMs);
     setHead(this.#answer, text, head.isKept);
     if (this.#body.isEmpty) this.#finish('', rest.length > 0);
     else if (rest.length > 0) this.#relay(this.#body, rest);
@@ -263,7 +266,7 @@ class Passage implements ConnectionUser {
   #leave(isReusable: boolean): void {
     const connection = this.#connection;
     this.#connection = undefined;
-    if (isReusable && connection !== undefined) this.#route.connections.give(connection, promisedSeconds(this.#head));
+    if (isReusable && connection !== undefined) this.#route.connections.give(connection, this.#promisedMs);
     else connection?.destroy();
   }
 
@@ -284,8 +287,7 @@ class Passage implements ConnectionUser {
     else if (isStale && this.#attempts < MAX_ATTEMPTS && isRepeatable(this.#request)) this.#send();
     else {
       const cause = firstCause(reason);
-      const isConnected = cause.syscall !== 'connect' && cause.syscall !== 'getaddrinfo';
-      answerUnreachable(this.#route.upstream, this.#client, this.#answer, cause, isConnected);
+      answerUnreachable(this.#route.upstream, this.#client, this.#answer, cause, !isNoConnection(cause));
     }
   }
 
@@ -326,11 +328,6 @@ type StreamedBody = Extract<ForwardedBody, { kind: 'stream' }>;
 
 function isOver({ isWhole, rest }: StreamedBody): boolean {
   return isWhole || rest.readableEnded;
-}
-
-function promisedSeconds(head: ReadHead | undefined): number | undefined {
-  const seconds = /timeout=(\d+)/i.exec(head?.keepAlive ?? '')?.[1];
-  return seconds === undefined ? undefined : Number(seconds);
 }
 
 function hangUp(): Error {

@@ -35,8 +35,8 @@ export interface Upstream {
   readonly connections?: ConnectionPool;
   /** Calls `listener` when the server promises another time than before for which it keeps idle connections, in milliseconds. */
   onKeepAlive(listener: (promisedMs: number) => void): void;
-  /** To be called with the `Keep-Alive` header of each answer. */
-  heardKeepAlive(header: string | string[] | undefined): void;
+  /** To be called with what each answer promises (`promisedIdleMs`). */
+  heardKeepAlive(promisedMs: number | undefined): void;
   end(): void;
 }
 
@@ -67,7 +67,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   };
   const open = isTls ? httpsRequest : httpRequest;
   let keepAliveListener: (promisedMs: number) => void = () => undefined;
-  let lastPromise = '';
+  let lastPromisedMs: number | undefined;
   return {
     name: `${url.protocol}//${url.host}`,
     request: (wanted) => {
@@ -78,11 +78,10 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     onKeepAlive: (listener) => {
       keepAliveListener = listener;
     },
-    heardKeepAlive: (header) => {
-      const promise = /timeout=(\d+)/i.exec(String(header))?.[1];
-      if (promise === undefined || promise === lastPromise) return;
-      lastPromise = promise;
-      keepAliveListener(Number(promise) * 1000);
+    heardKeepAlive: (promisedMs) => {
+      if (promisedMs === undefined || promisedMs === lastPromisedMs) return;
+      lastPromisedMs = promisedMs;
+      keepAliveListener(promisedMs);
     },
     ...(connections === undefined ? {} : { connections }),
     end: () => {

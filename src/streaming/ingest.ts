@@ -9,6 +9,7 @@ import type { Delivery, Lane, PartitionRange, Seat } from './lane.ts';
 import { Positions } from './positions.ts';
 import { partitionKey } from './sources.ts';
 import type { StatusRecorder } from './table-status.ts';
+import { Turn } from './turn.ts';
 
 /**
  * Sends one INSERT; resolves when the server has answered success for every dependent view. The server reads the body at once, but it is not told of
@@ -26,8 +27,6 @@ export interface Member {
 /** How often a waiting handler looks after its membership and whether it is to stop. */
 const WAIT_TICK_MS = 200;
 const COMMIT_RETRY_MS = 1_000;
-/** Half of the server's `http_receive_timeout`. */
-const MOST_HELD_MS = 15_000;
 /** How long an inserted range that cannot be committed is remembered. */
 const FORGET_UNCOMMITTED_MS = 120_000;
 
@@ -420,26 +419,6 @@ export class Ingest {
 
 /** Messages scanned beyond a batch with a stray row before the quick look is trusted again. */
 const SCAN_BEYOND_MESSAGES = 200_000;
-
-/** A delivery's turn to be applied: after the one before it. */
-class Turn {
-  /** Resolves when the delivery before is in. Rejects when it is not, and when the server would lose its patience with a body that does not end. */
-  readonly came: Promise<void>;
-  isHeldTooLong = false;
-
-  constructor(before: Promise<boolean>) {
-    this.came = this.#wait(before);
-    this.came.catch(() => undefined);
-  }
-
-  async #wait(before: Promise<boolean>): Promise<void> {
-    const cut = new AbortController();
-    const isIn = await Promise.race([before, pause(MOST_HELD_MS, cut.signal).then(() => undefined)]);
-    cut.abort();
-    this.isHeldTooLong = isIn === undefined;
-    if (isIn !== true) throw new Error('the batch before it is not in');
-  }
-}
 
 function aloneDelivery(lane: Lane, { topic, partition }: TopicPartition, message: RecordCursor): Delivery {
   const { offset } = message;

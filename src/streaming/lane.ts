@@ -46,8 +46,7 @@ const MOST_UNDER_WAY = 2;
 
 /**
  * Where batches of one or several consumers of a table become INSERTs. They are applied one after the other, so a partition's rows arrive in the order
- * of their offsets; but the server reads the next one while it still applies the one before (about a third more rows/s; see README, benchmark), and the
- * batch after that fills. Several consumers share a lane (few, large parts) unless the table says `kafka_thread_per_consumer = 1`; then each has its own.
+ * of their offsets; but the server reads the next one while it still applies the one before, and the batch after that fills. Several consumers share a lane (few, large parts) unless the table says `kafka_thread_per_consumer = 1`; then each has its own.
  *
  * A delivery that has to be read again (`readAgain`) takes the one behind it along; nothing more is sent until `onRegroup` has got everything that
  * is not in.
