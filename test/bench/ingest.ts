@@ -12,6 +12,7 @@ import { produceRows } from '../parts/produce-rows.ts';
 import { measure, VARIANTS, type Bench, type Measurement, type Source, type Variant } from './measure.ts';
 import { judge, median, renderTable, type Result } from './report.ts';
 import { SHAPES, type Shape } from './shapes.ts';
+import { runAsProgram } from './program.ts';
 
 const HELP = `npm run bench:ingest -- [options]
 
@@ -162,16 +163,4 @@ async function print(bench: Bench, results: readonly Result[], options: BenchOpt
   else writeFileSync(options.jsonFile, `${json}\n`);
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // The servers end with this process, and their folders go with it.
-  process.once(signal, () => process.exit(130));
-}
-
-try {
-  const options = readOptions();
-  if (options === undefined) process.stdout.write(HELP);
-  else await runBench(options);
-} catch (error) {
-  console.error(`bench failed: ${(error as Error).message}`);
-  process.exitCode = 1;
-}
+await runAsProgram(HELP, readOptions, runBench);

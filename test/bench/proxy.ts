@@ -18,6 +18,7 @@ import {
 } from './proxy/measure.ts';
 import { startHaproxy, startNginx } from './proxy/proxies.ts';
 import { judge, renderTable, summarize, type Goal, type Result, type Round } from './proxy/report.ts';
+import { runAsProgram } from './program.ts';
 
 const HELP = `npm run bench:proxy -- [options]
 
@@ -181,16 +182,4 @@ function print(results: readonly Result[], goals: readonly Goal[], options: Benc
   else writeFileSync(options.jsonFile, `${json}\n`);
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // The servers end with this process, and their folders go with it.
-  process.once(signal, () => process.exit(130));
-}
-
-try {
-  const options = readOptions();
-  if (options === undefined) process.stdout.write(HELP);
-  else await runBench(options);
-} catch (error) {
-  console.error(`bench failed: ${(error as Error).message}`);
-  process.exitCode = 1;
-}
+await runAsProgram(HELP, readOptions, runBench);

@@ -59,32 +59,17 @@ test('an INSERT takes its data from a list of buffers and tells how many rows we
   t.is(await server.query(`SELECT count(), sum(a) = 639999 * 320000 FROM ${database}.t`), '640000\t1');
 });
 
-test('an INSERT whose end is held back is read but not applied before it may end', async (t) => {
+/** An INSERT of 100,000 rows whose end is held back, once it runs on the server. */
+async function useHeldInsert(t: ExecutionContext) {
   const server = await useClickHouse(t);
   const client = useClient(t, server.url);
   const database = await useDatabase(t);
   await client.command(`CREATE TABLE ${database}.t (a UInt64) ENGINE = MergeTree ORDER BY a`);
   const queryId = uniqueName(t, 'held');
   let end = (): void => undefined;
-  const mayEnd = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-  const insert = client.insert(`INSERT INTO ${database}.t FORMAT JSONEachRow`, rowsOf(100_000), AS_IT_COMES, { queryId, mayEnd });
-  await waitFor(async () => (await server.query(`SELECT count() FROM system.processes WHERE query_id = '${queryId}'`)) === '1');
-  t.is(await server.query(`SELECT count() FROM ${database}.t`), '0');
-  end();
-  t.is((await insert).writtenRows, 100_000);
-  t.is(await server.query(`SELECT count() FROM ${database}.t`), '100000');
-});
-
-test('an INSERT that may not end after all is not applied, though each of its rows was whole', async (t) => {
-  const server = await useClickHouse(t);
-  const client = useClient(t, server.url);
-  const database = await useDatabase(t);
-  await client.command(`CREATE TABLE ${database}.t (a UInt64) ENGINE = MergeTree ORDER BY a`);
-  const queryId = uniqueName(t, 'held');
   let giveUp = (): void => undefined;
-  const mayEnd = new Promise<void>((_resolve, reject) => {
+  const mayEnd = new Promise<void>((resolve, reject) => {
+    end = resolve;
     giveUp = () => {
       reject(new Error('not its turn'));
     };
@@ -93,11 +78,24 @@ test('an INSERT that may not end after all is not applied, though each of its ro
   const isRunning = async (): Promise<boolean> =>
     (await server.query(`SELECT count() FROM system.processes WHERE query_id = '${queryId}'`)) === '1';
   await waitFor(isRunning);
+  return { insert, end, giveUp, isRunning, count: async () => server.query(`SELECT count() FROM ${database}.t`) };
+}
+
+test('an INSERT whose end is held back is read but not applied before it may end', async (t) => {
+  const { insert, end, count } = await useHeldInsert(t);
+  t.is(await count(), '0');
+  end();
+  t.is((await insert).writtenRows, 100_000);
+  t.is(await count(), '100000');
+});
+
+test('an INSERT that may not end after all is not applied, though each of its rows was whole', async (t) => {
+  const { insert, giveUp, isRunning, count } = await useHeldInsert(t);
   giveUp();
   const error = await t.throwsAsync(insert, { instanceOf: ClickHouseUnreachable });
   t.regex(error.message, /not its turn/);
   await waitFor(async () => !(await isRunning()));
-  t.is(await server.query(`SELECT count() FROM ${database}.t`), '0');
+  t.is(await count(), '0');
 });
 
 /** The server reads rows while they come (after the first 256 KiB, which it searches for a query). */

@@ -8,6 +8,8 @@ import {
   comparable,
   encodeByServer,
   header,
+  post,
+  query,
   send,
   type TestAnswer,
   type TestRequest,
@@ -55,13 +57,6 @@ test.after.always('both are stopped', async () => {
 });
 
 const KAFKA = "ENGINE = Kafka('127.0.0.1:1', 'topic', 'group', 'JSONEachRow')";
-const query = (sql: string, parameters = ''): string => `/?query=${encodeURIComponent(sql)}${parameters}`;
-const post = (body: TestRequest['body'], target = '/', headers: Record<string, string> = {}): TestRequest => ({
-  method: 'POST',
-  target,
-  body: body ?? '',
-  headers,
-});
 const basic = (name: string, password: string): Record<string, string> => ({
   Authorization: `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
 });

@@ -2,16 +2,8 @@ import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { uniqueName, useClickHouse, useDatabase } from '../../helpers/index.ts';
-import { assertSameAnswer, encodeByServer, header, send, type TestRequest } from './helpers/exchange.ts';
+import { assertSameAnswer, encodeByServer, header, post, query, send, type TestRequest } from './helpers/exchange.ts';
 import { useFrontEnd } from './helpers/front-end.ts';
-
-const query = (sql: string, parameters = ''): string => `/?query=${encodeURIComponent(sql)}${parameters}`;
-const post = (body: TestRequest['body'], target = '/', headers: Record<string, string> = {}): TestRequest => ({
-  method: 'POST',
-  target,
-  body: body ?? '',
-  headers,
-});
 
 const same = test.macro(async (t, ...requests: TestRequest[]) => {
   const { url } = await useClickHouse(t);

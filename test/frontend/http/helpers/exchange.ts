@@ -18,6 +18,15 @@ export interface TestAnswer {
   readonly isCutOff: boolean;
 }
 
+/** The target of a statement in the URL. */
+export function query(sql: string, parameters = ''): string {
+  return `/?query=${encodeURIComponent(sql)}${parameters}`;
+}
+
+export function post(body: TestRequest['body'], target = '/', headers: Record<string, string> = {}): TestRequest {
+  return { method: 'POST', target, body: body ?? '', headers };
+}
+
 /** One request over a connection of its own (or of `agent`), its answer as it came. */
 export async function send(url: string, wanted: TestRequest, agent: Agent | false = false): Promise<TestAnswer> {
   const { hostname, port } = new URL(url);
