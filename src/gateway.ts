@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { startAdminServer } from './admin/index.ts';
 import { ChunkPool, MemoryBudget } from './batching/index.ts';
 import { createCatalog, type Catalog } from './catalog/index.ts';
@@ -140,6 +141,7 @@ function serverTls(config: Config): ServerTls {
 function createSupervisor(config: Config, client: ServiceClient, logger: Logger): Supervisor {
   const budget = new MemoryBudget(config.memoryBudgetBytes);
   return new Supervisor({
+    ownerId: randomUUID(),
     send: async ({ sql, settings }, body, mayEnd, signal) => {
       await client.insert(sql, body, settings, { mayEnd, signal });
     },

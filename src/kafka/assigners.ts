@@ -62,37 +62,49 @@ class Dealt {
 }
 
 /**
- * What our members announce, first choice first. Names and bytes are those of librdkafka's (and Java's) assignors, so a native engine's
+ * What a member announces, first choice first. Names and bytes are those of librdkafka's (and Java's) assignors, so a native engine's
  * consumer (`range,roundrobin`) and ours agree when they meet in one group. kafkajs' own `RoundRobinAssigner` is known to nobody else, and
- * gives members topics that only the leader subscribed to.
+ * gives members topics that only the leader subscribed to. The user data, which nobody else reads, hold the member's owner; those of an assignment hold
+ * the owner of all members, empty when there are several (`ownerOf`).
  */
-export const PARTITION_ASSIGNERS: readonly PartitionAssigner[] = [
-  createAssigner('roundrobin', assignRoundRobin),
-  createAssigner('range', assignRange),
-];
+export function partitionAssigners(ownerId: string): readonly PartitionAssigner[] {
+  return [createAssigner('roundrobin', assignRoundRobin, ownerId), createAssigner('range', assignRange, ownerId)];
+}
 
 const { MemberMetadata, MemberAssignment } = kafkajs.AssignerProtocol;
 const PROTOCOL_VERSION = 0;
 
-function createAssigner(name: string, strategy: AssignmentStrategy): PartitionAssigner {
+function createAssigner(name: string, strategy: AssignmentStrategy, ownerId: string): PartitionAssigner {
   return ({ cluster }): Assigner => ({
     name,
     version: PROTOCOL_VERSION,
     protocol: ({ topics }) => ({
       name,
-      metadata: MemberMetadata.encode({ version: PROTOCOL_VERSION, topics, userData: Buffer.alloc(0) }),
+      metadata: MemberMetadata.encode({ version: PROTOCOL_VERSION, topics, userData: Buffer.from(ownerId) }),
     }),
     assign: async ({ members }) => {
       const subscriptions = subscriptionsOf(members);
       const assignment = strategy(subscriptions, await partitionsOf(cluster, subscriptions));
-      return [...assignment].map(([memberId, topics]) => ({ memberId, memberAssignment: encodeAssignment(topics) }));
+      const owner = commonOwner(members);
+      return [...assignment].map(([memberId, topics]) => ({ memberId, memberAssignment: encodeAssignment(topics, owner) }));
     },
   });
 }
 
-function encodeAssignment(topics: Readonly<Record<string, readonly number[]>>): Buffer {
+/** The owner of every member of the group, as its leader saw it; empty when there are several, or when the leader is not one of our consumers. */
+export function ownerOf(memberAssignment: Buffer): string {
+  return MemberAssignment.decode(memberAssignment)?.userData.toString() ?? '';
+}
+
+function commonOwner(members: readonly GroupMember[]): string {
+  const owners = new Set(members.map(({ memberMetadata }) => MemberMetadata.decode(memberMetadata)?.userData.toString() ?? ''));
+  const [owner = ''] = owners;
+  return owners.size === 1 ? owner : '';
+}
+
+function encodeAssignment(topics: Readonly<Record<string, readonly number[]>>, owner: string): Buffer {
   const assignment = Object.fromEntries(Object.entries(topics).map(([topic, partitions]) => [topic, [...partitions]]));
-  return MemberAssignment.encode({ version: PROTOCOL_VERSION, assignment, userData: Buffer.alloc(0) });
+  return MemberAssignment.encode({ version: PROTOCOL_VERSION, assignment, userData: Buffer.from(owner) });
 }
 
 function subscriptionsOf(members: readonly GroupMember[]): Subscriptions {

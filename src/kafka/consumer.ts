@@ -1,6 +1,6 @@
 import type { Cluster, Consumer, EachBatchPayload } from 'kafkajs';
 import type { Logger } from '../logger.ts';
-import { PARTITION_ASSIGNERS } from './assigners.ts';
+import { partitionAssigners } from './assigners.ts';
 import { createKafkaClient, type KafkaClient } from './client.ts';
 import { describeKafkaError, KafkaError } from './errors.ts';
 import { Membership } from './membership.ts';
@@ -21,7 +21,7 @@ const RETRY = {
 };
 
 const LEAVE_WITHIN_MS = 4000;
-const STOP_WITHIN_MS = 6000;
+const DISCONNECT_WITHIN_MS = 2000;
 
 /**
  * One member of a consumer group that reads whole record batches, read_committed, from the earliest offset where nothing is committed.
@@ -59,7 +59,11 @@ class KafkajsGroupConsumer implements GroupConsumer {
     const { consumer, cluster } = createConsumer(this.#client, options);
     this.#consumer = consumer;
     this.#cluster = cluster;
-    this.#membership = new Membership(cluster, options.groupId);
+    this.#membership = new Membership(cluster, {
+      groupId: options.groupId,
+      ownerId: options.ownerId,
+      openCluster: () => createConsumer(this.#client, options).cluster,
+    });
     handOutRecordSets(cluster, this.#client.openFetchSocket, {
       generation: (nodeId) => this.#generationOfFetch.get(nodeId) ?? 0,
       onOutOfRange: async (partitions) => this.#restartAtEarliest(partitions),
@@ -111,15 +115,14 @@ class KafkajsGroupConsumer implements GroupConsumer {
   }
 
   async #stop(): Promise<void> {
-    const isJoining = this.#state === 'starting' && this.#crash === undefined;
+    const wasStarting = this.#state === 'starting';
     this.#state = 'stopped';
-    // A join under way must end first: a member that nobody knows would hold up the group until its session expires.
-    if (isJoining) await within(STOP_WITHIN_MS, ignoreFailure(this.#starting));
     this.#client.expectFailures();
-    // Not running any more for `control` from here on. kafkajs leaves only when all handlers are done; we do not wait for them.
-    const disconnected = ignoreFailure(this.#consumer.disconnect());
+    const disconnect = async (): Promise<void> => ignoreFailure(this.#consumer.disconnect());
+    // A running kafkajs stops to fetch and then waits for all handlers, which we do not; a starting one cuts at once, unable to say good-bye.
+    const disconnected = wasStarting ? undefined : disconnect();
     await within(LEAVE_WITHIN_MS, ignoreFailure(this.#membership.leave()));
-    await within(STOP_WITHIN_MS - LEAVE_WITHIN_MS, disconnected);
+    await within(DISCONNECT_WITHIN_MS, disconnected ?? disconnect());
     this.#client.cut();
     this.#assigned.clear();
   }
@@ -179,7 +182,7 @@ class KafkajsGroupConsumer implements GroupConsumer {
     this.#assigned = new Map(partitions.map((partition) => [keyOf(partition), partition]));
     for (const [key, partition] of this.#sought) this.#staleSeeks.set(key, partition);
     this.#sought.clear();
-    this.#handlers.onAssigned(partitions);
+    this.#handlers.onAssigned(partitions, this.#membership.isSoleOwner);
   }
 
   /**
@@ -203,9 +206,8 @@ class KafkajsGroupConsumer implements GroupConsumer {
     const wasRunning = this.#state === 'running';
     if (this.#state !== 'stopped') this.#logger.warn({ detail: describeKafkaError(error) }, 'consumer died');
     if (!wasRunning) return;
-    this.#state = 'stopped';
-    this.#client.cut();
     this.#assigned.clear();
+    void this.stop();
     this.#handlers.onCrash(new KafkaError(error));
   }
 
@@ -261,7 +263,7 @@ function createConsumer({ kafka }: KafkaClient, options: ConsumerOptions): { con
     metadataMaxAge: options.metadataMaxAgeMs,
     allowAutoTopicCreation: false,
     retry: RETRY,
-    partitionAssigners: PARTITION_ASSIGNERS.map((createAssigner) => (config) => {
+    partitionAssigners: partitionAssigners(options.ownerId).map((createAssigner) => (config) => {
       cluster = config.cluster;
       return createAssigner(config);
     }),

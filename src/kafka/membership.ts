@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Broker, Cluster } from 'kafkajs';
+import kafkajs, { type Broker, type Cluster } from 'kafkajs';
+import { ownerOf } from './assigners.ts';
 import { errorFields } from './errors.ts';
 import type { CommitOffset } from './types.ts';
 
@@ -10,8 +11,17 @@ interface Generation {
   readonly memberId: string;
 }
 
-type Joining = Broker & { joinGroup(request: unknown): Promise<{ generationId: number; memberId: string }> };
-type Coordinator = Broker & { leaveGroup(request: { groupId: string; memberId: string }): Promise<void> };
+interface JoinRequest {
+  readonly memberId?: string;
+}
+
+/** kafkajs' brokers, with what its types leave out. */
+type Coordinator = Broker & {
+  joinGroup(request: JoinRequest): Promise<{ generationId: number; memberId: string }>;
+  syncGroup(request: unknown): Promise<{ memberAssignment: Buffer }>;
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<void>;
+  readonly connectionPool: { send(request: { readonly request: { readonly apiName: string } }): Promise<unknown> };
+};
 
 const COMMIT_TRIES = 4;
 const COMMIT_RETRY_DELAY_MS = 200;
@@ -24,27 +34,44 @@ const PASSING_ERRORS: readonly unknown[] = [
 ];
 const PASSING_FAILURES = ['KafkaJSConnectionError', 'KafkaJSConnectionClosedError', 'KafkaJSRequestTimeoutError'];
 
+export interface MembershipOptions {
+  readonly groupId: string;
+  /** See `ConsumerOptions`. */
+  readonly ownerId: string;
+  /** Another connection to the same cluster, not connected yet. */
+  readonly openCluster: () => Cluster;
+}
+
 /**
  * The member of a consumer group behind one kafkajs consumer. Commits and leaves by itself, because kafkajs' `commitOffsets` resolves
- * without having committed when the consumer was stopped, and retries a refused commit under the *next* generation, past the fencing.
+ * without having committed when the consumer was stopped, and retries a refused commit under the *next* generation, past the fencing; and because
+ * kafkajs forgets a member that the broker knows but has not let in yet, which then holds up the whole group until its session expires.
  */
 export class Membership {
   readonly #cluster: Cluster;
-  readonly #groupId: string;
+  readonly #options: MembershipOptions;
+  /** The id that the broker gave us, empty before it did and after we left. It counts as a member of the group from then on. */
+  #memberId = '';
+  /** A join under way that asked for an id and has not got it yet. Never rejects. */
+  #asking: Promise<void> = Promise.resolve();
+  /** JoinGroup or SyncGroup is under way: the broker answers nothing else on that connection before the other members came, too. */
+  #isJoining = false;
+  #isLeaving = false;
   #joined: Generation | undefined;
   #current: Generation | undefined;
+  #isSoleOwner = false;
 
   /** Watches the joins of the consumer that owns `cluster`. Create before it runs. */
-  constructor(cluster: Cluster, groupId: string) {
+  constructor(cluster: Cluster, options: MembershipOptions) {
     this.#cluster = cluster;
-    this.#groupId = groupId;
+    this.#options = options;
     const find = cluster.findGroupCoordinator.bind(cluster);
     const watched = new WeakSet<Broker>();
     cluster.findGroupCoordinator = async (group) => {
       const broker = await find(group);
       if (!watched.has(broker)) {
         watched.add(broker);
-        this.#watchJoins(broker as Joining);
+        this.#watch(broker as Coordinator);
       }
       return broker;
     };
@@ -55,8 +82,14 @@ export class Membership {
     return this.#joined?.memberId ?? '';
   }
 
+  /** As its leader told with the last assignment: all members of the group have our owner. False when the leader is not one of ours. */
+  get isSoleOwner(): boolean {
+    return this.#isSoleOwner;
+  }
+
   /** The join is complete: from now on commits carry its generation. */
   begin(): void {
+    this.#isJoining = false;
     this.#current = this.#joined;
   }
 
@@ -72,7 +105,9 @@ export class Membership {
   async commit(offsets: readonly CommitOffset[]): Promise<void> {
     const generation = this.#current;
     if (generation === undefined) throw new Error('cannot commit offsets: the consumer is not a member of the group');
-    const request = { ...this.#identity(generation), groupGenerationId: generation.generationId, topics: byTopic(offsets) };
+    const { groupId } = this.#options;
+    const { generationId: groupGenerationId, memberId } = generation;
+    const request = { groupId, memberId, groupGenerationId, topics: byTopic(offsets) };
     let { coordinator } = generation;
     for (let tries = 1; ; tries += 1) {
       try {
@@ -82,31 +117,77 @@ export class Membership {
         if (tries === COMMIT_TRIES || !isPassing(error)) throw error;
       }
       await delay(tries * COMMIT_RETRY_DELAY_MS);
-      coordinator = await this.#cluster.findGroupCoordinator({ groupId: this.#groupId });
+      coordinator = await this.#cluster.findGroupCoordinator({ groupId });
       if (generation !== this.#current) throw new Error('cannot commit offsets: the group rebalanced meanwhile');
     }
   }
 
-  /** Tells the coordinator that we are gone, so that the others take over at once. */
+  /** Tells the coordinator that we are gone, so that the others take over at once; also when it has not let us in yet. Joins no more. */
   async leave(): Promise<void> {
-    if (this.#joined === undefined) return;
-    const { coordinator } = this.#joined;
-    const identity = this.#identity(this.#joined);
+    this.#isLeaving = true;
+    await this.#asking;
+    const coordinator = this.#joined?.coordinator as Coordinator | undefined;
+    const identity = { groupId: this.#options.groupId, memberId: this.#memberId };
     this.#current = this.#joined = undefined;
-    await (coordinator as Coordinator).leaveGroup(identity);
+    this.#memberId = '';
+    if (identity.memberId === '') return;
+    if (coordinator === undefined || this.#isJoining) await this.#leaveBesides(identity);
+    else await coordinator.leaveGroup(identity);
   }
 
-  #identity({ memberId }: Generation): { groupId: string; memberId: string } {
-    return { groupId: this.#groupId, memberId };
+  /** Over another connection, since ours waits for the answer to a join. */
+  async #leaveBesides(identity: { groupId: string; memberId: string }): Promise<void> {
+    const cluster = this.#options.openCluster();
+    try {
+      await cluster.connect();
+      const coordinator = (await cluster.findGroupCoordinator(identity)) as Coordinator;
+      await coordinator.leaveGroup(identity);
+    } finally {
+      await cluster.disconnect();
+    }
   }
 
-  #watchJoins(broker: Joining): void {
+  #watch(broker: Coordinator): void {
     const join = broker.joinGroup.bind(broker);
     broker.joinGroup = async (request) => {
-      const answer = await join(request);
-      this.#joined = { coordinator: broker, generationId: answer.generationId, memberId: answer.memberId };
+      this.#isJoining = true;
+      try {
+        // kafkajs forgets the id when a join fails half-way, and would come back as another member beside the first.
+        const answer = await join({ ...request, memberId: request.memberId || this.#memberId });
+        this.#memberId = answer.memberId;
+        this.#joined = { coordinator: broker, generationId: answer.generationId, memberId: answer.memberId };
+        return answer;
+      } catch (error) {
+        if (errorFields(error).type === 'UNKNOWN_MEMBER_ID') this.#memberId = '';
+        throw error;
+      }
+    };
+    const sync = broker.syncGroup.bind(broker);
+    broker.syncGroup = async (request) => {
+      const answer = await sync(request);
+      this.#isSoleOwner = ownerOf(answer.memberAssignment) === this.#options.ownerId;
       return answer;
     };
+    const { connectionPool } = broker;
+    const send = connectionPool.send.bind(connectionPool);
+    connectionPool.send = async (request) => (request.request.apiName === 'JoinGroup' ? this.#sendJoin(() => send(request)) : send(request));
+  }
+
+  /** One JoinGroup request. The first one without an id is answered by an error that carries one, and kafkajs sends the next at once. */
+  async #sendJoin(send: () => Promise<unknown>): Promise<unknown> {
+    if (this.#isLeaving) throw new kafkajs.KafkaJSNonRetriableError('the consumer leaves the group');
+    const answer = send();
+    if (this.#memberId === '') {
+      this.#asking = answer.then(
+        () => undefined,
+        (error: unknown) => {
+          this.#memberId = (error as { memberId?: string }).memberId ?? '';
+        },
+      );
+      // Before kafkajs goes on, which asks whether we are leaving.
+      await this.#asking;
+    }
+    return answer;
   }
 }
 

@@ -47,6 +47,8 @@ export interface ConsumerOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly groupId: string;
+  /** Whose consumer it is: members of a group with the same owner know of each other (`ConsumerHandlers.onAssigned`). */
+  readonly ownerId: string;
   readonly topics: readonly string[];
   readonly security: KafkaSecurity;
   readonly sessionTimeoutMs: number;
@@ -62,9 +64,10 @@ export interface ConsumerOptions {
 export interface ConsumerHandlers {
   /**
    * A new generation began: positions of all `partitions` restart at the committed offsets, everything read before and not
-   * committed comes again. Synchronous, and before the first fetch of that generation.
+   * committed comes again. Synchronous, and before the first fetch of that generation. `isSoleOwner`: all members of the group have this
+   * consumer's owner; false also when that is not known, since the group's leader is of another kind.
    */
-  onAssigned(partitions: readonly TopicPartition[]): void;
+  onAssigned(partitions: readonly TopicPartition[], isSoleOwner: boolean): void;
   /**
    * Takes one fetch's batches. While it waits for room it must call `control.heartbeat()` at least every heartbeat interval
    * (which throws when the group rebalances: let it pass through) and stop when `control.isStale()` or `!control.isRunning()`.
@@ -74,7 +77,7 @@ export interface ConsumerHandlers {
   onFetched(fetched: FetchedPartition, control: FetchControl): Promise<number>;
   /** The broker does not have `from` (any more): the next fetch begins at `to` (earliest). Nothing is committed. */
   onOffsetReset?(partition: TopicPartition, from: bigint, to: bigint): void;
-  /** The consumer died (all retries used up); it is stopped and must be built anew. */
+  /** The consumer died (all retries used up); it stops and must be built anew. */
   onCrash(error: Error): void;
 }
 

@@ -10,7 +10,7 @@ export interface TableId {
 }
 
 export interface DispatcherOptions {
-  readonly catalog: Pick<Catalog, 'names' | 'find' | 'tables'>;
+  readonly catalog: Pick<Catalog, 'names' | 'find' | 'tables' | 'refresh'>;
   /** Reads the catalog again and starts, stops or changes streams. Never rejects. */
   readonly reconcile: () => Promise<void>;
   /** Called before a view on these tables is made or changed: its first rows must carry every virtual column. Never rejects. */

@@ -264,6 +264,7 @@ export class Ingest {
   }
 
   async #insertUntilSettled(lane: Lane, delivery: Delivery, before: Promise<boolean>): Promise<boolean> {
+    const { planSignal } = lane;
     for (let attempt = 0; !this.#isAborted(); attempt++) {
       const startedAtMs = Date.now();
       const turn = new Turn(before);
@@ -281,8 +282,8 @@ export class Ingest {
         this.#report(error, delivery);
         const failure = explainFailure(error);
         if (failure.kind !== 'other') this.#isolate(lane, delivery, failure);
-        if (failure.kind !== 'other' || lane.planSignal.aborted) return this.#readAgain(lane, delivery);
-        await pause(backoffMs(attempt), AbortSignal.any([this.#stopping.signal, lane.planSignal]));
+        if (failure.kind !== 'other' || planSignal.aborted) return this.#readAgain(lane, delivery);
+        await pause(backoffMs(attempt), AbortSignal.any([this.#stopping.signal, planSignal]));
       }
     }
     for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);

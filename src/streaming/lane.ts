@@ -228,8 +228,9 @@ export class Lane {
     await within(deadlineMs - Date.now(), this.idle());
   }
 
-  /** From now on messages are written by another plan. Call only when empty. */
+  /** From now on messages are written by another plan; what is under way by the old one and fails is read again. Call only when nothing is gathered. */
   usePlan(plan: InsertPlan): void {
+    this.#planChange.abort();
     this.#plan = plan;
     this.#planChange = new AbortController();
     this.#sources = new SourceTable();

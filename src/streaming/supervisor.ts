@@ -1,18 +1,16 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import type { Logger } from '../logger.ts';
 import { within } from './backoff.ts';
-import { TableStream, type StreamContext } from './table-stream.ts';
+import { VIEW_CHANGE_MS } from './company.ts';
+import { TableStream, VIEW_CHANGE_WAIT_MS, type StreamContext } from './table-stream.ts';
 import type { TableStatus } from './table-status.ts';
 
 /** How long a statement waits for the streams to follow it. */
 const SETTLE_MS = 10_000;
 /** How long a table that is dropped, detached or changed may take to finish what is under way. */
 const STOP_GRACE_MS = 2_000;
-/** How long a statement that makes a view waits for the INSERTs that were under way before it. */
-const VIEW_CHANGE_WAIT_MS = 30_000;
-
-/** Longer than any statement that makes a view takes. */
-const WIDE_MS = 60_000;
+/** How long a statement that makes a view waits for the stream's first consumer: longer than the other members take to hear of a rebalance. */
+const JOIN_WAIT_MS = 10_000;
 const START_RETRY_MS = 1_000;
 
 /**
@@ -50,13 +48,14 @@ export class Supervisor {
 
   /**
    * A view on these tables is about to be made or changed: for the next minute their rows carry every virtual column, since the new view may read any of
-   * them and the catalog does not know it yet, nor does a stream that starts meanwhile. Resolves when no row without them is under way.
+   * them and the catalog does not know it yet, nor does a stream that starts meanwhile. Resolves when no row without them is under way, here or in another
+   * gateway: that one has learned from the group that it is not alone (`Company`).
    */
   async prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<void> {
     const keys = names.map(keyOf);
-    for (const key of keys) this.#wideUntilMs.set(key, Date.now() + WIDE_MS);
+    for (const key of keys) this.#wideUntilMs.set(key, Date.now() + VIEW_CHANGE_MS);
     await Promise.all(keys.map((key) => this.#enqueue(key, () => this.#widen(key))));
-    if (keys.length > 0) setTimeout(() => this.#align(), WIDE_MS + 1).unref();
+    if (keys.length > 0) setTimeout(() => this.#align(), VIEW_CHANGE_MS + 1).unref();
   }
 
   status(): { readonly database: string; readonly table: string; readonly status: TableStatus }[] {
@@ -124,7 +123,9 @@ export class Supervisor {
 
   async #widen(key: string): Promise<void> {
     const stream = this.#streams.get(key);
-    if (stream !== undefined) await this.#change(key, stream, stream.table);
+    if (stream === undefined) return;
+    await stream.joined(JOIN_WAIT_MS);
+    await this.#change(key, stream, stream.table);
   }
 
   /** The table, with every virtual column in use for a while after `prepareForViewChange`. */

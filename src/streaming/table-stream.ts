@@ -12,6 +12,7 @@ import {
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause, within } from './backoff.ts';
+import { Company } from './company.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
 import { Lane } from './lane.ts';
@@ -20,6 +21,8 @@ import { StatusRecorder, type TableStatus } from './table-status.ts';
 
 /** What all streams of the process share. */
 export interface StreamContext {
+  /** Tells this gateway's consumers from those of another one. */
+  readonly ownerId: string;
   readonly send: SendInsert;
   readonly budget: MemoryBudget;
   readonly pool: ChunkPool;
@@ -28,6 +31,9 @@ export interface StreamContext {
   readonly serverDefaults: () => Promise<ServerDefaults>;
   readonly logger: Logger;
 }
+
+/** How long a change of the plan waits for the INSERTs that were under way before it. */
+export const VIEW_CHANGE_WAIT_MS = 30_000;
 
 /** librdkafka's default session time-out, which the real engine runs with. */
 const SESSION_TIMEOUT_MS = 45_000;
@@ -48,11 +54,17 @@ export class TableStream {
   readonly #lanes: readonly Lane[];
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>[] = [];
+  readonly #company = new Company(() => void this.useTable(this.#table, VIEW_CHANGE_WAIT_MS));
+  readonly #decided: Promise<void>;
+  #decide: () => void = () => undefined;
   #table: ManagedTable;
 
   constructor(table: ManagedTable, defaults: ServerDefaults, context: StreamContext) {
     this.#table = table;
     this.#context = context;
+    this.#decided = new Promise((resolve) => {
+      this.#decide = resolve;
+    });
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, group: table.options.groupName });
     this.#ingest = new Ingest({ send: context.send, budget: context.budget, status: this.#status, logger: this.#logger });
     const limits = flushLimits(table.options, defaults, context.maxBatchBytes);
@@ -61,7 +73,7 @@ export class TableStream {
       const lane: Lane = new Lane({
         limits,
         pool: context.pool,
-        plan: new InsertPlan(table),
+        plan: this.#plan(),
         deliver: (delivery, before) => this.#ingest.deliver(lane, delivery, before),
         onRegroup: (ranges) => this.#ingest.seekBack(lane, ranges),
       });
@@ -92,6 +104,8 @@ export class TableStream {
     }
     this.#ingest.abort();
     this.#stopping.abort();
+    this.#company.close();
+    this.#decide();
     await Promise.all(this.#running);
     for (const lane of this.#lanes) lane.close();
     this.#status.state = 'stopped';
@@ -107,9 +121,18 @@ export class TableStream {
     await Promise.all(
       this.#lanes.map(async (lane) => {
         await lane.finishPlan(waitMs);
-        this.#ingest.replan(lane, new InsertPlan(table));
+        this.#ingest.replan(lane, this.#plan());
       }),
     );
+  }
+
+  /** Resolves when the group has let a first consumer in, or failed to, or after `waitMs`: every other member of the group knows of us by then. */
+  async joined(waitMs: number): Promise<void> {
+    await within(waitMs, this.#decided);
+  }
+
+  #plan(): InsertPlan {
+    return new InsertPlan(this.#company.isKept ? { ...this.#table, usedVirtualColumns: this.#table.virtualColumns } : this.#table);
   }
 
   /** Runs one consumer until the stream stops; a consumer that dies is built anew after a pause. */
@@ -140,7 +163,7 @@ export class TableStream {
     let member: Member | undefined;
     const crashed = new Promise<never>((_resolve, reject) => {
       const handlers: ConsumerHandlers = {
-        onAssigned: (partitions) => this.#assigned(member as Member, partitions),
+        onAssigned: (partitions, isSoleOwner) => this.#assigned(member as Member, partitions, isSoleOwner),
         onFetched: (fetched, control) => this.#ingest.fetched(member as Member, fetched, control),
         onOffsetReset: (partition, from, to) => this.#offsetsReset(partition, from, to),
         onCrash: reject,
@@ -168,7 +191,10 @@ export class TableStream {
     }
   }
 
-  #assigned(member: Member, partitions: readonly TopicPartition[]): void {
+  #assigned(member: Member, partitions: readonly TopicPartition[], isAlone: boolean): void {
+    this.#decide();
+    // What is under way by the old plan was sent before anybody else could make a view: they had to wait for this assignment.
+    if (this.#company.note(isAlone)) for (const lane of this.#lanes) this.#ingest.replan(lane, this.#plan());
     if (this.#status.state === 'starting') this.#status.state = 'streaming';
     this.#ingest.assigned(member, partitions);
   }
@@ -181,6 +207,7 @@ export class TableStream {
   }
 
   #report(error: unknown): void {
+    this.#decide();
     if (this.#stopping.signal.aborted) return;
     const text = describeKafkaError(error);
     this.#status.state = 'retrying';
@@ -194,6 +221,7 @@ export class TableStream {
       brokers: options.brokers,
       clientId: options.numConsumers > 1 ? `${clientId}-${index}` : clientId,
       groupId: options.groupName,
+      ownerId: this.#context.ownerId,
       topics: options.topics,
       security: securityOf(options),
       sessionTimeoutMs: SESSION_TIMEOUT_MS,

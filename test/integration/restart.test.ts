@@ -64,6 +64,36 @@ test.serial('two gateways share a table’s partitions and no row comes twice', 
   t.is(await stream.direct('SELECT count() FROM target'), '3000');
 });
 
+test.serial('a view made through one gateway gets every virtual column, also of rows that another one reads', async (t) => {
+  const first = await useGateway(t);
+  const stream = await useStream(t, { partitions: 4, gateway: first });
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, TARGET, VIEW);
+  let produced = 0;
+  const produceMore = async (): Promise<void> => {
+    await stream.kafka.produce(stream.topic, rows(produced, produced + 100));
+    produced += 100;
+  };
+  await produceMore();
+  await stream.answers('SELECT count() FROM target', '100');
+  const second = await useGateway(t);
+  let isViewMade = false;
+  const producing = (async () => {
+    while (!isViewMade) await produceMore();
+    await produceMore();
+  })();
+  const through = async (sql: string): Promise<void> => {
+    const answer = await fetch(`${second.url}/?database=${stream.database}`, { method: 'POST', body: sql });
+    t.is(answer.status, 200, await answer.text());
+  };
+  await through('CREATE TABLE places (id UInt64, topic String, offset UInt64) ENGINE = MergeTree ORDER BY id');
+  await through('CREATE MATERIALIZED VIEW mv_places TO places AS SELECT id, _topic AS topic, _offset AS offset FROM queue');
+  isViewMade = true;
+  await producing;
+  await stream.answers('SELECT uniqExact(id) FROM target', String(produced));
+  t.not(await stream.direct('SELECT count() FROM places'), '0');
+  t.is(await stream.direct(`SELECT count() FROM places WHERE topic != '${stream.topic}'`), '0');
+});
+
 test.serial('a ClickHouse that goes away and comes back gets all rows', async (t) => {
   const clickHouse = await useOwnClickHouse(t);
   const gateway = await useGateway(t, { clickHouseUrl: clickHouse.url, clickHouseNativePort: clickHouse.nativePort });

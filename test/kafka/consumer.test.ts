@@ -390,6 +390,36 @@ test('stop leaves the group at once although a handler never ends, and tells it 
   t.true(Date.now() - startedAt < 6000);
 });
 
+test('a consumer that stops while the group does not let it in yet leaves no member behind', async (t) => {
+  const [kafka, topic] = [await useKafka(t), await useTopic(t)];
+  await kafka.produce(topic, ['a']);
+  // It sends no heartbeat, so it does not hear that it has to join again, and the second one waits for it.
+  const first = await openConsumer(t, { topics: [topic], groupId: topic, take: async () => new Promise(() => undefined) });
+  await waitFor(() => first.records.length === 1);
+  const second = await createConsumer(t, { topics: [topic], groupId: topic });
+  const started = t.throwsAsync(second.consumer.start());
+  await waitFor(async () => (await kafka.groupState(topic)) === 'PreparingRebalance');
+  const stoppedAt = Date.now();
+  await second.consumer.stop();
+  t.true(Date.now() - stoppedAt < 2000);
+  await started;
+  await first.consumer.stop();
+  t.deepEqual(await kafka.groupMembers(topic), []);
+});
+
+test('members learn whether all consumers of their group have the same owner', async (t) => {
+  const topic = await useTopic(t, 3);
+  const group = { topics: [topic], groupId: topic };
+  const first = await openConsumer(t, group);
+  t.deepEqual(first.isSoleOwner, [true]);
+  const second = await openConsumer(t, group);
+  await waitFor(() => first.assignments.length === 2);
+  t.deepEqual([first.isSoleOwner.at(-1), second.isSoleOwner.at(-1)], [true, true]);
+  const other = await openConsumer(t, { ...group, ownerId: 'another' });
+  await waitFor(() => first.assignments.length === 3 && second.assignments.length === 2);
+  t.deepEqual([first.isSoleOwner.at(-1), second.isSoleOwner.at(-1), other.isSoleOwner.at(-1)], [false, false, false]);
+});
+
 test('stop during the start leaves no member behind', async (t) => {
   const [kafka, topic] = [await useKafka(t), await useTopic(t)];
   const { consumer } = await createConsumer(t, { topics: [topic], groupId: topic });

@@ -34,6 +34,7 @@ test('a consumer of the native engine that joins our group gets its share', asyn
   const ours = await openConsumer(t, { topics: [topic], groupId: topic, commits: true });
   await consumeNatively(t, database, topic);
   await shareMessages(t, ours, database, topic);
+  t.false(ours.isSoleOwner.at(-1));
 });
 
 test('a group of the native engine takes our consumer in and gives it a share', async (t) => {
@@ -42,4 +43,5 @@ test('a group of the native engine takes our consumer in and gives it a share', 
   await waitFor(async () => (await (await useKafka(t)).groupState(topic)) === 'Stable');
   const ours = await openConsumer(t, { topics: [topic], groupId: topic, commits: true });
   await shareMessages(t, ours, database, topic);
+  t.false(ours.isSoleOwner.at(-1));
 });

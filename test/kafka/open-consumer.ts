@@ -18,6 +18,8 @@ export interface OpenConsumer {
   readonly records: string[];
   readonly fetches: FetchedPartition[];
   readonly assignments: (readonly TopicPartition[])[];
+  /** `isSoleOwner` of each of them. */
+  readonly isSoleOwner: boolean[];
   readonly resets: string[];
   readonly crashes: Error[];
 }
@@ -33,15 +35,19 @@ export interface OpenOptions extends Partial<ConsumerOptions> {
 /** A consumer of the shared Kafka that is not started yet; it is stopped when the test ends. */
 export async function createConsumer(t: ExecutionContext, options: OpenOptions): Promise<OpenConsumer> {
   const { take, commits = false, ...rest } = options;
-  const [records, fetches, assignments, resets, crashes] = [[], [], [], [], []] as [
+  const [records, fetches, assignments, isSoleOwner, resets, crashes] = [[], [], [], [], [], []] as [
     string[],
     FetchedPartition[],
     TopicPartition[][],
+    boolean[],
     string[],
     Error[],
   ];
   const handlers: ConsumerHandlers = {
-    onAssigned: (partitions) => assignments.push([...partitions]),
+    onAssigned: (partitions, isSole) => {
+      assignments.push([...partitions]);
+      isSoleOwner.push(isSole);
+    },
     onFetched: async (fetched, control) => {
       fetches.push(fetched);
       records.push(...valuesOf(fetched));
@@ -54,7 +60,7 @@ export async function createConsumer(t: ExecutionContext, options: OpenOptions):
   const brokers = rest.brokers ?? [(await useKafka(t)).brokers];
   const consumer: GroupConsumer = createGroupConsumer({ ...DEFAULTS, ...rest, brokers }, handlers, silentLogger());
   t.teardown(async () => consumer.stop());
-  return { consumer, records, fetches, assignments, resets, crashes };
+  return { consumer, records, fetches, assignments, isSoleOwner, resets, crashes };
 }
 
 export async function openConsumer(t: ExecutionContext, options: OpenOptions): Promise<OpenConsumer> {
@@ -65,6 +71,7 @@ export async function openConsumer(t: ExecutionContext, options: OpenOptions): P
 
 const DEFAULTS = {
   clientId: 'sluice-test',
+  ownerId: 'test',
   security: {},
   sessionTimeoutMs: 10_000,
   heartbeatIntervalMs: 300,

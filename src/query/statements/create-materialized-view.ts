@@ -7,6 +7,8 @@ import type { Action } from '../types.ts';
 /** The server creates views on landing tables by itself; the streams learn of them before (what rows must carry) and after. */
 export async function createView(statement: CreateView, context: StatementContext): Promise<Action> {
   if (!statement.materialized) return forwardAndReconcile(context);
+  // The table may have been made a moment ago through another gateway.
+  await context.options.catalog.refresh();
   // The door for producing: a view that writes to a Kafka table.
   if (statement.target && (await findManaged(statement.target, context)))
     return refuseNotYet('Materialized views that write TO a Kafka table are');
