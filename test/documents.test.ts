@@ -3,7 +3,8 @@ import test from 'ava';
 import { settingsTable } from '../src/config/help.ts';
 import { loadConfig } from '../src/config/index.ts';
 import { codeBlocks } from './fixtures/markdown.ts';
-import { uniqueName, useCertificate, useClickHouse, useDatabase, useGateway, useKafka, useTopic, waitFor } from './helpers/index.ts';
+import { useGateway } from './helpers/gateway.ts';
+import { uniqueName, useCertificate, useClickHouse, useDatabase, useKafka, useTopic, waitFor } from './helpers/index.ts';
 
 const README = readFileSync('README.md', 'utf8');
 const CHANGELOG = readFileSync('CHANGELOG.md', 'utf8');

@@ -13,8 +13,11 @@ export interface DispatcherOptions {
   readonly catalog: Pick<Catalog, 'names' | 'find' | 'tables' | 'refresh'>;
   /** Reads the catalog again and starts, stops or changes streams. Never rejects. */
   readonly reconcile: () => Promise<void>;
-  /** Called before a view on these tables is made or changed: its first rows must carry every virtual column. Never rejects. */
-  readonly prepareForViewChange?: (tables: readonly TableId[]) => Promise<void>;
+  /**
+   * Called before a view on these tables is made or changed: its first rows must carry every virtual column. Resolves with a function to be called when
+   * the view is in the catalog (of itself after a minute). Never rejects.
+   */
+  readonly prepareForViewChange?: (tables: readonly TableId[]) => Promise<() => void>;
   /** Seals secrets in definitions; without it statements with secrets are refused. */
   readonly secretKey?: string | undefined;
   readonly logger: Logger;

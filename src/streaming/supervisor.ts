@@ -13,6 +13,11 @@ const STOP_GRACE_MS = 2_000;
 const JOIN_WAIT_MS = 10_000;
 const START_RETRY_MS = 1_000;
 
+/** A statement under way that makes or changes a view on these tables. */
+interface ViewChange {
+  readonly keys: ReadonlySet<string>;
+}
+
 /**
  * Compares the tables that should stream (they have views, and all of them are ready) with those that do, and starts, stops or changes streams until they
  * agree. Level-triggered: it may be called at any time and as often as one likes.
@@ -25,8 +30,7 @@ export class Supervisor {
   /** The last step of each table that has any to do. */
   readonly #steps = new Map<string, Promise<void>>();
   readonly #wanted = new Map<string, ManagedTable>();
-  /** Tables whose rows carry every virtual column for a while, since a view is being made on them. */
-  readonly #wideUntilMs = new Map<string, number>();
+  readonly #viewChanges = new Set<ViewChange>();
   #tables: readonly ManagedTable[] = [];
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -47,15 +51,23 @@ export class Supervisor {
   }
 
   /**
-   * A view on these tables is about to be made or changed: for the next minute their rows carry every virtual column, since the new view may read any of
-   * them and the catalog does not know it yet, nor does a stream that starts meanwhile. Resolves when no row without them is under way, here or in another
-   * gateway: that one has learned from the group that it is not alone (`Company`).
+   * A view on these tables is about to be made or changed: their rows carry every virtual column, since the new view may read any of them and the catalog
+   * does not know it yet, nor does a stream that starts meanwhile. Resolves when no row without them is under way, here or in another gateway (that one
+   * has learned from the group that it is not alone: `Company`), with a function that ends this; call it when the catalog knows the view. It ends by
+   * itself after `VIEW_CHANGE_MS`.
    */
-  async prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<void> {
-    const keys = names.map(keyOf);
-    for (const key of keys) this.#wideUntilMs.set(key, Date.now() + VIEW_CHANGE_MS);
-    await Promise.all(keys.map((key) => this.#enqueue(key, () => this.#widen(key))));
-    if (keys.length > 0) setTimeout(() => this.#align(), VIEW_CHANGE_MS + 1).unref();
+  async prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<() => void> {
+    const change: ViewChange = { keys: new Set(names.map(keyOf)) };
+    this.#viewChanges.add(change);
+    const timer = setTimeout(() => {
+      this.#viewChanges.delete(change);
+      this.#align();
+    }, VIEW_CHANGE_MS).unref();
+    await Promise.all([...change.keys].map((key) => this.#enqueue(key, () => this.#widen(key))));
+    return () => {
+      clearTimeout(timer);
+      this.#viewChanges.delete(change);
+    };
   }
 
   status(): { readonly database: string; readonly table: string; readonly status: TableStatus }[] {
@@ -117,7 +129,7 @@ export class Supervisor {
   }
 
   async #change(key: string, running: TableStream, wanted: ManagedTable): Promise<void> {
-    const table = this.#asWideAsHeld(key, wanted);
+    const table = this.#asWideAsNeeded(key, wanted);
     if (running.table.usedVirtualColumns.join() !== table.usedVirtualColumns.join()) await running.useTable(table, VIEW_CHANGE_WAIT_MS);
   }
 
@@ -128,18 +140,17 @@ export class Supervisor {
     await this.#change(key, stream, stream.table);
   }
 
-  /** The table, with every virtual column in use for a while after `prepareForViewChange`. */
-  #asWideAsHeld(key: string, table: ManagedTable): ManagedTable {
-    if (Date.now() < (this.#wideUntilMs.get(key) ?? 0)) return { ...table, usedVirtualColumns: table.virtualColumns };
-    this.#wideUntilMs.delete(key);
-    return table;
+  /** The table, with every virtual column in use while a view on it is being made or changed. */
+  #asWideAsNeeded(key: string, table: ManagedTable): ManagedTable {
+    const isChanging = [...this.#viewChanges].some(({ keys }) => keys.has(key));
+    return isChanging ? { ...table, usedVirtualColumns: table.virtualColumns } : table;
   }
 
   async #start(key: string, table: ManagedTable): Promise<void> {
     try {
       const defaults = await this.#context.serverDefaults();
       if (this.#isClosed) return;
-      const stream = new TableStream(this.#asWideAsHeld(key, table), defaults, this.#context);
+      const stream = new TableStream(this.#asWideAsNeeded(key, table), defaults, this.#context);
       this.#streams.set(key, stream);
       stream.start();
     } catch (error) {

@@ -4,7 +4,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
-import { useClickHouse, useFolder, useStream, waitFor, type Stream } from '../helpers/index.ts';
+import { useClickHouse, useFolder, waitFor } from '../helpers/index.ts';
+import { useStream, type Stream } from '../helpers/stream.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./clickhouse-client/', import.meta.url));

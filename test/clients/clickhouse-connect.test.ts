@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { useDatabase, useSharedGateway } from '../helpers/index.ts';
+import { useSharedGateway } from '../helpers/gateway.ts';
+import { useDatabase } from '../helpers/index.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./python/', import.meta.url));

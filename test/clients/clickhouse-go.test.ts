@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { useDatabase, useSharedGateway, useStream } from '../helpers/index.ts';
+import { useSharedGateway } from '../helpers/gateway.ts';
+import { useDatabase } from '../helpers/index.ts';
+import { useStream } from '../helpers/stream.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./go/', import.meta.url));

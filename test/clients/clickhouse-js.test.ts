@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
 import { ClickHouseError, ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickhouse/client';
 import test, { type ExecutionContext } from 'ava';
-import { uniqueName, useDatabase, useSharedGateway } from '../helpers/index.ts';
+import { useSharedGateway } from '../helpers/gateway.ts';
+import { uniqueName, useDatabase } from '../helpers/index.ts';
 
 async function useClient(t: ExecutionContext, options: Parameters<typeof createClient>[0] = {}): Promise<ClickHouseClient> {
   const gateway = await useSharedGateway(t);

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import test from 'ava';
-import { useClickHouse, useDatabase, useSharedGateway } from '../helpers/index.ts';
+import { useSharedGateway } from '../helpers/gateway.ts';
+import { useClickHouse, useDatabase } from '../helpers/index.ts';
 
 /** What curl prints, bytes as latin1. */
 async function curl(args: readonly string[], input = ''): Promise<string> {

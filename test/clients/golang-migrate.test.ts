@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
-import { useFolder, type Stream } from '../helpers/index.ts';
+import { useFolder } from '../helpers/index.ts';
+import type { Stream } from '../helpers/stream.ts';
 import { installOnce } from '../parts/cache.ts';
 import { useTutorial, type Tutorial } from './tutorial.ts';
 

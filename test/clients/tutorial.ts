@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ExecutionContext } from 'ava';
-import { useClickHouse, useStream, type Stream } from '../helpers/index.ts';
+import { useClickHouse } from '../helpers/index.ts';
+import { useStream, type Stream } from '../helpers/stream.ts';
 
 const TUTORIAL = fileURLToPath(new URL('../../examples/github/', import.meta.url));
 

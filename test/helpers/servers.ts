@@ -14,6 +14,7 @@ const { TEST_SLUICE_KAFKA, TEST_SLUICE_CLICKHOUSE, TEST_SLUICE_CLICKHOUSE_NATIVE
 // A file that runs alone (`npx ava test/x.test.ts`) has servers of its own, shared by its tests.
 let kafka: Promise<KafkaPart> | undefined;
 let clickHouse: Promise<ClickHousePart> | undefined;
+let hasOwnClickHouse = TEST_SLUICE_CLICKHOUSE === undefined;
 
 test.after.always('servers of this file are stopped', async () => {
   await (await kafka)?.stop();
@@ -26,12 +27,16 @@ export async function useKafka(_t?: ExecutionContext): Promise<KafkaPart> {
   return kafka;
 }
 
-/** The ClickHouse shared by all tests: use a database of your own (`useDatabase`). In tests and in `before` hooks. */
+/** From now on `useClickHouse` answers a server of this file's own. Call while the file is being loaded. */
+export function ownClickHouse(): void {
+  hasOwnClickHouse = true;
+}
+
+/** The ClickHouse shared by all tests, or the file's own: use a database of your own (`useDatabase`). In tests and in `before` hooks. */
 export async function useClickHouse(_t?: ExecutionContext): Promise<ClickHousePart> {
-  clickHouse ??=
-    TEST_SLUICE_CLICKHOUSE === undefined
-      ? startClickHouse()
-      : Promise.resolve(existingClickHouse(TEST_SLUICE_CLICKHOUSE, Number(TEST_SLUICE_CLICKHOUSE_NATIVE_PORT)));
+  clickHouse ??= hasOwnClickHouse
+    ? startClickHouse()
+    : Promise.resolve(existingClickHouse(TEST_SLUICE_CLICKHOUSE ?? '', Number(TEST_SLUICE_CLICKHOUSE_NATIVE_PORT)));
   return clickHouse;
 }
 

@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { assertSameAnswer, comparable, send, type TestRequest } from '../frontend/http/helpers/exchange.ts';
-import { useClickHouse, useDatabase, useGateway, useOwnClickHouse, useSharedGateway } from '../helpers/index.ts';
+import { useGateway, useSharedGateway } from '../helpers/gateway.ts';
+import { useClickHouse, useDatabase, useOwnClickHouse } from '../helpers/index.ts';
 
 const SETTINGS = "kafka_broker_list = '127.0.0.1:1', kafka_topic_list = 't', kafka_group_name = 'g', kafka_format = 'JSONEachRow'";
 const ENGINE = `ENGINE = Kafka SETTINGS ${SETTINGS}`;

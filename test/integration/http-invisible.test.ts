@@ -151,7 +151,7 @@ test(
   same,
   { target: query('SELECT number FROM numbers(1000)', '&wait_end_of_query=1&buffer_size=10') },
   {
-    target: query('SELECT number FROM numbers(100000)', '&wait_end_of_query=1&enable_http_compression=1'),
+    target: query('SELECT number FROM numbers(100000)', '&wait_end_of_query=1&enable_http_compression=1&max_threads=1'),
     headers: { 'Accept-Encoding': 'gzip' },
   },
   {

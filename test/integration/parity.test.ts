@@ -1,5 +1,6 @@
 import test from 'ava';
-import { useStream, waitFor, type Stream } from '../helpers/index.ts';
+import { waitFor } from '../helpers/index.ts';
+import { useStream, type Stream } from '../helpers/stream.ts';
 
 interface Case {
   readonly format: string;

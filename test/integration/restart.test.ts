@@ -1,5 +1,7 @@
 import test from 'ava';
-import { useGateway, useOwnClickHouse, useStream, waitFor, type Stream } from '../helpers/index.ts';
+import { useGateway } from '../helpers/gateway.ts';
+import { useOwnClickHouse, waitFor } from '../helpers/index.ts';
+import { useStream, type Stream } from '../helpers/stream.ts';
 
 const COLUMNS = '(id UInt64, name String)';
 const TARGET = `CREATE TABLE target ${COLUMNS} ENGINE = MergeTree ORDER BY id`;
@@ -76,9 +78,9 @@ test.serial('a view made through one gateway gets every virtual column, also of 
   await produceMore();
   await stream.answers('SELECT count() FROM target', '100');
   const second = await useGateway(t);
-  let isViewMade = false;
+  const viewMade = new AbortController();
   const producing = (async () => {
-    while (!isViewMade) await produceMore();
+    while (!viewMade.signal.aborted) await produceMore();
     await produceMore();
   })();
   const through = async (sql: string): Promise<void> => {
@@ -87,7 +89,7 @@ test.serial('a view made through one gateway gets every virtual column, also of 
   };
   await through('CREATE TABLE places (id UInt64, topic String, offset UInt64) ENGINE = MergeTree ORDER BY id');
   await through('CREATE MATERIALIZED VIEW mv_places TO places AS SELECT id, _topic AS topic, _offset AS offset FROM queue');
-  isViewMade = true;
+  viewMade.abort();
   await producing;
   await stream.answers('SELECT uniqExact(id) FROM target', String(produced));
   t.not(await stream.direct('SELECT count() FROM places'), '0');

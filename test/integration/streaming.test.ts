@@ -1,5 +1,6 @@
 import test from 'ava';
-import { uniqueName, useKafka, useStream, waitFor, type Stream } from '../helpers/index.ts';
+import { uniqueName, useKafka, waitFor } from '../helpers/index.ts';
+import { useStream, type Stream } from '../helpers/stream.ts';
 
 const COLUMNS = '(id UInt64, name String)';
 const TARGET = `CREATE TABLE target ${COLUMNS} ENGINE = MergeTree ORDER BY id`;

@@ -3,16 +3,9 @@ import { promisify } from 'node:util';
 import { createClient } from '@clickhouse/client';
 import test, { type ExecutionContext } from 'ava';
 import { usePythonDriver } from '../clients/python/driver.ts';
-import {
-  freePort,
-  useCertificate,
-  useClickHouse,
-  useGateway,
-  useStream,
-  useTlsProxy,
-  waitFor,
-  type Certificate,
-} from '../helpers/index.ts';
+import { useGateway } from '../helpers/gateway.ts';
+import { freePort, useCertificate, useClickHouse, useTlsProxy, waitFor, type Certificate } from '../helpers/index.ts';
+import { useStream } from '../helpers/stream.ts';
 import type { GatewayPart } from '../parts/gateway.ts';
 
 const run = promisify(execFile);

@@ -51,7 +51,11 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
   const dispatcher = createDispatcher({
     catalog,
     reconcile: () => catalog.refresh(),
-    prepareForViewChange: async (tables) => void prepared.push(...tables.map(({ table }) => table)),
+    prepareForViewChange: async (tables) => {
+      const names = tables.map(({ table }) => table);
+      prepared.push(...names);
+      return () => void prepared.push(...names.map((name) => `${name} done`));
+    },
     secretKey: 'key of the test',
     logger: silentLogger(),
   });

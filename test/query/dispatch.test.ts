@@ -3,7 +3,7 @@ import { ClickHouseException, clickhouseError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createDispatcher, type Action } from '../../src/query/index.ts';
 
-const NO_TABLES = { names: () => new Set<string>(), tables: () => [], find: () => undefined };
+const NO_TABLES = { names: () => new Set<string>(), tables: () => [], find: () => undefined, refresh: async () => undefined };
 
 /** Dispatches with a server that answers by `answer`; no table is managed. */
 async function dispatch(statement: string, answer: (sql: string) => string[][]): Promise<Action> {

@@ -2,15 +2,15 @@ import { clickhouseError } from '../../errors.ts';
 import { withUserComment } from '../../engine/index.ts';
 import { quoteString, replaceSpan, splice, textOf, type AlterTable, type Edit } from '../../sql/index.ts';
 import { forwardAndReconcile, readLanding, reconcileOf, type StatementContext } from '../context.ts';
-import { prepareForViews } from './create-materialized-view.ts';
+import { forwardViewChange } from './create-materialized-view.ts';
 import type { Action } from '../types.ts';
 
 /** ALTER of a managed table can do what it can do to a real one: change comments. Of anything else it is the server's. */
 export async function alter(statement: AlterTable, context: StatementContext): Promise<Action> {
   const landing = await readLanding(statement.name, context.session);
   if (landing === undefined) {
-    if (statement.commands.some(({ type }) => type === 'MODIFY_QUERY')) await prepareForViews(context);
-    return forwardAndReconcile(context);
+    const isViewChange = statement.commands.some(({ type }) => type === 'MODIFY_QUERY');
+    return isViewChange ? forwardViewChange(context) : forwardAndReconcile(context);
   }
   for (const command of statement.commands) {
     const refusal = refusalOf(command, context.text);

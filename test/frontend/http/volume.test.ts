@@ -5,7 +5,8 @@ import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import test from 'ava';
-import { useClickHouse, useDatabase, useGateway, waitFor } from '../../helpers/index.ts';
+import { useGateway } from '../../helpers/gateway.ts';
+import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
 import { send } from './helpers/exchange.ts';
 import { useFrontEnd } from './helpers/front-end.ts';
 

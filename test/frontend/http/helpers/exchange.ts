@@ -74,8 +74,24 @@ export async function assertSameAnswer(
 ): Promise<TestAnswer> {
   const direct = await send(serverUrl, wanted);
   const through = await send(gatewayUrl, wanted);
-  t.deepEqual(comparable(through), comparable(direct), `${wanted.method ?? 'GET'} ${wanted.target.slice(0, 200)}`);
+  const at = firstDifference(through.body, direct.body);
+  t.deepEqual(excerpt(through, at), excerpt(direct, at), `${wanted.method ?? 'GET'} ${wanted.target.slice(0, 200)}`);
   return through;
+}
+
+const EXCERPT_BYTES = 200;
+
+function firstDifference(one: Buffer, other: Buffer): number {
+  const end = Math.min(one.length, other.length);
+  for (let i = 0; i < end; i++) if (one[i] !== other[i]) return i;
+  return end;
+}
+
+/** What is compared, of a long body what stands around the first difference: a report of all of it could not be read. */
+function excerpt(answer: TestAnswer, at: number): unknown {
+  const from = Math.max(0, at - EXCERPT_BYTES);
+  const piece = answer.body.subarray(from, at + EXCERPT_BYTES);
+  return { ...(comparable(answer) as object), body: piece.toString('latin1'), from, bodyBytes: answer.body.length };
 }
 
 /** An answer without what differs between two equal requests. */
