@@ -64,8 +64,8 @@ class Dealt {
 /**
  * What a member announces, first choice first. Names and bytes are those of librdkafka's (and Java's) assignors, so a native engine's
  * consumer (`range,roundrobin`) and ours agree when they meet in one group. kafkajs' own `RoundRobinAssigner` is known to nobody else, and
- * gives members topics that only the leader subscribed to. The user data, which nobody else reads, hold the member's owner; those of an assignment hold
- * the owner of all members, empty when there are several (`ownerOf`).
+ * gives members topics that only the leader subscribed to. The user data, which nobody else reads, hold the member's owner; those of an assignment tell
+ * of the owner of all members (`ownerOf`).
  */
 export function partitionAssigners(ownerId: string): readonly PartitionAssigner[] {
   return [createAssigner('roundrobin', assignRoundRobin, ownerId), createAssigner('range', assignRange, ownerId)];
@@ -91,9 +91,13 @@ function createAssigner(name: string, strategy: AssignmentStrategy, ownerId: str
   });
 }
 
+// librdkafka as a leader gives every member its own user data back: those of an assignment must look different.
+const ALL_OWNED_BY = 'all owned by ';
+
 /** The owner of every member of the group, as its leader saw it; empty when there are several, or when the leader is not one of our consumers. */
 export function ownerOf(memberAssignment: Buffer): string {
-  return MemberAssignment.decode(memberAssignment)?.userData.toString() ?? '';
+  const told = MemberAssignment.decode(memberAssignment)?.userData.toString() ?? '';
+  return told.startsWith(ALL_OWNED_BY) ? told.slice(ALL_OWNED_BY.length) : '';
 }
 
 function commonOwner(members: readonly GroupMember[]): string {
@@ -104,7 +108,8 @@ function commonOwner(members: readonly GroupMember[]): string {
 
 function encodeAssignment(topics: Readonly<Record<string, readonly number[]>>, owner: string): Buffer {
   const assignment = Object.fromEntries(Object.entries(topics).map(([topic, partitions]) => [topic, [...partitions]]));
-  return MemberAssignment.encode({ version: PROTOCOL_VERSION, assignment, userData: Buffer.from(owner) });
+  const userData = Buffer.from(owner === '' ? '' : `${ALL_OWNED_BY}${owner}`);
+  return MemberAssignment.encode({ version: PROTOCOL_VERSION, assignment, userData });
 }
 
 function subscriptionsOf(members: readonly GroupMember[]): Subscriptions {

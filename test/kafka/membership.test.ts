@@ -1,5 +1,6 @@
 import test from 'ava';
 import kafkajs, { type Broker, type Cluster } from 'kafkajs';
+import { waitFor } from '../helpers/index.ts';
 import { Membership } from '../../src/kafka/membership.ts';
 
 interface Request {
@@ -100,7 +101,7 @@ test('a consumer that waits to be let in leaves over another connection, and joi
   let breakOff: (error: Error) => void = () => undefined;
   broker.outcomes.push(async () => new Promise((_resolve, reject) => (breakOff = reject)));
   const joining = t.throwsAsync(join());
-  await Promise.resolve();
+  await waitFor(() => broker.joined.length === 1);
   await membership.leave();
   t.deepEqual([broker.left, besides.left], [[], ['m1']]);
   breakOff(new Error('left'));
