@@ -1,5 +1,4 @@
-/** How the end of an answer's body is known. */
-export type Framing = 'none' | 'length' | 'chunks' | 'close';
+import type { Framing } from './wire-body.ts';
 
 /** What has to be known of an answer's head to pass it on as it is. */
 export interface ReadHead {

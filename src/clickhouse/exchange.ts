@@ -34,11 +34,12 @@ export interface AnswerHead {
 
 /** How often a request that is safe to repeat is sent at most. */
 export const MAX_ATTEMPTS = 3;
-const DRAIN_MS = 2_000;
+/** How long a client that still sends is listened to before its connection is closed. */
+export const DRAIN_MS = 2_000;
 
 /** Whether sending it twice does no harm. */
-export function isRepeatable(request: ForwardedRequest): boolean {
-  return request.body.kind === 'none' && (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS');
+export function isRepeatable(method: string, hasBody: boolean): boolean {
+  return !hasBody && (method === 'GET' || method === 'HEAD' || method === 'OPTIONS');
 }
 
 /** Raw headers by name and value. */
@@ -87,33 +88,29 @@ export function cut(client: IncomingMessage, answer: ServerResponse): void {
 }
 
 /** Exception 210 (NETWORK_ERROR) in the server's own shape. `isConnected`: the statement may have been executed. */
-export function answerUnreachable(
+export function unreachable(
   upstream: Upstream,
-  client: IncomingMessage,
-  answer: ServerResponse,
   cause: NodeJS.ErrnoException,
-  isConnected: boolean,
-): void {
+  { isConnected, isKept }: { readonly isConnected: boolean; readonly isKept: boolean },
+): AnswerHead & { readonly body: Buffer } {
   const text = isConnected
     ? `The connection to ClickHouse at ${upstream.name} broke before the answer (${cause.message}): the statement may or may not have been executed`
     : `Cannot connect to ClickHouse at ${upstream.name} (${cause.message})`;
   const exception = clickhouseError('NETWORK_ERROR', text, { cause });
   const body = Buffer.from(`${renderException(exception)}\n`);
-  client.unpipe();
-  writeHead(client, answer, {
+  return {
     status: httpStatusOf(exception.code),
     reason: 'Internal Server Error',
     // prettier-ignore
     rawHeaders: [
       'Date', new Date().toUTCString(),
-      'Connection', client.complete ? 'Keep-Alive' : 'Close',
+      'Connection', isKept ? 'Keep-Alive' : 'Close',
       'Content-Type', 'text/plain; charset=UTF-8',
       'Content-Length', String(body.length),
       'X-ClickHouse-Exception-Code', String(exception.code),
     ],
-  });
-  answer.write(body);
-  afterClientsBytes(client, answer, () => answer.end());
+    body,
+  };
 }
 
 /** Nothing of a request can have reached the server. */

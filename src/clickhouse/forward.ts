@@ -4,20 +4,19 @@ import { promisedIdleMs } from './connections.ts';
 import { asksForProgressHeaders, EarlyHead } from './early-head.ts';
 import {
   afterClientsBytes,
-  answerUnreachable,
   cut,
   firstCause,
   isNoConnection,
   isRepeatable,
   MAX_ATTEMPTS,
   pairs,
+  unreachable,
   writeHead,
   type AnswerHead,
   type AnswerOptions,
   type ForwardedBody,
   type ForwardedRequest,
 } from './exchange.ts';
-import { canPass, pass } from './pass.ts';
 import type { Upstream } from './upstream.ts';
 
 /**
@@ -36,12 +35,7 @@ export function forward(
   request: ForwardedRequest,
   options: AnswerOptions = {},
 ): void {
-  const { connections } = upstream;
   const isInPieces = headComesInPieces(client, request, options);
-  if (connections !== undefined && !isInPieces && canPass(client, answer, options)) {
-    pass({ upstream, connections }, client, answer, request);
-    return;
-  }
   let sent: ClientRequest;
   let attempts = 0;
   let isAnswered = false;
@@ -66,7 +60,7 @@ export function forward(
         client.socket.destroySoon();
         return;
       }
-      if (attempts < MAX_ATTEMPTS && sent.reusedSocket && isRepeatable(request)) send();
+      if (attempts < MAX_ATTEMPTS && sent.reusedSocket && isRepeatable(request.method, request.body.kind !== 'none')) send();
       else answerUnreachable(upstream, client, answer, firstCause(error), wasConnected(sent, firstCause(error)));
     });
     sendBody(sent, request.body);
@@ -179,6 +173,20 @@ function endAnswer(received: IncomingMessage, client: IncomingMessage, answer: S
   afterClientsBytes(client, answer, () => {
     endWithTrailers(answer, received);
   });
+}
+
+function answerUnreachable(
+  upstream: Upstream,
+  client: IncomingMessage,
+  answer: ServerResponse,
+  cause: NodeJS.ErrnoException,
+  isConnected: boolean,
+): void {
+  const { body, ...head } = unreachable(upstream, cause, { isConnected, isKept: client.complete });
+  client.unpipe();
+  writeHead(client, answer, head);
+  answer.write(body);
+  afterClientsBytes(client, answer, () => answer.end());
 }
 
 /** Whether anything of the request can have reached the server, TLS and its checks included. */

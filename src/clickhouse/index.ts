@@ -12,3 +12,6 @@ export {
   type ServiceClientOptions,
   type SettingValues,
 } from './client.ts';
+export { DRAIN_MS } from './exchange.ts';
+export { Passage, type WireClient, type WireRequest } from './pass.ts';
+export { WireBody } from './wire-body.ts';

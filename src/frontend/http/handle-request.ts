@@ -43,7 +43,7 @@ interface Exchange {
  */
 export function handleRequest(context: RequestContext, client: IncomingMessage, answer: ServerResponse, target: string): void {
   const exchange: Exchange = { context, client, answer, target, read: nothingRead(context.limits) };
-  const request = readRequest(client, target);
+  const request = readRequest(client.method ?? '', target, client.headers);
   if (request === undefined) {
     forwardUnchanged(exchange);
     return;

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { isKnownEncoding, type BodyCoding } from './body-coding.ts';
 import { boundaryOf } from './form.ts';
 import { findParameter } from './parameters.ts';
@@ -22,10 +21,18 @@ export type RequestBody =
   /** A form with external tables, whose fields `query` end the statement. Without a boundary the server refuses it. */
   | { readonly kind: 'form'; readonly boundary: string | undefined };
 
+/** Headers that tell of the body, by lower-case name. */
+export interface StatementHeaders {
+  readonly 'content-length'?: string | undefined;
+  readonly 'transfer-encoding'?: string | undefined;
+  readonly 'content-type'?: string | undefined;
+  readonly 'content-encoding'?: string | undefined;
+}
+
 /** Reads where the statement is; undefined for what runs no statement of the client's: other paths and methods. */
-export function readRequest(client: IncomingMessage, target: string): StatementRequest | undefined {
-  if (!runsStatement(client.method ?? '', target)) return undefined;
-  return { target, urlText: findParameter(target, 'query') ?? '', body: readBodyKind(client.headers, target) };
+export function readRequest(method: string, target: string, headers: StatementHeaders): StatementRequest | undefined {
+  if (!runsStatement(method, target)) return undefined;
+  return { target, urlText: findParameter(target, 'query') ?? '', body: readBodyKind(headers, target) };
 }
 
 // The server's own filter of its query handler (`HTTPHandlerFactory.cpp`, tried on 26.7).
@@ -35,7 +42,7 @@ function runsStatement(method: string, target: string): boolean {
   return method === 'POST' && target === '/';
 }
 
-function readBodyKind(headers: IncomingMessage['headers'], target: string): RequestBody {
+function readBodyKind(headers: StatementHeaders, target: string): RequestBody {
   if (headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0') return { kind: 'none' };
   const type = headers['content-type'] ?? '';
   // Case matters to the server, and a form's encoding does not.

@@ -1,10 +1,12 @@
 import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify';
 import { createUpstream, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
 import { keepFreedMemory } from '../../sockets/index.ts';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
+import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { handleRequest, type RequestContext } from './handle-request.ts';
 import { StatementMemory } from './peek.ts';
 
@@ -51,6 +53,12 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
   const memory = new StatementMemory(options.statementMemoryBytes ?? STATEMENT_MEMORY_BYTES);
   const limits = { timeoutMs: options.receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS, memory };
   const app = createApp({ upstream, dispatcher, logger, limits }, options.tls);
+  const connections = passConnections(app.server, {
+    upstream,
+    dispatcher,
+    receiveTimeoutMs: limits.timeoutMs,
+    keepAliveMs: () => app.server.keepAliveTimeout,
+  });
   upstream.onKeepAlive((promisedMs) => {
     app.server.keepAliveTimeout = promisedMs + KEEP_ALIVE_SLACK_MS;
   });
@@ -61,7 +69,7 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
       return typeof address === 'object' && address !== null ? address.port : options.port;
     },
     close: async () => {
-      await closeGracefully(app, options.graceMs ?? DEFAULT_GRACE_MS);
+      await closeGracefully(app, connections, options.graceMs ?? DEFAULT_GRACE_MS);
       upstream.end();
     },
   };
@@ -104,6 +112,27 @@ function createApp(context: RequestContext, tls: HttpFrontEndOptions['tls']): Fa
   return app;
 }
 
+/** Puts `ClientConnection` before the server's HTTP, which gets the connections that need it. Answers those that do not. */
+function passConnections(server: Server, context: Omit<ConnectionContext, 'serve'>): ReadonlySet<ClientConnection> {
+  const event = server instanceof TlsServer ? 'secureConnection' : 'connection';
+  const [serveHttp] = server.listeners(event);
+  if (serveHttp === undefined) throw new Error("Node's HTTP server does not listen to its connections");
+  server.off(event, serveHttp as () => void);
+  const connections = new Set<ClientConnection>();
+  server.on(event, (socket: Socket) => {
+    const serve = (taken: Socket, unread: Buffer): void => {
+      connections.delete(connection);
+      taken.unshift(unread);
+      serveHttp.call(server, taken);
+      taken.resume();
+    };
+    const connection: ClientConnection = new ClientConnection(socket, { ...context, serve });
+    connections.add(connection);
+    socket.once('close', () => connections.delete(connection));
+  });
+  return connections;
+}
+
 const lastAnswers = new WeakMap<Socket, ServerResponse>();
 
 /** Pipelined requests run one after the other, as on the server: the next may need the session that the one before it still holds. */
@@ -138,14 +167,16 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
   socket.end(`HTTP/1.1 ${STATUS_OF_BROKEN[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: Close\r\n\r\n`);
 }
 
-async function closeGracefully(app: FastifyInstance, graceMs: number): Promise<void> {
+async function closeGracefully(app: FastifyInstance, connections: ReadonlySet<ClientConnection>, graceMs: number): Promise<void> {
   const closed = app.close();
+  for (const connection of connections) connection.close();
   // Connections become idle one by one, as their answers end.
   const idle = setInterval(() => {
     app.server.closeIdleConnections();
   }, IDLE_CHECK_MS);
   const grace = setTimeout(() => {
     app.server.closeAllConnections();
+    for (const { socket } of connections) socket.destroy();
   }, graceMs);
   try {
     await closed;

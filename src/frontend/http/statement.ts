@@ -42,6 +42,21 @@ export async function classifyBody(
   }
 }
 
+/**
+ * The same at once, of what has come already; `more` when that does not decide it. `bytes` are the body's beginning, `isWhole` when they are all of it.
+ */
+export function classifyArrived(
+  request: StatementRequest,
+  bytes: Buffer,
+  isWhole: boolean,
+  classify: Dispatcher['classify'],
+): 'forward' | 'whole' | 'more' {
+  if (request.body.kind !== 'statement') return 'more';
+  const { bytes: head } = decodeStatement(request, { chunks: [bytes], bytes: bytes.length, ended: isWhole }, FIRST_HEAD_BYTES) ?? {};
+  if (head === undefined) return 'more';
+  return classify(head.toString('latin1', 0, FIRST_HEAD_BYTES), isWhole && head.length <= FIRST_HEAD_BYTES);
+}
+
 /** Reads the statement to its end, or just beyond `limitBytes`; of an INSERT only what surely holds its head. */
 export async function readStatement(
   client: IncomingMessage,
@@ -57,8 +72,10 @@ export async function readStatement(
   return statement && { bytes: statement.bytes.subarray(0, limit), isWhole: statement.isWhole && statement.bytes.length <= limit };
 }
 
+type ArrivedBytes = Pick<ReadBytes, 'chunks' | 'bytes' | 'ended'>;
+
 /** The server's way of joining URL and body; undefined when the body is not what its headers say. May be longer than `limitBytes`. */
-function decodeStatement(request: StatementRequest, read: ReadBytes, limitBytes: number): ReadStatement | undefined {
+function decodeStatement(request: StatementRequest, read: ArrivedBytes, limitBytes: number): ReadStatement | undefined {
   const { body, urlText } = request;
   if (body.kind === 'form') return body.boundary === undefined ? undefined : decodeForm(urlText, body.boundary, read);
   if (body.kind !== 'statement') return undefined;
@@ -72,12 +89,12 @@ function decodeStatement(request: StatementRequest, read: ReadBytes, limitBytes:
 }
 
 /** Tables may be large, so that the statement of a long form counts as whole when the fields that have come are. */
-function decodeForm(urlText: string, boundary: string, read: ReadBytes): ReadStatement {
+function decodeForm(urlText: string, boundary: string, read: ArrivedBytes): ReadStatement {
   const { text, isCutOff } = readFormText(joinUpTo(read, Infinity), boundary);
   return { bytes: Buffer.concat([Buffer.from(urlText, 'latin1'), text]), isWhole: !isCutOff };
 }
 
-function joinUpTo(read: ReadBytes, limitBytes: number): Buffer {
+function joinUpTo(read: ArrivedBytes, limitBytes: number): Buffer {
   const first = read.chunks[0];
   if (first !== undefined && (read.chunks.length === 1 || first.length >= limitBytes)) return first.subarray(0, limitBytes);
   return Buffer.concat(read.chunks, Math.min(read.bytes, limitBytes));

@@ -95,7 +95,7 @@ test('a server that breaks off in the middle of its progress breaks off for the 
   const gateway = await useFrontEnd(t, { upstream: { url } });
   const talk = useTalk(t, gateway.url, get(query(SLOW, PROGRESS)));
   await waitFor(() => talk.isClosed());
-  t.is(talk.text(), line);
+  t.is(talk.text(), `${line}X-ClickHouse-Pro`);
 });
 
 test('a client that goes away between two lines of progress cancels its query', async (t) => {

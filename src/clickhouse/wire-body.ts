@@ -1,12 +1,13 @@
-import type { Framing } from './answer-head.ts';
+/** How the end of a body is known. */
+export type Framing = 'none' | 'length' | 'chunks' | 'close';
 
 const MAX_LINE_CHARACTERS = 64 * 1024;
 const SIZE_LINE = /^[0-9a-fA-F]{1,13}[ \t]*(?:;.*)?\r?\n$/;
 const NEWLINE = 0x0a;
 const LINE_BREAK_BYTES = 2;
 
-/** Follows an answer's body, as it is on the wire, through its pieces to its end. Of chunks only the sizes are looked at. */
-export class AnswerBody {
+/** Follows the body of a request or an answer, as it is on the wire, through its pieces to its end. Of chunks only the sizes are looked at. */
+export class WireBody {
   readonly #framing: Framing;
   /** Of the body with a length, or of the chunk at hand and its line break. */
   #leftBytes: number;
@@ -19,7 +20,7 @@ export class AnswerBody {
     this.#leftBytes = framing === 'length' ? bodyBytes : 0;
   }
 
-  /** Whether nothing comes behind the head. */
+  /** Whether nothing comes behind the head, or nothing more. */
   get isEmpty(): boolean {
     return this.#framing === 'none' || (this.#framing === 'length' && this.#leftBytes === 0);
   }

@@ -1,10 +1,10 @@
 import test from 'ava';
-import { AnswerBody } from '../../src/clickhouse/answer-body.ts';
+import { WireBody } from '../../src/clickhouse/wire-body.ts';
 
 const CHUNKED = '5\r\nhello\r\n1a;x=1\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX-Trailer: 1\r\n\r\n';
 
 /** Where the body ended, in bytes from its beginning, when it comes in pieces of `pieceBytes`. */
-function endOf(body: AnswerBody, text: string, pieceBytes: number): number | undefined {
+function endOf(body: WireBody, text: string, pieceBytes: number): number | undefined {
   for (let at = 0; at < text.length; at += pieceBytes) {
     const end = body.findEnd(Buffer.from(text.slice(at, at + pieceBytes), 'latin1'));
     if (end !== undefined) return at + end;
@@ -14,22 +14,22 @@ function endOf(body: AnswerBody, text: string, pieceBytes: number): number | und
 
 test('a chunked body ends behind its trailers, wherever it is cut', (t) => {
   for (let pieceBytes = 1; pieceBytes <= CHUNKED.length + 4; pieceBytes += 1) {
-    t.is(endOf(new AnswerBody('chunks', 0), `${CHUNKED}HTTP`, pieceBytes), CHUNKED.length, `pieces of ${pieceBytes}`);
+    t.is(endOf(new WireBody('chunks', 0), `${CHUNKED}HTTP`, pieceBytes), CHUNKED.length, `pieces of ${pieceBytes}`);
   }
 });
 
 test('a body with a length ends there', (t) => {
-  for (const pieceBytes of [1, 3, 10, 11, 12]) t.is(endOf(new AnswerBody('length', 10), '0123456789x', pieceBytes), 10);
-  t.true(new AnswerBody('length', 0).isEmpty);
-  t.true(new AnswerBody('none', 10).isEmpty);
+  for (const pieceBytes of [1, 3, 10, 11, 12]) t.is(endOf(new WireBody('length', 10), '0123456789x', pieceBytes), 10);
+  t.true(new WireBody('length', 0).isEmpty);
+  t.true(new WireBody('none', 10).isEmpty);
 });
 
 test('a body without length or chunks ends with its connection', (t) => {
-  t.is(endOf(new AnswerBody('close', 0), '0\r\n\r\n', 2), undefined);
+  t.is(endOf(new WireBody('close', 0), '0\r\n\r\n', 2), undefined);
 });
 
 test('a chunk without a size is no chunk', (t) => {
   for (const text of ['\r\n', 'x\r\n', '-1\r\n', '0x5\r\nhello', `${'1'.repeat(14)}\r\n`, 'a'.repeat(70_000)]) {
-    t.throws(() => endOf(new AnswerBody('chunks', 0), text, text.length), { message: /^Parse Error/ }, text.slice(0, 20));
+    t.throws(() => endOf(new WireBody('chunks', 0), text, text.length), { message: /^Parse Error/ }, text.slice(0, 20));
   }
 });
