@@ -75,7 +75,8 @@ export function rereadAccepted(accepted: Socket): Socket {
   const handle = holder._handle;
   if (typeof handle !== 'object' || handle === null) return accepted;
   holder._handle = null;
-  const socket = withReusedReads((onread) => new Socket({ handle, onread } as SocketConstructorOpts));
+  const { allowHalfOpen } = accepted;
+  const socket = withReusedReads((onread) => new Socket({ handle, onread, allowHalfOpen } as SocketConstructorOpts));
   // The server counts the one it made.
   socket.once('close', () => accepted.destroy());
   return socket;

@@ -3,5 +3,6 @@ export { useClickHouse, useKafka, useOwnClickHouse, useOwnKafka } from './server
 export { uniqueName, useDatabase, useTopic } from './names.ts';
 export { useFolder } from './folders.ts';
 export { openssl, useCertificate, useTlsProxy, type Certificate } from './tls.ts';
+export { acceptedConnections, isProbed } from './probes.ts';
 export { freePort } from '../parts/ports.ts';
 export { waitFor } from '../parts/wait-for.ts';

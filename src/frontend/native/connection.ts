@@ -10,10 +10,11 @@ import { sendException } from './respond.ts';
 export interface ConnectionContext extends LoginOptions {
   readonly dispatcher: Dispatcher;
   readonly logger: Logger;
+  /** A client must have logged in by then: nothing is reserved for those who only knock. */
+  readonly loginTimeoutMs: number;
+  /** How long a client may take nothing of what waits for it. */
+  readonly sendTimeoutMs: number;
 }
-
-/** A client must have logged in by then: nothing is reserved for those who only knock. */
-const LOGIN_TIMEOUT_MS = 30_000;
 
 /** One client from its first byte to its last, with a connection to the server of its own. Ends when either side is gone. */
 export class NativeConnection {
@@ -27,8 +28,11 @@ export class NativeConnection {
     this.#context = context;
     this.#socket = socket;
     this.#client = new Flow(socket);
-    // A client that ends its side wants no more answers: the server cancels what runs for it.
-    socket.on('end', () => socket.destroy());
+    // While the client takes nothing, nothing is read from the server: its going away would not be noticed.
+    socket.setTimeout(context.sendTimeoutMs);
+    socket.on('timeout', () => {
+      if (socket.writableLength > 0) this.destroy();
+    });
   }
 
   /** Never rejects. */
@@ -55,7 +59,7 @@ export class NativeConnection {
   }
 
   async #logIn(): Promise<Login | undefined> {
-    const timer = setTimeout(() => this.#socket.destroy(), LOGIN_TIMEOUT_MS);
+    const timer = setTimeout(() => this.destroy(), this.#context.loginTimeoutMs);
     try {
       return await logIn(this.#client, this.#socket, this.#context);
     } finally {
@@ -78,6 +82,12 @@ export class NativeConnection {
   #end(error: unknown): void {
     if (error instanceof UnreadableQuery) {
       sendException(this.#socket, error.exception);
+      this.#login?.upstream.destroy();
+      return;
+    }
+    if (error instanceof EndOfBytes && this.#login !== undefined && this.#socket.readableEnded) {
+      // Whether its client's end cancels what runs is the server's to say: it answers or not, and closes the connection.
+      this.#login.upstream.end();
       return;
     }
     if (error instanceof ProtocolError) this.#context.logger.debug({ err: error }, 'native connection closed');

@@ -9,7 +9,7 @@ type Destiny = 'pass' | 'hold' | 'drop';
 /**
  * One direction of a connection: bytes from one socket to another, with back-pressure.
  *
- * Either *relayed* (`relay`): pieces pass as they arrive and nobody looks at them. Or *read* (`read`, as it begins): they are consumed through the
+ * Either *relayed* (`relay`): pieces pass as they arrive, the end after them, and nobody looks at them. Or *read* (`read`, as it begins): they are consumed through the
  * reader's methods, and what was consumed is passed on, held, or dropped, as told before it was consumed. Passed bytes go out when the reader would
  * have to wait, and when the direction goes back to being relayed.
  *
@@ -40,6 +40,9 @@ export class Flow extends ByteReader {
     this.#to = to;
     this.#maxUnsentBytes = hasReusedReads(from) ? 0 : SOCKET_BUFFER_BYTES;
     receivePieces(from, (piece) => this.#arrive(piece));
+    from.on('end', () => {
+      if (this.#isRelayed) this.#to?.end();
+    });
     const end = (): void => {
       this.#end();
     };

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, Server as TlsServer } from 'node:tls';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
 import { rereadAccepted } from '../../sockets/index.ts';
@@ -14,21 +14,40 @@ export interface NativeFrontEndOptions {
   readonly dispatcher: Dispatcher;
   readonly logger: Logger;
   /** Certificate chain and key in PEM: the port speaks TLS only. */
-  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer; readonly passphrase?: string };
+  readonly tls?: OwnCertificate;
   /** The gateway's HTTP port, for the sentence that tells an HTTP client of its mistake. */
   readonly httpPort?: number;
   /** How long `close` waits for running queries, in milliseconds; 10,000 when absent. */
   readonly graceMs?: number;
+  /** In milliseconds, whoever has not finished its TLS handshake by then is cut off; 10,000 when absent. */
+  readonly handshakeTimeoutMs?: number;
+  /** In milliseconds, whoever has not logged in by then is cut off; 30,000 when absent. */
+  readonly loginTimeoutMs?: number;
+  /** How long a client may take nothing of what waits for it, in milliseconds; 3,600,000 when absent. */
+  readonly sendTimeoutMs?: number;
+}
+
+/** In PEM. */
+export interface OwnCertificate {
+  /** The certificate, followed by the intermediate ones. */
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
 }
 
 export interface NativeFrontEnd {
   /** Starts listening and answers the port. Rejects when the address cannot be had. */
   listen(): Promise<number>;
+  /** Whoever connects from now on sees this certificate. Throws when it cannot be used: the one before goes on. For a port that speaks TLS. */
+  renewCertificate(tls: OwnCertificate): void;
   /** Stops accepting, closes idle connections, lets running queries end within the grace period, then cuts what is left. */
   close(): Promise<void>;
 }
 
 const DEFAULT_GRACE_MS = 10_000;
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+const LOGIN_TIMEOUT_MS = 30_000;
+// Much longer than the server's `send_timeout`, which a client may set for itself.
+const SEND_TIMEOUT_MS = 3_600_000;
 const IDLE_CHECK_MS = 20;
 
 /** ClickHouse's native protocol on a TCP port: every client has a connection of its own to the server, and meets the dispatcher with each query. */
@@ -38,6 +57,8 @@ export function createNativeFrontEnd(options: NativeFrontEndOptions): NativeFron
     openUpstream: async () => openUpstream(options.upstream),
     dispatcher: options.dispatcher,
     logger: options.logger,
+    loginTimeoutMs: options.loginTimeoutMs ?? LOGIN_TIMEOUT_MS,
+    sendTimeoutMs: options.sendTimeoutMs ?? SEND_TIMEOUT_MS,
     ...(options.httpPort === undefined ? {} : { httpPort: options.httpPort }),
   };
   const server = listenFor(options, (socket) => {
@@ -48,18 +69,25 @@ export function createNativeFrontEnd(options: NativeFrontEndOptions): NativeFron
   });
   return {
     listen: async () => listen(server, options),
+    renewCertificate: (tls) => {
+      if (!(server instanceof TlsServer)) throw new Error('a port without TLS has no certificate');
+      server.setSecureContext(tls);
+    },
     close: async () => close(server, connections, options.graceMs ?? DEFAULT_GRACE_MS),
   };
 }
 
 function listenFor(options: NativeFrontEndOptions, onClient: (socket: Socket) => void): Server {
   if (options.tls === undefined) {
-    return createServer({ pauseOnConnect: true }, (accepted) => {
+    return createServer({ pauseOnConnect: true, allowHalfOpen: true }, (accepted) => {
       onClient(rereadAccepted(accepted));
     });
   }
-  const server = createTlsServer({ highWaterMark: SOCKET_BUFFER_BYTES, ...options.tls }, onClient);
-  server.on('tlsClientError', (error) => {
+  const handshakeTimeout = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+  const server = createTlsServer({ highWaterMark: SOCKET_BUFFER_BYTES, allowHalfOpen: true, handshakeTimeout, ...options.tls }, onClient);
+  server.on('tlsClientError', (error, socket) => {
+    // After its time-out Node leaves that to us.
+    socket.destroy();
     options.logger.debug({ err: error }, 'TLS handshake failed');
   });
   return server;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import { clickhouseError } from '../../../../src/errors.ts';
-import { createNativeFrontEnd, type NativeFrontEndOptions } from '../../../../src/frontend/native/index.ts';
+import { createNativeFrontEnd, type NativeFrontEnd, type NativeFrontEndOptions } from '../../../../src/frontend/native/index.ts';
 import { silentLogger } from '../../../../src/logger.ts';
 import { ByteWriter, SERVER_PACKETS } from '../../../../src/protocol/index.ts';
 import type { Action, ClientSession, Dispatcher } from '../../../../src/query/types.ts';
@@ -11,6 +11,7 @@ import { useClickHouse } from '../../../helpers/index.ts';
 export interface TestFrontEnd {
   readonly port: number;
   readonly close: () => Promise<void>;
+  readonly renewCertificate: NativeFrontEnd['renewCertificate'];
 }
 
 /** A native front end for this test, in front of the shared ClickHouse unless `options` name another server; closed when the test ends. */
@@ -29,7 +30,7 @@ export async function useNativeFrontEnd(t: ExecutionContext, options: Partial<Na
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => (closing ??= frontEnd.close());
   t.teardown(close);
-  return { port, close };
+  return { port, close, renewCertificate: (tls) => frontEnd.renewCertificate(tls) };
 }
 
 type Act = (statement: string, session: ClientSession) => Action | Promise<Action>;
