@@ -70,6 +70,8 @@ export function promisedIdleMs(header: string | string[] | undefined): number | 
 }
 
 const MAX_FREE_CONNECTIONS = 1024;
+/** How long a silent server is believed to live before the kernel begins to ask; without it, the system's two hours. */
+export const PROBE_DELAY_MS = 60_000;
 /** How much earlier than the server said a connection is given up. */
 const KEEP_ALIVE_MARGIN_MS = 500;
 
@@ -119,7 +121,8 @@ export class ConnectionPool {
   }
 
   #open(): Connection {
-    const socket = withReusedReads((onread) => connect({ ...this.#address, noDelay: true, keepAlive: true, onread }));
+    const probes = { keepAlive: true, keepAliveInitialDelay: PROBE_DELAY_MS };
+    const socket = withReusedReads((onread) => connect({ ...this.#address, ...probes, noDelay: true, onread }));
     readOnAfterBrokenWrites(socket);
     const connection: Connection = new Connection(socket, () => this.#all.delete(connection));
     this.#all.add(connection);

@@ -3,7 +3,7 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { readOnAfterBrokenWrites } from './broken-writes.ts';
-import { ConnectionPool } from './connections.ts';
+import { ConnectionPool, PROBE_DELAY_MS } from './connections.ts';
 
 /** How the server's certificate is checked. */
 export interface ServerTls {
@@ -49,7 +49,13 @@ const MAX_ANSWER_HEAD_BYTES = 64 * 1024 * 1024;
 export function createUpstream(options: UpstreamOptions): Upstream {
   const url = new URL(options.url);
   const isTls = url.protocol === 'https:';
-  const agentOptions: AgentOptions = { keepAlive: true, maxSockets: Infinity, maxFreeSockets: 1024, scheduling: 'lifo' };
+  const agentOptions: AgentOptions = {
+    keepAlive: true,
+    keepAliveMsecs: PROBE_DELAY_MS,
+    maxSockets: Infinity,
+    maxFreeSockets: 1024,
+    scheduling: 'lifo',
+  };
   const idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   // The name is said here, since Node would take it from the client's `Host` header, which names the gateway.

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
+import { isProbed, useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
 import { send } from './helpers/exchange.ts';
 import { markedDispatcher, runUnmarked, useFrontEnd } from './helpers/front-end.ts';
 import { useTcpServer } from './helpers/tcp-server.ts';
@@ -123,29 +122,18 @@ test('an idle connection is kept for as long as the server promises, and a littl
   t.true(ms > 1_000 && ms < 10_000, `${ms} ms`);
 });
 
-/** Whether the kernel probes the peers of this port's connections, from `/proc/net/tcp`: 02 is the keep-alive timer. */
-function probed(port: number, side: 'local' | 'remote'): readonly boolean[] {
-  const hexPort = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-  const lines = readFileSync('/proc/net/tcp', 'utf8').trim().split('\n').slice(1);
-  return lines
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, local = '', remote = '', state]) => state === '01' && (side === 'local' ? local : remote).endsWith(hexPort))
-    .map(([, , , , , timer = '']) => timer.startsWith('02'));
-}
-
 test('a peer that vanished without a word is noticed: the kernel probes clients and server', async (t) => {
-  const url = await useTcpServer(t, () => undefined);
-  const gateway = await useFrontEnd(t, { upstream: { url } });
-  useTalk(t, gateway.url, 'GET /waits HTTP/1.1\r\nHost: x\r\n\r\n');
-  await waitFor(() => probed(Number(new URL(url).port), 'local').length === 1);
-  await waitFor(() => {
-    const clients = probed(Number(new URL(gateway.url).port), 'local');
-    return clients.length === 1 && clients[0] === true;
-  });
-  await waitFor(() => {
-    const servers = probed(Number(new URL(url).port), 'remote');
-    return servers.length === 1 && servers[0] === true;
-  });
+  for (const request of [
+    'GET /waits HTTP/1.1\r\nHost: x\r\n\r\n',
+    'POST /?query=INSERT HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx',
+  ]) {
+    const url = await useTcpServer(t, () => undefined);
+    const gateway = await useFrontEnd(t, { upstream: { url } });
+    const { socket } = useTalk(t, gateway.url, request);
+    await waitFor(() => isProbed(Number(new URL(gateway.url).port), 'local'), { message: 'probes of the client' });
+    await waitFor(() => isProbed(Number(new URL(url).port), 'remote'), { message: 'probes of the server' });
+    socket.destroy();
+  }
   t.pass();
 });
 
