@@ -71,6 +71,10 @@ async function handleBody(exchange: Exchange, request: StatementRequest): Promis
   answer.once('close', () => context.limits.memory.give(read.takenBytes));
   const limitBytes = statementLimitBytes(request.target);
   const decision = await classifyBody(client, request, read, limitBytes, (head, complete) => context.dispatcher.classify(head, complete));
+  if (decision === 'unread') {
+    forwardWithoutDdl(exchange);
+    return;
+  }
   const statement = decision === 'whole' ? await readStatement(client, request, read, limitBytes) : undefined;
   const isOurs = statement !== undefined && (statement.isWhole || isInsert(statement.bytes));
   if (isOurs) await handleStatement(exchange, request, statement, kind === 'form');

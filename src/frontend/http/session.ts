@@ -5,7 +5,7 @@ import type { ClientSession } from '../../query/index.ts';
 import { filterHeaders } from './headers.ts';
 import { changeParameters } from './parameters.ts';
 
-/** Parameters that say who asks and where; settings and query parameters of the client's own statement are not among them. */
+/** Parameters that say who asks and where; settings of the client's own statement are not among them. */
 const IDENTITY_PARAMETERS: ReadonlySet<string> = new Set([
   'user',
   'password',
@@ -16,6 +16,8 @@ const IDENTITY_PARAMETERS: ReadonlySet<string> = new Set([
   'session_timeout',
   'session_check',
 ]);
+/** Values of query parameters, for helper queries that repeat a part of the statement. */
+const PARAMETER_PREFIX = 'param_';
 const NOT_IDENTITY_HEADERS: ReadonlySet<string> = new Set(['x-clickhouse-format', 'x-clickhouse-progress', 'x-clickhouse-query-id']);
 
 /** `X-ClickHouse-User`, `-Key`, `-Database`, `-Quota`, `-SSL-Certificate-Auth` and later kin, and what proxies say about the client. */
@@ -26,14 +28,14 @@ function saysWhoAsks(header: string): boolean {
 
 const DEFAULT_MAX_QUERY_BYTES = 262_144;
 
-/** One HTTP request's client: helper queries go to the server with the same identity, roles, session and database. */
+/** One HTTP request's client: helper queries go to the server with the same identity, roles, session, database and query parameters. */
 export function createClientSession(upstream: Upstream, client: IncomingMessage, target: string): ClientSession {
   const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
   const host = client.headers.host ?? 'clickhouse';
   return {
     query: async (sql) => {
       const body = Buffer.from(sql);
-      const helperTarget = changeParameters(target, (name) => IDENTITY_PARAMETERS.has(name), {
+      const helperTarget = changeParameters(target, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX), {
         default_format: 'JSONCompactStringsEachRow',
         wait_end_of_query: '1',
         ...(body.length > DEFAULT_MAX_QUERY_BYTES ? { max_query_size: String(body.length + 1) } : {}),

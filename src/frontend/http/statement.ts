@@ -19,7 +19,7 @@ export interface ReadStatement {
 
 /**
  * Asks the dispatcher about longer and longer heads, reading the body only as far as it wants to know, and not beyond `limitBytes`.
- * A body that cannot be decoded is not ours.
+ * A body that cannot be decoded is not ours; `unread`: a form whose statement stands behind so much else that it was not looked for.
  */
 export async function classifyBody(
   client: IncomingMessage,
@@ -27,7 +27,7 @@ export async function classifyBody(
   read: ReadBytes,
   limitBytes: number,
   classify: Dispatcher['classify'],
-): Promise<'forward' | 'whole'> {
+): Promise<'forward' | 'whole' | 'unread'> {
   let headBytes = FIRST_HEAD_BYTES;
   for (;;) {
     const { bytes: head } = decodeStatement(request, read, headBytes) ?? {};
@@ -35,7 +35,7 @@ export async function classifyBody(
     const isLonger = head.length > headBytes;
     const decision = classify(head.toString('latin1', 0, headBytes), read.ended && !isLonger);
     if (decision !== 'more') return decision;
-    if (read.bytes > limitBytes || headBytes > limitBytes) return 'forward';
+    if (read.bytes > limitBytes || headBytes > limitBytes) return request.body.kind === 'form' ? 'unread' : 'forward';
     if (isLonger) headBytes *= HEAD_GROWTH;
     else if (read.ended) return 'forward';
     else await readOneChunk(client, read);

@@ -77,6 +77,15 @@ test('a statement of ours in a form is seen whatever encoding the headers claim,
   }
 });
 
+test('a form whose statement stands behind more than a mebibyte of tables may ask, and may not change tables unseen', async (t) => {
+  const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(runUnmarked) });
+  const tables = ['x', '1\n'.repeat(600_000), 'x.tsv'] as const;
+  const target = '/?x_structure=a+UInt8';
+  t.is(text(await send(url, { ...form(tables, ['query', 'SELECT count() FROM x']), target })), '600000\n');
+  const created = await send(url, { ...form(tables, ['query', 'CREATE TABLE hidden (a UInt8) ENGINE = Memory']), target });
+  t.regex(text(created), /^Code: 392\. DB::Exception: .*QUERY_IS_PROHIBITED/s);
+});
+
 test('a refusal of a statement in a form looks as any other', async (t) => {
   const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(refuseWithBadArguments) });
   const answer = await send(url, form(['query', 'MARKED'], ['param_x', '1']));
