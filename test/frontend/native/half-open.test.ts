@@ -56,15 +56,15 @@ test('a statement of ours is carried out to its end, too', async (t) => {
 });
 
 test('rows that are sent with the end behind them are inserted', async (t) => {
-  const { query } = await useClickHouse(t);
+  const server = await useClickHouse(t);
   const database = await useDatabase(t);
-  await query(`CREATE TABLE ${database}.t (x UInt8) ENGINE = Memory`);
+  await server.query(`CREATE TABLE ${database}.t (x UInt8) ENGINE = Memory`);
   const { port } = await useNativeFrontEnd(t);
   const client = await useHalfOpenClient(t, port);
   await client.beginInsert(`INSERT INTO ${database}.t VALUES`);
   const rows = client.dataBytes(client.blockOf('x', 'UInt8', 3, Buffer.from([1, 2, 3])));
   t.is((await lastAnswer(t, client, Buffer.concat([rows, client.dataBytes(emptyBlock(client.revision))]))).exception, undefined);
-  t.is(await query(`SELECT sum(x) FROM ${database}.t`), '6');
+  t.is(await server.query(`SELECT sum(x) FROM ${database}.t`), '6');
 });
 
 test('a client that ends its side without a query is closed', async (t) => {
