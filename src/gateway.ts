@@ -5,7 +5,7 @@ import { createCatalog, type Catalog } from './catalog/index.ts';
 import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
-import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/index.ts';
+import { createNativeFrontEnd, type NativeFrontEnd, type OwnCertificate } from './frontend/native/index.ts';
 import type { Logger } from './logger.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
 import { serverDefaultsReader, Supervisor } from './streaming/index.ts';
@@ -14,6 +14,8 @@ export interface Gateway extends Ports {
   readonly adminPort: number;
   /** Whether requests can be served and tables can stream now; `reason` says why not. */
   ready(): Promise<{ readonly ok: boolean; readonly reason?: string }>;
+  /** Whoever connects over TLS from now on sees this certificate. Throws when it cannot be used; without TLS ports it does nothing. */
+  renewCertificate(tls: OwnCertificate): void;
   /** What has not ended yet, in words for a log line; empty when nothing runs. */
   running(): readonly string[];
   /**
@@ -88,7 +90,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     secretKey: config.secretKey,
     logger,
   });
-  const ports = await openFrontEnds(config, dispatcher, logger, closing);
+  const { ports, renewCertificate } = await openFrontEnds(config, dispatcher, logger, closing);
 
   await catalog.start();
   closing.push({ what: 'catalog', close: () => Promise.resolve(catalog.stop()) });
@@ -99,28 +101,38 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     ...ports,
     adminPort: admin.port,
     ready,
+    renewCertificate,
     running: () => closing.map(({ what }) => what),
     close: (graceMs) => closeAll(closing, graceMs),
   };
 }
 
-async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Logger, closing: Closing[]): Promise<Ports> {
+type FrontEnd = HttpFrontEnd | NativeFrontEnd;
+
+interface FrontEnds extends Pick<Gateway, 'renewCertificate'> {
+  readonly ports: Ports;
+}
+
+async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Logger, closing: Closing[]): Promise<FrontEnds> {
   const shared = { host: config.host, dispatcher, logger, graceMs: config.shutdownGraceMs };
-  const open = async (
-    what: string,
-    port: number | 'off',
-    create: (port: number) => HttpFrontEnd | NativeFrontEnd,
-  ): Promise<number | undefined> => {
+  const withTls: FrontEnd[] = [];
+  const open = async (what: string, port: number | 'off', create: (port: number) => FrontEnd): Promise<number | undefined> => {
     if (port === 'off') return undefined;
     const frontEnd = create(port);
     const listening = await frontEnd.listen();
     closing.push({ what, close: () => frontEnd.close() });
     return listening;
   };
+  const openTls: typeof open = async (what, port, create) =>
+    open(what, port, (listening) => {
+      const frontEnd = create(listening);
+      withTls.push(frontEnd);
+      return frontEnd;
+    });
   const tls = config.tls === undefined ? {} : { tls: config.tls };
   const http = { ...shared, upstream: { url: config.clickhouseUrl, tls: serverTls(config) } };
   const httpPort = await open('HTTP requests', config.httpPort, (port) => createHttpFrontEnd({ ...http, port }));
-  const httpsPort = await open('HTTPS requests', config.httpsPort, (port) => createHttpFrontEnd({ ...http, port, ...tls }));
+  const httpsPort = await openTls('HTTPS requests', config.httpsPort, (port) => createHttpFrontEnd({ ...http, port, ...tls }));
 
   const native = {
     ...shared,
@@ -128,10 +140,15 @@ async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Log
     ...(httpPort !== undefined && { httpPort }),
   };
   const nativePort = await open('native connections', config.nativePort, (port) => createNativeFrontEnd({ ...native, port }));
-  const nativePortSecure = await open('native connections over TLS', config.nativePortSecure, (port) =>
+  const nativePortSecure = await openTls('native connections over TLS', config.nativePortSecure, (port) =>
     createNativeFrontEnd({ ...native, port, ...tls }),
   );
-  return { httpPort, nativePort, httpsPort, nativePortSecure };
+  return {
+    ports: { httpPort, nativePort, httpsPort, nativePortSecure },
+    renewCertificate: (renewed) => {
+      for (const frontEnd of withTls) if ('renewCertificate' in frontEnd) frontEnd.renewCertificate(renewed);
+    },
+  };
 }
 
 function serverTls(config: Config): ServerTls {

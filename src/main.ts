@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { listenProblem, loadConfig, printableConfig, type Config } from './config/index.ts';
+import { listenProblem, loadConfig, printableConfig, rereadCertificate, type Config } from './config/index.ts';
 import { startGateway } from './gateway.ts';
 import { createLogger, type Logger } from './logger.ts';
-import { stopOnSignal } from './signals.ts';
+import { renewOnSignal, stopOnSignal } from './signals.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_WRONG_SETTINGS = 2;
 
-const loaded = loadConfig({ argv: process.argv.slice(2), env: process.env, readFile: (path) => readFileSync(path, 'utf8') });
+const readFile = (path: string): string => readFileSync(path, 'utf8');
+
+const loaded = loadConfig({ argv: process.argv.slice(2), env: process.env, readFile });
 switch (loaded.kind) {
   case 'help':
     process.stdout.write(loaded.text);
@@ -39,6 +41,7 @@ async function run(config: Config): Promise<void> {
   });
   const starting = startGateway(config, logger);
   stopOnSignal(starting, config.shutdownGraceMs, logger);
+  renewOnSignal(starting, () => rereadCertificate(config, readFile), logger);
   try {
     const gateway = await starting;
     logger.info(

@@ -1,6 +1,31 @@
 import type { Gateway } from './gateway.ts';
 import type { Logger } from './logger.ts';
 
+/** A certificate that was read again, or why it cannot be used; `tls` is undefined where there is none. */
+type Reread =
+  | { readonly ok: true; readonly tls: Parameters<Gateway['renewCertificate']>[0] | undefined }
+  | { readonly ok: false; readonly problem: string };
+
+/** At each SIGHUP the gateway takes the certificate that `reread` finds then. One that cannot be used is told in the log, and the one before goes on. */
+export function renewOnSignal(starting: Promise<Gateway>, reread: () => Reread, logger: Logger): void {
+  const renew = (gateway: Gateway): void => {
+    const read = reread();
+    if (!read.ok) {
+      logger.error({ problem: read.problem }, 'certificate not renewed');
+    } else if (read.tls === undefined) {
+      logger.info('no certificate to renew');
+    } else {
+      gateway.renewCertificate(read.tls);
+      logger.info('certificate renewed');
+    }
+  };
+  process.on('SIGHUP', () => {
+    starting.then(renew).catch((err: unknown) => {
+      logger.error({ err }, 'certificate not renewed');
+    });
+  });
+}
+
 const EXIT_STOPPED = 0;
 const EXIT_CUT_OFF = 1;
 

@@ -57,6 +57,15 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
+test('SIGHUP ends nothing, also when there is no certificate to renew', async (t) => {
+  const sluice = startSluice(t, ['--http-port=0', '--native-port=0', '--admin-port=0', '--clickhouse-url', NOWHERE]);
+  await sluice.printed(/gateway started/);
+  sluice.kill('SIGHUP');
+  await sluice.printed(/no certificate to renew/);
+  sluice.kill('SIGTERM');
+  t.is((await sluice.ended).code, 0);
+});
+
 for (const name of ['http', 'native', 'admin']) {
   test(`a taken ${name} port ends the start with a sentence`, async (t) => {
     const port = await portInUse(t);

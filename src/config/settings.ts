@@ -116,7 +116,7 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     group: 'Listening',
     type: FILE,
     default: undefined,
-    sentence: "File with the gateway's certificate in PEM, followed by the intermediate ones; read at the start.",
+    sentence: "File with the gateway's certificate in PEM, followed by the intermediate ones; read at the start, and again at SIGHUP.",
   },
   tlsKey: {
     name: 'tls_key',

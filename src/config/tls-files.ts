@@ -22,6 +22,19 @@ export function readTlsFiles(settings: Settings, readFile: ReadFile): TlsFiles {
   }
 }
 
+/** A certificate and its key in PEM, or the sentence that says why the files hold none. */
+export type CertificateFiles = { readonly ok: true; readonly tls: Config['tls'] } | { readonly ok: false; readonly problem: string };
+
+/** Reads certificate and key again, which may have been renewed, and checks them as at the start. Never throws. */
+export function rereadCertificate(settings: Settings, readFile: ReadFile): CertificateFiles {
+  try {
+    return { ok: true, tls: readKeyPair(settings, readFile) };
+  } catch (error) {
+    if (error instanceof WrongFile) return { ok: false, problem: error.message };
+    throw error;
+  }
+}
+
 class WrongFile extends Error {
   constructor(key: ConfigKey, path: string, isWhat: string, whatToDo: string) {
     super(`${SETTINGS[key].name}: the file '${path}' ${isWhat}: ${whatToDo}.`);

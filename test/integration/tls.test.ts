@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { connect } from 'node:tls';
 import { promisify } from 'node:util';
 import { createClient } from '@clickhouse/client';
 import test, { type ExecutionContext } from 'ava';
 import { usePythonDriver } from '../clients/python/driver.ts';
+import { NativeClient } from '../frontend/native/helpers/native-client.ts';
 import { useGateway } from '../helpers/gateway.ts';
 import { freePort, useCertificate, useClickHouse, useTlsProxy, waitFor, type Certificate } from '../helpers/index.ts';
 import { useStream } from '../helpers/stream.ts';
@@ -139,6 +143,38 @@ test('a gateway with TLS ports only opens no others', async (t) => {
   await t.throwsAsync(run('curl', ['-sS', `http://localhost:${httpsPort}/ping`]));
   await t.notThrowsAsync(run('curl', ['-sS', '--cacert', certificate.certFile, `https://localhost:${httpsPort}/ping`]));
   t.is(await gateway.stop(), 0);
+});
+
+/** The certificate that a new connection to this port sees. */
+async function certificateOf(port: number): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const certificate = socket.getPeerX509Certificate()?.toString() ?? '';
+  socket.destroy();
+  return certificate.trim();
+}
+
+test('a renewed certificate is taken at SIGHUP, and one that cannot be used is told and changes nothing', async (t) => {
+  const { gateway, certificate, nativePortSecure } = await useTlsGateway(t);
+  const [first, second] = [certificate.cert.toString().trim(), await useCertificate(t)];
+  const hangUpUntil = async (message: string): Promise<void> => {
+    process.kill(gateway.pid, 'SIGHUP');
+    await waitFor(() => gateway.logs().includes(message), { message });
+  };
+  const early = connect({ port: nativePortSecure, host: '127.0.0.1', servername: 'localhost', ca: first });
+  t.teardown(() => early.destroy());
+  const client = new NativeClient(early, {});
+  t.is(await client.logIn(), undefined);
+  t.is(await certificateOf(nativePortSecure), first);
+
+  await writeFile(certificate.certFile, second.cert);
+  await hangUpUntil(`"problem":"tls_key: the file '${certificate.keyFile}' is not the key of the certificate`);
+  t.is(await certificateOf(nativePortSecure), first);
+
+  await writeFile(certificate.keyFile, second.key);
+  await hangUpUntil('"msg":"certificate renewed"');
+  t.is(await certificateOf(nativePortSecure), second.cert.toString().trim());
+  t.deepEqual((await client.query('SELECT 1')).rows, [['1']]);
 });
 
 test('a key that does not belong to the certificate stops the start with a sentence', async (t) => {

@@ -29,6 +29,19 @@ test('a client is served over TLS, and the server is reached over TLS', async (t
   t.deepEqual((await client.query('MARKED ASK SELECT 1')).rows, [['[["1"]]']]);
 });
 
+test('a renewed certificate is shown to whoever connects from then on, and one that cannot be used changes nothing', async (t) => {
+  const [first, second] = [await useCertificate(t), await useCertificate(t)];
+  const { port, renewCertificate } = await useNativeFrontEnd(t, { tls: first });
+  const early = await useTlsClient(t, port, first.cert);
+  t.is(await early.logIn(), undefined);
+  renewCertificate(second);
+  t.throws(() => renewCertificate({ cert: first.cert, key: second.key }), { message: /key values mismatch/ });
+  const late = await useTlsClient(t, port, second.cert);
+  t.is(await late.logIn(), undefined);
+  await t.throwsAsync(useTlsClient(t, port, first.cert), { message: /self-signed certificate/ });
+  for (const client of [early, late]) t.deepEqual((await client.query('SELECT 1')).rows, [['1']]);
+});
+
 test('a server with a certificate of somebody else is not trusted', async (t) => {
   const certificate = await useCertificate(t);
   const upstreamPort = await useTlsServer(t, certificate);
