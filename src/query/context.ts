@@ -66,7 +66,6 @@ export interface LandingRead {
  * server answers for itself.
  */
 export async function readLanding(name: TableName, session: ClientSession): Promise<LandingRead | undefined> {
-  if (name.hasParameter) return undefined;
   try {
     const [[statement = ''] = []] = await session.query(`SHOW CREATE TABLE ${printedName(name)}`);
     const comment = commentOf(statement);
@@ -85,8 +84,10 @@ function commentOf(statement: string): string | undefined {
   return comment !== undefined && isDefinition(comment) ? comment : undefined;
 }
 
-export function printedName({ database, table }: Pick<TableName, 'database' | 'table'>): string {
-  return database === undefined ? quoteIdentifier(table) : `${quoteIdentifier(database)}.${quoteIdentifier(table)}`;
+/** The name for a helper query, which is sent with the client's query parameters. */
+export function printedName({ database, table, hasParameter }: Pick<TableName, 'database' | 'table' | 'hasParameter'>): string {
+  const print = (part: string): string => (hasParameter === true && part.startsWith('{') ? part : quoteIdentifier(part));
+  return database === undefined ? print(table) : `${print(database)}.${print(table)}`;
 }
 
 /** A query that gives `rows` of text under these column names, with the client's own FORMAT and SETTINGS (`tail`) behind it. */

@@ -6,7 +6,7 @@ import type { ClickHouseException } from '../errors.ts';
  */
 export interface ClientSession {
   /**
-   * Runs a read-only helper query as the client (same user, roles, session, database) and returns its rows, every value as text
+   * Runs a read-only helper query as the client (same user, roles, session, database, query parameters) and returns its rows, every value as text
    * (the front end asks for a text format and unescapes). Throws the server's answer as `ClickHouseException`.
    */
   query(sql: string): Promise<string[][]>;

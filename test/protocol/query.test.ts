@@ -80,6 +80,7 @@ test("a query of the gateway's own keeps who asks and leaves out what for", asyn
   const read = await readPacket(new BufferReader(own), 54488);
   t.is(textOf(read, own), 'SELECT currentDatabase()');
   t.deepEqual(own.subarray(read.clientInfo.from, read.clientInfo.to), FULL.subarray(head.clientInfo.from, head.clientInfo.to));
+  t.deepEqual(own.subarray(read.text.to), FULL.subarray(head.text.to), 'query parameters');
   t.is(read.settings.values.size, 0);
   t.false(read.isCompressed);
 });

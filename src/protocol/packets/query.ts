@@ -93,7 +93,10 @@ export function withText(query: ReadQuery, revision: number, sql: string, maxQue
     .bytes();
 }
 
-/** A query of our own in the name of the client that sent `query`: its client info and roles, no id, no settings, no compression. */
+/**
+ * A query of our own in the name of the client that sent `query`: its client info, roles and query parameters (as far as `query` was read), no id, no
+ * settings, no compression.
+ */
 export function ownQuery(query: ReadQuery, revision: number, sql: string): Buffer {
   const { clientInfo, roles } = query.head;
   const writer = new ByteWriter()
@@ -105,8 +108,9 @@ export function ownQuery(query: ReadQuery, revision: number, sql: string): Buffe
   writer.string('').raw(part(query, roles.from, roles.to));
   if (hasFeature(revision, 'interserver secret')) writer.string('');
   writer.varuint(STAGE_COMPLETE).varuint(0).string(sql);
-  if (hasFeature(revision, 'query parameters')) writer.string('');
-  return writer.bytes();
+  if (!hasFeature(revision, 'query parameters')) return writer.bytes();
+  const parameters = part(query, query.head.text.to);
+  return (parameters.length > 0 ? writer.raw(parameters) : writer.string('')).bytes();
 }
 
 /** `max_query_size` of the server. */
