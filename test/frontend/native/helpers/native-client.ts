@@ -31,15 +31,31 @@ export interface ClientOptions {
 export interface QueryOptions {
   readonly settings?: Readonly<Record<string, string>>;
   readonly parameters?: Readonly<Record<string, string>>;
+  readonly queryId?: string;
   /** Data packets between the Query and the empty block. */
   readonly tables?: Buffer;
+}
+
+type Rows = readonly (readonly string[])[];
+
+/** The server wants no rows: it answered an exception. */
+export class InsertRefused extends Error {
+  readonly exception: ExceptionPacket;
+
+  constructor(exception: ExceptionPacket) {
+    super(exception.message);
+    this.exception = exception;
+  }
 }
 
 /** What came back for one query. */
 export interface NativeAnswer {
   /** The packets' numbers in order, without ProfileEvents and Progress, which come by time. */
   readonly packets: readonly number[];
-  readonly rows: readonly (readonly string[])[];
+  readonly rows: Rows;
+  readonly totals: Rows;
+  /** Minima, then maxima. */
+  readonly extremes: Rows;
   readonly exception: ExceptionPacket | undefined;
 }
 
@@ -121,9 +137,9 @@ export class NativeClient {
     return writer.bytes();
   }
 
-  queryBytes(sql: string, { settings = {}, parameters = {}, tables = Buffer.alloc(0) }: QueryOptions = {}): Buffer {
+  queryBytes(sql: string | Buffer, { settings = {}, parameters = {}, queryId = '', tables = Buffer.alloc(0) }: QueryOptions = {}): Buffer {
     const has = (feature: Parameters<typeof hasFeature>[1]): boolean => hasFeature(this.revision, feature);
-    const writer = new ByteWriter().varuint(CLIENT_PACKETS.Query).string('').raw(this.#clientInfo());
+    const writer = new ByteWriter().varuint(CLIENT_PACKETS.Query).string(queryId).raw(this.#clientInfo());
     for (const [name, value] of Object.entries(settings)) writer.string(name).varuint(0).string(value);
     writer.string('');
     if (has('interserver roles')) writer.string('');
@@ -176,17 +192,17 @@ export class NativeClient {
     return writer.raw(values).bytes();
   }
 
-  async query(sql: string, options: QueryOptions = {}): Promise<NativeAnswer> {
+  async query(sql: string | Buffer, options: QueryOptions = {}): Promise<NativeAnswer> {
     await this.send(this.queryBytes(sql, options));
     return this.readAnswer();
   }
 
-  /** Sends a query and waits until the server wants its rows. */
-  async beginInsert(sql: string): Promise<void> {
-    await this.send(this.queryBytes(sql));
+  /** Sends a query and waits until the server wants its rows. Rejects with `InsertRefused`. */
+  async beginInsert(sql: string | Buffer, options: QueryOptions = {}): Promise<void> {
+    await this.send(this.queryBytes(sql, options));
     for (;;) {
       const type = await this.reader.varuint();
-      if (type === SERVER_PACKETS.Exception) throw new Error((await readException(this.reader)).message);
+      if (type === SERVER_PACKETS.Exception) throw new InsertRefused(await readException(this.reader));
       await skipServerPacket(this.reader, type, this.#encoding());
       if (type === SERVER_PACKETS.Data) return;
     }
@@ -199,18 +215,24 @@ export class NativeClient {
 
   async readAnswer(): Promise<NativeAnswer> {
     const packets: number[] = [];
-    const rows: string[][] = [];
+    const [rows, totals, extremes]: [string[][], string[][], string[][]] = [[], [], []];
+    const tables = new Map<number, string[][]>([
+      [SERVER_PACKETS.Data, rows],
+      [SERVER_PACKETS.Totals, totals],
+      [SERVER_PACKETS.Extremes, extremes],
+    ]);
     for (;;) {
       const type = await this.reader.varuint();
       if (type !== SERVER_PACKETS.ProfileEvents && type !== SERVER_PACKETS.Progress) packets.push(type);
-      if (type === SERVER_PACKETS.Exception) return { packets, rows, exception: await readException(this.reader) };
-      if (type === SERVER_PACKETS.EndOfStream) return { packets, rows, exception: undefined };
-      if (type === SERVER_PACKETS.Data) {
-        await this.reader.skipString();
-        rows.push(...(await readRows(this.reader, this.#encoding())).values);
-      } else {
+      if (type === SERVER_PACKETS.Exception) return { packets, rows, totals, extremes, exception: await readException(this.reader) };
+      if (type === SERVER_PACKETS.EndOfStream) return { packets, rows, totals, extremes, exception: undefined };
+      const table = tables.get(type);
+      if (table === undefined) {
         await skipServerPacket(this.reader, type, this.#encoding());
+        continue;
       }
+      await this.reader.skipString();
+      for (const row of (await readRows(this.reader, this.#encoding())).values) table.push(row);
     }
   }
 
