@@ -303,6 +303,13 @@ const KAFKA_STATEMENTS: Readonly<Record<string, readonly Step[]>> = {
     ['drop\u00a0table r sync', DONE],
     ['exists r', [['0']]],
   ],
+  'wrong settings are refused before the statement is': [
+    [CREATE, DONE],
+    [{ sql: 'SELECT * FROM q', settings: { max_block_size: '10', max_threads: '2' } }, refused(620, DIRECT_SELECT)],
+    [{ sql: 'TRUNCATE TABLE q', settings: { extremes: '1' } }, refused(48, 'Truncate is not supported by storage Kafka')],
+    // After this, the server closes a native connection.
+    [{ sql: 'SELECT * FROM q', settings: { max_threads: 'many' } }, refused(27, "Cannot parse input: expected 'eof' before: 'many'")],
+  ],
   'good statements follow refused ones on the same connection': [
     ['DROP TABLE q', refused(60, /DB\.q/)],
     ['SELECT 1', [['1']]],

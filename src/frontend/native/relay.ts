@@ -22,7 +22,7 @@ import { followAnswer, type AnswerEnd } from './answer.ts';
 import type { Flow } from './flow.ts';
 import type { Login } from './handshake.ts';
 import { exceptionPacket } from './respond.ts';
-import { createClientSession } from './session.ts';
+import { createClientSession, refusalOfSettings } from './session.ts';
 import {
   classifyText,
   decodeUtf8,
@@ -209,7 +209,8 @@ export class Relay {
     if (isWhole) await skipQueryTail(client, this.#revision);
     const query = { head, bytes: client.heldBytes() };
     const { text, isUtf8 } = decodeUtf8(statement);
-    const session = createClientSession({ client, server: this.#server, revision: this.#revision }, query);
+    const wires = { client, server: this.#server, revision: this.#revision };
+    const session = createClientSession(wires, query);
     const action = checked(await this.#dispatcher.dispatch(text, session), isUtf8 || isInsert(text), isWhole);
     switch (action.kind) {
       case 'forward':
@@ -224,15 +225,19 @@ export class Relay {
         this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(action.sql));
         return;
       }
-      case 'refuse':
-        if (this.#hasPinged) await this.#waitForPong(session);
+      case 'refuse': {
+        const wrongSettings = hasSettings(head) ? await refusalOfSettings(wires, query) : undefined;
+        // The server may close the connection after this one.
+        if (wrongSettings !== undefined) this.#server.send(exceptionPacket(wrongSettings));
+        else if (this.#hasPinged) await this.#waitForPong(session);
         client.drop();
         if (!isWhole) {
           await client.skip(bytes);
           await skipQueryTail(client, this.#revision);
         }
         await this.#swallowBlocks();
-        this.#server.send(exceptionPacket(action.exception));
+        if (wrongSettings === undefined) this.#server.send(exceptionPacket(action.exception));
+      }
     }
   }
 
@@ -309,6 +314,10 @@ function cannotWalk({ type }: UnknownLayout): ClickHouseException {
     'NOT_IMPLEMENTED',
     `Blocks with a column of type ${type} can be sent through the gateway with compression only, or by an INSERT`,
   );
+}
+
+function hasSettings({ settings }: QueryHead): boolean {
+  return settings.to > settings.from;
 }
 
 /** A piece whose last packet is EndOfStream or Pong, or that is an Exception packet from its first byte to its last, the flag for nested ones. */

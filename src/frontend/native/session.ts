@@ -1,4 +1,4 @@
-import { clickhouseError } from '../../errors.ts';
+import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import {
   ByteWriter,
   CLIENT_PACKETS,
@@ -40,12 +40,23 @@ export function createClientSession(wires: Wires, query: ReadQuery): ClientSessi
   };
 }
 
+/** What the server has against the settings of `query`, at which it looks before the statement; undefined when they are good. */
+export async function refusalOfSettings(wires: Wires, query: ReadQuery): Promise<ClickHouseException | undefined> {
+  try {
+    await exchange(wires, ownQuery(query, wires.revision, 'SELECT 1', true));
+    return undefined;
+  } catch (error) {
+    if (error instanceof ClickHouseException) return error;
+    throw error;
+  }
+}
+
 async function ask(wires: Wires, query: ReadQuery, sql: string): Promise<string[][]> {
   try {
-    const answer = await exchange(wires, query, sql);
+    const answer = await exchange(wires, ownQuery(query, wires.revision, sql));
     if (answer.isReadable) return answer.rows;
     // Types that are not read here are turned into text by the server.
-    const asText = await exchange(wires, query, `SELECT * APPLY(toString) FROM (${sql})`);
+    const asText = await exchange(wires, ownQuery(query, wires.revision, `SELECT * APPLY(toString) FROM (${sql})`));
     if (!asText.isReadable)
       throw clickhouseError('CANNOT_CONVERT_TYPE', 'A helper query of the gateway selects a type that it cannot read');
     return asText.rows;
@@ -60,8 +71,8 @@ interface HelperAnswer {
   readonly rows: string[][];
 }
 
-async function exchange({ client, server, revision }: Wires, query: ReadQuery, sql: string): Promise<HelperAnswer> {
-  client.send(Buffer.concat([ownQuery(query, revision, sql), emptyDataPacket(revision)]));
+async function exchange({ client, server, revision }: Wires, packet: Buffer): Promise<HelperAnswer> {
+  client.send(Buffer.concat([packet, emptyDataPacket(revision)]));
   const encoding = { revision, isCompressed: false };
   const rows: string[][] = [];
   let canRead = true;

@@ -94,15 +94,16 @@ export function withText(query: ReadQuery, revision: number, sql: string, maxQue
 }
 
 /**
- * A query of our own in the name of the client that sent `query`: its client info, roles and query parameters (as far as `query` was read), no id, no
- * settings, no compression.
+ * A query of our own in the name of the client that sent `query`: its client info, roles and query parameters (as far as `query` was read), its settings
+ * if `keepsSettings`, no id, no compression.
  */
-export function ownQuery(query: ReadQuery, revision: number, sql: string): Buffer {
-  const { clientInfo, roles } = query.head;
+export function ownQuery(query: ReadQuery, revision: number, sql: string, keepsSettings = false): Buffer {
+  const { clientInfo, settings, roles } = query.head;
   const writer = new ByteWriter()
     .varuint(CLIENT_PACKETS.Query)
     .string('')
-    .raw(part(query, clientInfo.from, clientInfo.to));
+    .raw(part(query, clientInfo.from, clientInfo.to))
+    .raw(keepsSettings ? part(query, settings.from, settings.to) : Buffer.alloc(0));
   const bytes = Buffer.byteLength(sql);
   if (bytes >= DEFAULT_MAX_QUERY_BYTES) writer.raw(writeSetting(revision, 'max_query_size', bytes + 1));
   writer.string('').raw(part(query, roles.from, roles.to));
