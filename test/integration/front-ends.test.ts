@@ -363,6 +363,16 @@ const GATEWAYS_ANSWERS: Readonly<Record<string, readonly Step[]>> = {
   ],
 };
 
+test('a Kafka table is made also where its statement is longer than max_query_size', alikeAtBothDoors, {
+  steps: [
+    [LONG, DONE],
+    ['DROP TABLE q', DONE],
+    [{ sql: CREATE, settings: { max_query_size: '50' } }, DONE],
+    [{ sql: 'SELECT a FROM q -- and more than 40 bytes of text', settings: { max_query_size: '40' } }, refused(620, DIRECT_SELECT)],
+    [{ sql: 'DROP TABLE q -- and more than 40 bytes of text', settings: { max_query_size: '8' } }, refused(62, /^Max query size exceeded/)],
+  ],
+});
+
 for (const [title, steps] of Object.entries(GATEWAYS_ANSWERS)) test(title, alikeAtBothDoors, { steps });
 
 test('a view on a Kafka table receives rows, whichever way it was made', async (t) => {
