@@ -1,4 +1,4 @@
 export { Batch, type OffsetRange } from './batch.ts';
 export { MemoryBudget } from './budget.ts';
 export { ChunkPool, CHUNK_BYTES } from './chunks.ts';
-export { blockRows, fullReason, untilFlushMs, type FlushLimits, type FlushReason } from './policy.ts';
+export { blockRows, bytesLimit, fullReason, untilFlushMs, type FlushLimits, type FlushReason } from './policy.ts';

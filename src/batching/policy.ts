@@ -16,10 +16,15 @@ export interface FlushLimits {
 /** Why a batch was sealed. */
 export type FlushReason = 'rows' | 'bytes' | 'interval' | 'memory' | 'barrier' | 'drain';
 
-/** The reason to seal a batch of this size now, or undefined. `isIdle`: no INSERT is under way. */
+/** Bytes with which a batch is full. `isIdle`: no INSERT is under way. */
+export function bytesLimit({ maxBytes, eagerBytes }: FlushLimits, isIdle: boolean): number {
+  return isIdle ? eagerBytes : maxBytes;
+}
+
+/** The reason to seal a batch of this size now, or undefined. */
 export function fullReason(limits: FlushLimits, rows: number, bytes: number, isIdle: boolean): FlushReason | undefined {
   if (rows >= limits.maxRows) return 'rows';
-  if (bytes >= (isIdle ? limits.eagerBytes : limits.maxBytes)) return 'bytes';
+  if (bytes >= bytesLimit(limits, isIdle)) return 'bytes';
   return undefined;
 }
 

@@ -1,17 +1,8 @@
 import type { Batch } from '../batching/index.ts';
 import type { RecordCursor } from './record-cursor.ts';
+import { RowHead } from './row-head.ts';
 import { UNPROVABLE, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
-import {
-  bytesOf,
-  JSON_ESCAPE_FACTOR,
-  MAX_DIGITS,
-  isSpace,
-  writeBytes,
-  writeInteger,
-  writeJsonString,
-  writePosition,
-  type Bytes,
-} from './write-text.ts';
+import { bytesOf, JSON_ESCAPE_FACTOR, MAX_DIGITS, isSpace, writeBytes, writeInteger, writeJsonString, type Bytes } from './write-text.ts';
 import { ObjectScanner } from './json-objects.ts';
 
 /**
@@ -25,17 +16,18 @@ import { ObjectScanner } from './json-objects.ts';
  * INSERT, which is atomic; the batch is then made again with every message scanned (`scanNext`).
  */
 class JsonEachRowWriter implements MessageWriter {
+  readonly #head: RowHead;
+  /** Those that are not in the head. */
   readonly #fields: readonly CarriedField[];
   readonly #names: readonly Bytes[];
-  readonly #carriesPosition: boolean;
-  readonly #prefixes: Bytes[] = [];
   readonly #scanner = new ObjectScanner();
   #scanLeft = 0;
 
   constructor(fields: readonly CarriedField[]) {
-    this.#fields = fields;
-    this.#carriesPosition = fields[0]?.what === 'position';
-    this.#names = fields.map((field, i) => bytesOf(Buffer.from(`${i === 0 ? '{' : ','}"${field.name}":`, 'latin1')));
+    const inHead = fields[1]?.what === 'timestamp' ? 2 : 1;
+    this.#head = new RowHead(fields.slice(0, inHead));
+    this.#fields = fields.slice(inHead);
+    this.#names = this.#fields.map((field) => bytesOf(Buffer.from(`,"${field.name}":`, 'latin1')));
   }
 
   /** The next `messages` messages are scanned object by object: set after an INSERT found a row that no splice accounts for. */
@@ -73,11 +65,11 @@ class JsonEachRowWriter implements MessageWriter {
 
   #writeObject(batch: Batch, source: number, message: RecordCursor, start: number, end: number): void {
     const bytes = message.bytes;
-    const prefix = this.#prefixes[source] ?? this.#makePrefix(source);
-    batch.ensure(prefix.bytes.length + this.#carriedBytes(message) + end - start + 2);
-    writeBytes(batch, prefix, 0, prefix.bytes.length);
-    if (this.#carriesPosition) writePosition(batch, message.offset, source);
-    for (let i = 1; i < this.#fields.length; i++) {
+    const head = this.#head;
+    head.set(source, message.offset, message.timestampMs);
+    batch.ensure(head.length + this.#carriedBytes(message) + end - start + 2);
+    writeBytes(batch, head, 0, head.length);
+    for (let i = 0; i < this.#fields.length; i++) {
       const name = this.#names[i] as Bytes;
       writeBytes(batch, name, 0, name.bytes.length);
       writeCarried(batch, (this.#fields[i] as CarriedField).what, message);
@@ -89,17 +81,10 @@ class JsonEachRowWriter implements MessageWriter {
     batch.chunk[batch.position++] = 0x0a;
   }
 
-  #makePrefix(source: number): Bytes {
-    const name = (this.#names[0] as Bytes).bytes;
-    const prefix = bytesOf(this.#carriesPosition ? name : Buffer.concat([name, Buffer.from(String(source), 'latin1')]));
-    this.#prefixes[source] = prefix;
-    return prefix;
-  }
-
-  /** Upper bound of what the carried fields of one object take, besides the prefix. */
+  /** Upper bound of what the carried fields of one object take, besides the head. */
   #carriedBytes(message: RecordCursor): number {
-    let total = MAX_DIGITS;
-    for (let i = 1; i < this.#fields.length; i++) {
+    let total = 0;
+    for (let i = 0; i < this.#fields.length; i++) {
       total += (this.#names[i] as Bytes).bytes.length + carriedBytes((this.#fields[i] as CarriedField).what, message);
     }
     return total;
@@ -127,7 +112,7 @@ function writeCarried(batch: Batch, what: Carried, message: RecordCursor): void 
   switch (what) {
     case 'source':
     case 'position':
-      return; // always first, and written before the others
+      return; // in the head
     case 'timestamp':
       return writeInteger(batch, message.timestampMs);
     case 'key':

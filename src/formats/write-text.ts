@@ -3,7 +3,14 @@ import { SOURCES_OF_A_POSITION } from './position.ts';
 
 /** Longest decimal rendering of a position, or of a safe integer with its sign. */
 export const MAX_DIGITS = 20;
-const SOURCE_DIGITS = String(SOURCES_OF_A_POSITION - 1).length;
+/** Of a position, behind the offset's. */
+export const SOURCE_DIGITS = String(SOURCES_OF_A_POSITION - 1).length;
+
+/** Where text is written: bytes with room enough, and the place to go on at. */
+export interface Target {
+  readonly chunk: Buffer;
+  position: number;
+}
 
 /** Bytes with a view that reads four of them at once. */
 export interface Bytes {
@@ -40,7 +47,7 @@ export function writeBytes(batch: Batch, source: Bytes, start: number, end: numb
 }
 
 /** Writes `offset * SOURCES_OF_A_POSITION + source` in decimal; the product itself may be more than a double can hold. */
-export function writePosition(batch: Batch, offset: number, source: number): void {
+export function writePosition(batch: Target, offset: number, source: number): void {
   if (offset === 0) return writeInteger(batch, source); // no leading zeros
   writeInteger(batch, offset);
   const { chunk } = batch;
@@ -54,7 +61,7 @@ export function writePosition(batch: Batch, offset: number, source: number): voi
 }
 
 /** Writes a safe integer in decimal. */
-export function writeInteger(batch: Batch, value: number): void {
+export function writeInteger(batch: Target, value: number): void {
   const chunk = batch.chunk;
   let position = batch.position;
   let rest = value;

@@ -173,6 +173,7 @@ export class Ingest {
     const writer = canCarry(source, end) ? seat.writer : undefined;
     const suspects = this.#suspects.get(partitionKey(partition));
     let known = this.#positions.nextInterval(partition, position)?.first ?? Infinity;
+    const quota = lane.quota(seat);
     batch.begin(source, position);
     while (cursor.next()) {
       if (cursor.offset < position) continue;
@@ -192,7 +193,7 @@ export class Ingest {
         return 'alone';
       }
       batch.endMessage(cursor.offset, rows);
-      if (lane.full() !== undefined) return 'full';
+      if (batch.rows >= quota.rows || batch.bytes >= quota.bytes) return 'full';
     }
     batch.cover(end);
     return 'end';

@@ -158,11 +158,13 @@ function carriedFields(virtualColumns: readonly string[], secret: string, splice
     'header-names': list,
     'header-values': list,
   };
-  const needed = new Set<Carried>([virtualColumns.includes('_offset') ? 'position' : 'source']);
-  for (const column of virtualColumns) {
-    const what = CARRIED_FOR[column];
-    if (what !== undefined) needed.add(what);
-  }
+  const wanted = virtualColumns.map((column) => CARRIED_FOR[column]);
+  // What differs little from row to row stands together in front (`Splicer.createWriter`).
+  const needed = new Set<Carried>([
+    wanted.includes('position') ? 'position' : 'source',
+    ...(wanted.includes('timestamp') ? (['timestamp'] as const) : []),
+  ]);
+  for (const what of wanted) if (what !== undefined) needed.add(what);
   return [...needed].map((what, i) => ({ name: `${secret}${i}`, type: types[what], what }));
 }
 

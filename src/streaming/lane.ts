@@ -1,4 +1,4 @@
-import { Batch, fullReason, untilFlushMs, type ChunkPool, type FlushLimits, type FlushReason } from '../batching/index.ts';
+import { Batch, bytesLimit, fullReason, untilFlushMs, type ChunkPool, type FlushLimits, type FlushReason } from '../batching/index.ts';
 import type { MessageWriter } from '../formats/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
 import { within } from './backoff.ts';
@@ -120,6 +120,17 @@ export class Lane {
     let rows = 0;
     for (const seat of this.#seats) rows += seat.batch.rows;
     return fullReason(this.#limits, rows, this.#gatheredBytes(), this.isIdle);
+  }
+
+  /** How large the seat's batch may become until the lane is full, while nothing else is done to the lane. */
+  quota(seat: Seat): { readonly rows: number; readonly bytes: number } {
+    let [rows, bytes] = [this.#limits.maxRows, bytesLimit(this.#limits, this.isIdle)];
+    for (const { batch } of this.#seats) {
+      if (batch === seat.batch) continue;
+      rows -= batch.rows;
+      bytes -= batch.bytes;
+    }
+    return { rows, bytes };
   }
 
   /** What has been gathered is worth a part of its own. */
