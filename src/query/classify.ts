@@ -59,7 +59,7 @@ function classifyInsert(head: string, isComplete: boolean, names: ReadonlySet<st
   const parsed = parseStatement(head);
   const name = parsed.ok && parsed.statement.kind === 'insert' ? parsed.statement.name : undefined;
   if (name !== undefined && (isComplete || name.span.end < head.length)) {
-    if (names.has(name.table)) return 'whole';
+    if (names.has(name.table) || name.hasParameter === true) return 'whole';
     const source = insertSource(head.slice(name.span.end));
     if (source === 'select') return classifyRead(head, isComplete, names);
     if (source === 'data') return 'forward';

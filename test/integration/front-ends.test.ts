@@ -344,7 +344,12 @@ const GATEWAYS_ANSWERS: Readonly<Record<string, readonly Step[]>> = {
     ["INSERT INTO q VALUES (1, 'a')", refused(48, NO_INSERT)],
     ["insert into DB.q (b) select 'a'", refused(48, NO_INSERT)],
     [{ sql: 'INSERT INTO q (b)', rows: { name: 'b', values: many(20_000) } }, refused(48, NO_INSERT)],
-    ['SELECT 1', [['1']]],
+    [{ sql: "INSERT INTO {t:Identifier} (b) VALUES ('a')", parameters: { t: 'q' } }, refused(48, NO_INSERT)],
+    [{ sql: 'INSERT INTO DB.{t:Identifier} (b)', parameters: { t: 'q' }, rows: { name: 'b', values: ['a'] } }, refused(48, NO_INSERT)],
+    ['CREATE TABLE plain (b String) ENGINE = Memory', DONE],
+    [{ sql: "INSERT INTO {t:Identifier} VALUES ('a')", parameters: { t: 'plain' } }, DONE],
+    [{ sql: 'INSERT INTO {t:Identifier}', parameters: { t: 'plain' }, rows: { name: 'b', values: many(20_000) } }, DONE],
+    ['SELECT count() FROM plain', [['20001']]],
     [
       'CREATE MATERIALIZED VIEW v TO q AS SELECT 1 AS a',
       refused(48, 'Materialized views that write TO a Kafka table are not supported yet by the gateway'),
