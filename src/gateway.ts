@@ -146,7 +146,7 @@ async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Log
   return {
     ports: { httpPort, nativePort, httpsPort, nativePortSecure },
     renewCertificate: (renewed) => {
-      for (const frontEnd of withTls) if ('renewCertificate' in frontEnd) frontEnd.renewCertificate(renewed);
+      for (const frontEnd of withTls) frontEnd.renewCertificate(renewed);
     },
   };
 }

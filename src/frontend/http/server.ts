@@ -10,6 +10,12 @@ import { ClientConnection, type ConnectionContext } from './client-connection.ts
 import { handleRequest, type RequestContext } from './handle-request.ts';
 import { StatementMemory } from './peek.ts';
 
+/** Certificate chain and key, in PEM. */
+export interface OwnCertificate {
+  readonly cert: string | Buffer;
+  readonly key: string | Buffer;
+}
+
 export interface HttpFrontEndOptions {
   readonly host: string;
   /** 0 for any free port. */
@@ -17,8 +23,8 @@ export interface HttpFrontEndOptions {
   readonly upstream: UpstreamOptions;
   readonly dispatcher: Dispatcher;
   readonly logger: Logger;
-  /** Certificate chain and key in PEM: the port speaks TLS only. */
-  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  /** The port speaks TLS only. */
+  readonly tls?: OwnCertificate;
   /** Longest silence of a client in the middle of a head or of a statement, in milliseconds; 30,000 when absent. */
   readonly receiveTimeoutMs?: number;
   /** What statements that do not come in one piece may take together while they are read, in bytes; 256 MiB when absent. */
@@ -30,6 +36,8 @@ export interface HttpFrontEndOptions {
 export interface HttpFrontEnd {
   /** Starts listening and answers the port. Rejects when the address cannot be had. */
   listen(): Promise<number>;
+  /** Whoever connects from now on sees this certificate. Throws when it cannot be used: the one before goes on. For a port that speaks TLS. */
+  renewCertificate(tls: OwnCertificate): void;
   /** Stops accepting, lets running requests end within the grace period, cuts what is left, then closes the connections to the server. */
   close(): Promise<void>;
 }
@@ -67,6 +75,10 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
       await app.listen({ host: options.host, port: options.port });
       const address = app.server.address();
       return typeof address === 'object' && address !== null ? address.port : options.port;
+    },
+    renewCertificate: (tls) => {
+      if (!(app.server instanceof TlsServer)) throw new Error('a port without TLS has no certificate');
+      app.server.setSecureContext(tls);
     },
     close: async () => {
       await closeGracefully(app, connections, options.graceMs ?? DEFAULT_GRACE_MS);
