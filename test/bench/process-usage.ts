@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
@@ -13,7 +13,27 @@ export function cpuSeconds(pid: number): number {
 
 /** The most memory a process has ever had resident, in bytes (VmHWM). Linux only. */
 export function peakResidentBytes(pid: number): number {
-  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  if (kib === undefined) throw new Error(`/proc/${pid}/status has no VmHWM`);
+  return statusBytes(pid, 'VmHWM');
+}
+
+/** The memory that a process has resident now, in bytes (VmRSS). Linux only. */
+export function residentBytes(pid: number): number {
+  return statusBytes(pid, 'VmRSS');
+}
+
+function statusBytes(pid: number, name: string): number {
+  const kib = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  if (kib === undefined) throw new Error(`/proc/${pid}/status has no ${name}`);
   return Number(kib) * 1024;
+}
+
+/** How many files and sockets a process has open. Linux only. */
+export function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** How many files and sockets a process may have open. Linux only. */
+export function maxOpenFiles(pid: number): number {
+  const [, soft = ''] = /^Max open files\s+(\S+)/m.exec(readFileSync(`/proc/${pid}/limits`, 'utf8')) ?? [];
+  return soft === 'unlimited' ? Infinity : Number(soft);
 }
