@@ -14,4 +14,4 @@ export {
 } from './client.ts';
 export { DRAIN_MS } from './exchange.ts';
 export { Passage, type WireClient, type WireRequest } from './pass.ts';
-export { WireBody } from './wire-body.ts';
+export { WireBody, withoutChunks } from './wire-body.ts';

@@ -63,3 +63,16 @@ export class WireBody {
     else this.#leftBytes = bytes + LINE_BREAK_BYTES;
   }
 }
+
+/** What the beginning of a chunked body carries, as far as it can be read. */
+export function withoutChunks(bytes: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; ;) {
+    const lineEnd = bytes.indexOf(NEWLINE, at) + 1;
+    const line = bytes.toString('latin1', at, lineEnd);
+    const size = SIZE_LINE.test(line) ? Number.parseInt(line, 16) : 0;
+    if (size === 0) return Buffer.concat(parts);
+    parts.push(bytes.subarray(lineEnd, lineEnd + size));
+    at = lineEnd + size + LINE_BREAK_BYTES;
+  }
+}

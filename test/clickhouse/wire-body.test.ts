@@ -1,5 +1,5 @@
 import test from 'ava';
-import { WireBody } from '../../src/clickhouse/wire-body.ts';
+import { WireBody, withoutChunks } from '../../src/clickhouse/wire-body.ts';
 
 const CHUNKED = '5\r\nhello\r\n1a;x=1\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\nX-Trailer: 1\r\n\r\n';
 
@@ -32,4 +32,18 @@ test('a chunk without a size is no chunk', (t) => {
   for (const text of ['\r\n', 'x\r\n', '-1\r\n', '0x5\r\nhello', `${'1'.repeat(14)}\r\n`, 'a'.repeat(70_000)]) {
     t.throws(() => endOf(new WireBody('chunks', 0), text, text.length), { message: /^Parse Error/ }, text.slice(0, 20));
   }
+});
+
+test('what a chunked body carries is read as far as it has come', (t) => {
+  const chunked = '4;x=y\r\nWiki\r\nA\r\n0123456789\r\n0\r\n\r\nGET / HTTP/1.1\r\n';
+  t.is(withoutChunks(Buffer.from(chunked)).toString(), 'Wiki0123456789');
+  for (const [bytes, expected] of [
+    [3, ''],
+    [10, 'Wik'],
+    [13, 'Wiki'],
+    [17, 'Wiki0'],
+  ] as const) {
+    t.is(withoutChunks(Buffer.from(chunked.slice(0, bytes))).toString(), expected, String(bytes));
+  }
+  t.is(withoutChunks(Buffer.from('no chunk\r\n')).toString(), '');
 });

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { DRAIN_MS, Passage, WireBody, type Upstream, type WireClient } from '../../clickhouse/index.ts';
+import { DRAIN_MS, Passage, WireBody, withoutChunks, type Upstream, type WireClient } from '../../clickhouse/index.ts';
 import type { Dispatcher } from '../../query/index.ts';
 import { readPlainHead, type PlainHead } from './request-head.ts';
 import { readRequest } from './request.ts';
@@ -26,6 +26,9 @@ interface Exchange {
 }
 
 const NO_BYTES = Buffer.alloc(0);
+const MAX_UNDECIDED_BYTES = 64 * 1024;
+/** After that Node's HTTP waits for the rest, with its own time-outs. */
+const UNDECIDED_MS = 1_000;
 const REQUEST_TIMEOUT = 'HTTP/1.1 408 Request Timeout\r\nConnection: Close\r\n\r\n';
 
 /**
@@ -38,6 +41,8 @@ export class ClientConnection implements WireClient {
   #exchange: Exchange | undefined;
   /** The body of a request that was answered before all of it came: it is thrown away. */
   #unwanted: WireBody | undefined;
+  /** A request of which too little has come to say whose it is. */
+  #undecided: Buffer = NO_BYTES;
   /** What came behind the request under way. */
   #next: Buffer = NO_BYTES;
   /** No further request is taken. */
@@ -89,11 +94,13 @@ export class ClientConnection implements WireClient {
     if (this.#exchange?.isWhole === false) this.#sendPiece(this.#exchange, piece);
     else if (this.#exchange !== undefined) this.#keep(piece);
     else if (this.#unwanted !== undefined) this.#throwAway(this.#unwanted, piece);
-    else this.#begin(piece);
+    else if (this.#undecided.length > 0) this.#begin(Buffer.concat([this.#undecided, piece]));
+    else if (!this.#isLast) this.#begin(piece);
   };
 
   /** A new request. */
   #begin(bytes: Buffer): void {
+    this.#undecided = NO_BYTES;
     const { upstream, dispatcher } = this.#context;
     const { connections } = upstream;
     const head = connections === undefined ? undefined : readPlainHead(bytes);
@@ -105,7 +112,14 @@ export class ClientConnection implements WireClient {
     }
     const isWhole = end !== undefined;
     const begin = bytes.subarray(0, end);
-    if (!isToPass(dispatcher, head, begin.subarray(head.bytes), isWhole)) {
+    const decision = whoseIs(dispatcher, head, begin.subarray(head.bytes), isWhole);
+    if (decision === 'more' && !isWhole && bytes.length <= MAX_UNDECIDED_BYTES) {
+      // Many clients send the body behind the head, in a packet of its own.
+      this.#undecided = bytes;
+      this.#setIdle(UNDECIDED_MS);
+      return;
+    }
+    if (decision !== 'forward') {
       this.#handOver(bytes);
       return;
     }
@@ -175,7 +189,8 @@ export class ClientConnection implements WireClient {
   };
 
   readonly #onSilence = (): void => {
-    if (this.#exchange !== undefined) return;
+    if (this.#undecided.length > 0) this.#handOver(this.#undecided);
+    if (this.#exchange !== undefined || this.#undecided.length > 0) return;
     if (this.socket.bytesRead === 0) this.socket.write(REQUEST_TIMEOUT);
     this.socket.destroySoon();
   };
@@ -215,17 +230,24 @@ function endOf(body: WireBody, bytes: Buffer, from: number): number | undefined 
   }
 }
 
-/** Whether the dispatcher can tell from what has come that the statement is not ours. `bytes`: the body's beginning, `isWhole`: all of it. */
-function isToPass(dispatcher: ConnectionContext['dispatcher'], head: PlainHead, bytes: Buffer, isWhole: boolean): boolean {
+/** Whether what has come tells that the statement is not ours (`forward`), or that it may be. `bytes`: the body's beginning, `isWhole`: all of it. */
+function whoseIs(
+  dispatcher: ConnectionContext['dispatcher'],
+  head: PlainHead,
+  bytes: Buffer,
+  isWhole: boolean,
+): ReturnType<Dispatcher['classify']> {
   const request = readRequest(head.method, head.target, head.headers);
-  if (request === undefined) return true;
+  if (request === undefined) return 'forward';
   const hasNoBody = request.body.kind === 'none';
   if (request.urlText === '') {
-    if (hasNoBody) return true;
+    if (hasNoBody) return 'forward';
   } else {
-    if (dispatcher.classify(request.urlText, hasNoBody) === 'forward') return true;
-    if (hasNoBody || isInsert(request.urlText)) return false;
+    const decision = dispatcher.classify(request.urlText, hasNoBody);
+    if (decision === 'forward') return 'forward';
+    if (hasNoBody || isInsert(request.urlText)) return 'whole';
   }
-  if (head.headers['transfer-encoding'] !== undefined) return false;
-  return classifyArrived(request, bytes, isWhole, (text, isComplete) => dispatcher.classify(text, isComplete)) === 'forward';
+  if (request.body.kind !== 'statement') return 'whole';
+  const text = head.headers['transfer-encoding'] === undefined ? bytes : withoutChunks(bytes);
+  return classifyArrived(request, text, isWhole, (begin, isComplete) => dispatcher.classify(begin, isComplete));
 }

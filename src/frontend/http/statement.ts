@@ -43,7 +43,7 @@ export async function classifyBody(
 }
 
 /**
- * The same at once, of what has come already; `more` when that does not decide it. `bytes` are the body's beginning, `isWhole` when they are all of it.
+ * The same at once, of what has come already; `whole` also for a body that cannot be decoded, `more` when that does not decide it. `bytes` are the body's beginning, `isWhole` when they are all of it.
  */
 export function classifyArrived(
   request: StatementRequest,
@@ -51,9 +51,8 @@ export function classifyArrived(
   isWhole: boolean,
   classify: Dispatcher['classify'],
 ): 'forward' | 'whole' | 'more' {
-  if (request.body.kind !== 'statement') return 'more';
   const { bytes: head } = decodeStatement(request, { chunks: [bytes], bytes: bytes.length, ended: isWhole }, FIRST_HEAD_BYTES) ?? {};
-  if (head === undefined) return 'more';
+  if (head === undefined) return 'whole';
   return classify(head.toString('latin1', 0, FIRST_HEAD_BYTES), isWhole && head.length <= FIRST_HEAD_BYTES);
 }
 

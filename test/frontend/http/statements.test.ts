@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
+import { connect } from 'node:net';
 import test from 'ava';
 import { clickhouseError } from '../../../src/errors.ts';
-import { useClickHouse, useDatabase, useOwnClickHouse } from '../../helpers/index.ts';
+import { useClickHouse, useDatabase, useOwnClickHouse, waitFor } from '../../helpers/index.ts';
 import { assertSameAnswer, encodeByServer, header, send, type TestAnswer, type TestRequest } from './helpers/exchange.ts';
 import { markedDispatcher, refuseWithBadArguments, runUnmarked, useFrontEnd } from './helpers/front-end.ts';
 
@@ -75,6 +76,34 @@ test('a statement of ours in a form is seen whatever encoding the headers claim,
     const marked = form(['query', 'MARKED SELECT 6']);
     t.is(text(await send(url, { ...marked, headers: { ...marked.headers, ...headers } })), '6\n');
   }
+});
+
+test('a statement of ours is seen though its request comes in pieces, and after others on the same connection', async (t) => {
+  const dispatcher = markedDispatcher(runUnmarked);
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  t.teardown(() => socket.destroy());
+  let received = '';
+  socket.setEncoding('latin1').on('data', (text: string) => (received += text));
+  const ask = async (statement: string, answer: string, ...cuts: readonly number[]): Promise<void> => {
+    const request = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${statement.length}\r\n\r\n${statement}`;
+    received = '';
+    for (const [i, cut] of [0, ...cuts].entries()) {
+      socket.write(request.slice(cut, cuts[i]));
+      // It has been read when a later request has been answered.
+      await send(url, { target: '/ping' });
+    }
+    await waitFor(() => received.includes(`\r\n${answer}\n`));
+  };
+  const headEnd = -'SELECT 1'.length;
+  await ask('SELECT 1', '1');
+  await ask('SELECT 2', '2', headEnd);
+  await ask('SELECT 3', '3', headEnd, headEnd + 3);
+  t.deepEqual(dispatcher.statements, []);
+  await ask('MARKED SELECT 4', '4', -'MARKED SELECT 4'.length, -10);
+  await ask('SELECT 5', '5', 20);
+  await ask('MARKED SELECT 6', '6', -3);
+  t.deepEqual(dispatcher.statements, ['MARKED SELECT 4', 'MARKED SELECT 6']);
 });
 
 test('a form whose statement stands behind more than a mebibyte of tables may ask, and may not change tables unseen', async (t) => {
