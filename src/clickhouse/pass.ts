@@ -47,6 +47,7 @@ export class Passage implements ConnectionUser {
   #attempts = 0;
   /** More of the request is to come. */
   #isSending: boolean;
+  #hasEnded = false;
   /** The answer's head as far as it has come, while it is not whole. */
   #begun: Buffer | undefined;
   #head: ReadHead | undefined;
@@ -85,6 +86,12 @@ export class Passage implements ConnectionUser {
       if (socket.writableLength <= MAX_UNSENT_BYTES) this.#client.sendMore();
     });
     return socket.writableLength <= MAX_UNSENT_BYTES;
+  }
+
+  /** The client sends no more, though it may still read. */
+  endSending(): void {
+    this.#hasEnded = true;
+    this.#connection?.socket.end();
   }
 
   /** The client has gone: so does the request, which cancels the query on the server if that is set so. */
@@ -167,7 +174,7 @@ export class Passage implements ConnectionUser {
   }
 
   #finish(isExact: boolean): void {
-    this.#over = { isReusable: isExact && !this.#isSending && this.#head?.isKept === true };
+    this.#over = { isReusable: isExact && !this.#isSending && !this.#hasEnded && this.#head?.isKept === true };
   }
 
   /** Whether the connection may read on: what it read last stands in the same memory until it has left for the client. */

@@ -170,7 +170,8 @@ export class Membership {
     };
     const { connectionPool } = broker;
     const send = connectionPool.send.bind(connectionPool);
-    connectionPool.send = async (request) => (request.request.apiName === 'JoinGroup' ? this.#sendJoin(() => send(request)) : send(request));
+    connectionPool.send = async (request) =>
+      request.request.apiName === 'JoinGroup' ? this.#sendJoin(() => send(request)) : send(request);
   }
 
   /** One JoinGroup request. The first one without an id is answered by an error that carries one, and kafkajs sends the next at once. */

@@ -16,7 +16,9 @@ class BreakingCoordinator {
   readonly left: string[] = [];
   readonly outcomes: (() => Promise<{ generationId: number; memberId: string }>)[] = [];
   #given = 0;
-  readonly connectionPool = { send: async (request: Request): Promise<unknown> => (request as unknown as { run: () => Promise<unknown> }).run() };
+  readonly connectionPool = {
+    send: async (request: Request): Promise<unknown> => (request as unknown as { run: () => Promise<unknown> }).run(),
+  };
 
   async joinGroup({ memberId = '' }: { memberId?: string }): Promise<{ generationId: number; memberId: string }> {
     let id = memberId;
@@ -51,11 +53,20 @@ class BreakingCoordinator {
 
 function clusterOf(broker: BreakingCoordinator): Cluster {
   const nothing = async (): Promise<void> => Promise.resolve();
-  return { findGroupCoordinator: async () => Promise.resolve(broker as unknown as Broker), connect: nothing, disconnect: nothing } as unknown as Cluster;
+  return {
+    findGroupCoordinator: async () => Promise.resolve(broker as unknown as Broker),
+    connect: nothing,
+    disconnect: nothing,
+  } as unknown as Cluster;
 }
 
 /** A member, and kafkajs' call that joins it. */
-function openMembership(): { broker: BreakingCoordinator; membership: Membership; join: () => Promise<unknown>; besides: BreakingCoordinator } {
+function openMembership(): {
+  broker: BreakingCoordinator;
+  membership: Membership;
+  join: () => Promise<unknown>;
+  besides: BreakingCoordinator;
+} {
   const [broker, besides] = [new BreakingCoordinator(), new BreakingCoordinator()];
   const cluster = clusterOf(broker);
   const membership = new Membership(cluster, { groupId: 'g', ownerId: 'o', openCluster: () => clusterOf(besides) });

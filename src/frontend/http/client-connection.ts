@@ -13,6 +13,8 @@ export interface ConnectionContext {
   readonly serve: (socket: Socket, unread: Buffer) => void;
   /** Longest time until the first byte, in milliseconds. */
   readonly receiveTimeoutMs: number;
+  /** Longest time that a client may take nothing of its answer, in milliseconds. */
+  readonly sendTimeoutMs: number;
   /** How long a connection may be idle between requests, in milliseconds. */
   readonly keepAliveMs: () => number;
 }
@@ -177,10 +179,11 @@ export class ClientConnection implements WireClient {
     if (ms !== this.socket.timeout) this.socket.setTimeout(ms);
   }
 
-  /** Who closes before the answer is gone, and so is the query: nobody can tell a half-closed connection from one that is closed. */
+  /** The client sends no more: the server is told, and decides what becomes of a request under way (`cancel_http_readonly_queries_on_client_close`). */
   readonly #onEnd = (): void => {
+    this.#isLast = true;
     if (this.#exchange === undefined) this.socket.destroySoon();
-    else this.socket.destroy();
+    else this.#exchange.passage.endSending();
   };
 
   readonly #onClose = (): void => {
@@ -190,10 +193,19 @@ export class ClientConnection implements WireClient {
 
   readonly #onSilence = (): void => {
     if (this.#undecided.length > 0) this.#handOver(this.#undecided);
+    if (this.#exchange !== undefined) this.#waitForReader();
     if (this.#exchange !== undefined || this.#undecided.length > 0) return;
     if (this.socket.bytesRead === 0) this.socket.write(REQUEST_TIMEOUT);
     this.socket.destroySoon();
   };
+
+  /** The server may be silent for as long as it likes; a client that does not read its answer may not. */
+  #waitForReader(): void {
+    if (this.socket.writableLength === 0) return;
+    const { sendTimeoutMs } = this.#context;
+    if (this.socket.timeout === sendTimeoutMs) this.socket.destroy();
+    else this.#setIdle(sendTimeoutMs);
+  }
 
   #handOver(unread: Buffer): void {
     const { socket } = this;

@@ -2,7 +2,7 @@ import { METHODS, type IncomingMessage, type Server, type ServerResponse } from 
 import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify';
-import { createUpstream, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
+import { createUpstream, DRAIN_MS, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
 import { keepFreedMemory } from '../../sockets/index.ts';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
@@ -27,6 +27,10 @@ export interface HttpFrontEndOptions {
   readonly tls?: OwnCertificate;
   /** Longest silence of a client in the middle of a head or of a statement, in milliseconds; 30,000 when absent. */
   readonly receiveTimeoutMs?: number;
+  /** Longest time that a client may take nothing of its answer, in milliseconds; 3,600,000 when absent. */
+  readonly sendTimeoutMs?: number;
+  /** Longest time of a TLS handshake, in milliseconds; 10,000 when absent. */
+  readonly handshakeTimeoutMs?: number;
   /** What statements that do not come in one piece may take together while they are read, in bytes; 256 MiB when absent. */
   readonly statementMemoryBytes?: number;
   /** How long `close` waits for running requests, in milliseconds; 10,000 when absent. */
@@ -49,6 +53,8 @@ const STATEMENT_MEMORY_BYTES = 256 * 1024 * 1024;
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 // The server's own time until its first answer names it. A client that trusts the promised time must not meet a closed connection, so a little is added.
 const KEEP_ALIVE_MS = 30_000;
+// Much longer than the server's `send_timeout`, which a client may set for itself.
+const SEND_TIMEOUT_MS = 3_600_000;
 const KEEP_ALIVE_SLACK_MS = 1_000;
 // A peer that vanished without a word is noticed by the kernel's probes: an answer may take hours, so silence alone says nothing.
 const PROBE_DELAY_MS = 60_000;
@@ -60,11 +66,14 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
   const { dispatcher, logger } = options;
   const memory = new StatementMemory(options.statementMemoryBytes ?? STATEMENT_MEMORY_BYTES);
   const limits = { timeoutMs: options.receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS, memory };
-  const app = createApp({ upstream, dispatcher, logger, limits }, options.tls);
+  const handshakeTimeout = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+  const app = createApp({ upstream, dispatcher, logger, limits }, options.tls && { ...options.tls, handshakeTimeout });
+  const sockets = watchSockets(app.server);
   const connections = passConnections(app.server, {
     upstream,
     dispatcher,
     receiveTimeoutMs: limits.timeoutMs,
+    sendTimeoutMs: options.sendTimeoutMs ?? SEND_TIMEOUT_MS,
     keepAliveMs: () => app.server.keepAliveTimeout,
   });
   upstream.onKeepAlive((promisedMs) => {
@@ -81,7 +90,7 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
       app.server.setSecureContext(tls);
     },
     close: async () => {
-      await closeGracefully(app, connections, options.graceMs ?? DEFAULT_GRACE_MS);
+      await closeGracefully(app, connections, sockets, options.graceMs ?? DEFAULT_GRACE_MS);
       upstream.end();
     },
   };
@@ -91,7 +100,7 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
  * Fastify with everything off that would add, drop or read anything: one route for every path and method, and a request is taken from it (`hijack`)
  * before it looks at a body.
  */
-function createApp(context: RequestContext, tls: HttpFrontEndOptions['tls']): FastifyInstance {
+function createApp(context: RequestContext, tls: (OwnCertificate & { handshakeTimeout: number }) | undefined): FastifyInstance {
   const serverOptions = {
     maxHeaderSize: MAX_HEADER_BYTES,
     requireHostHeader: false,
@@ -109,7 +118,7 @@ function createApp(context: RequestContext, tls: HttpFrontEndOptions['tls']): Fa
     requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS + KEEP_ALIVE_SLACK_MS,
     clientErrorHandler: answerBrokenRequest,
-    ...(tls === undefined ? { http: serverOptions } : { https: { ...serverOptions, ...tls, handshakeTimeout: HANDSHAKE_TIMEOUT_MS } }),
+    ...(tls === undefined ? { http: serverOptions } : { https: { ...serverOptions, ...tls } }),
   } as FastifyHttpOptions<Server>);
   for (const method of METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
   app.addHook('onRequest', (request, reply) => {
@@ -175,11 +184,32 @@ const STATUS_OF_BROKEN: Readonly<Record<string, string>> = {
 
 /** What is not HTTP, or no head in time, never reaches the server. */
 function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return;
+  if (error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
   socket.end(`HTTP/1.1 ${STATUS_OF_BROKEN[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: Close\r\n\r\n`);
+  // At once, the client's unread bytes would reset the connection and take the answer along; without an end, it could stay open for ever.
+  const timer = setTimeout(() => socket.destroy(), DRAIN_MS);
+  socket.once('close', () => clearTimeout(timer));
 }
 
-async function closeGracefully(app: FastifyInstance, connections: ReadonlySet<ClientConnection>, graceMs: number): Promise<void> {
+/** All that are open, also those that nobody speaks HTTP with: during a TLS handshake, or after an error. */
+function watchSockets(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+async function closeGracefully(
+  app: FastifyInstance,
+  connections: ReadonlySet<ClientConnection>,
+  sockets: ReadonlySet<Socket>,
+  graceMs: number,
+): Promise<void> {
   const closed = app.close();
   for (const connection of connections) connection.close();
   // Connections become idle one by one, as their answers end.
@@ -187,8 +217,7 @@ async function closeGracefully(app: FastifyInstance, connections: ReadonlySet<Cl
     app.server.closeIdleConnections();
   }, IDLE_CHECK_MS);
   const grace = setTimeout(() => {
-    app.server.closeAllConnections();
-    for (const { socket } of connections) socket.destroy();
+    for (const socket of sockets) socket.destroy();
   }, graceMs);
   try {
     await closed;
