@@ -1,3 +1,5 @@
+import './end-of-file.ts';
+
 // What a gateway needs stands apart (gateway.ts, stream.ts): files that import it get a ClickHouse of their own.
 export { useClickHouse, useKafka, useOwnClickHouse, useOwnKafka } from './servers.ts';
 export { uniqueName, useDatabase, useTopic } from './names.ts';
