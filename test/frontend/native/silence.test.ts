@@ -113,6 +113,7 @@ test('a peer that vanished without a word is noticed: the kernel probes clients 
     const server = await useScriptedServer(t, (socket) => {
       const behind = connect(nativePort, '127.0.0.1').on('error', () => undefined);
       socket.pipe(behind).pipe(socket);
+      socket.once('close', () => behind.destroy());
     });
     const serverPort = isTls ? await useTlsProxy(t, certificate, server.port) : server.port;
     const upstream = { host: '127.0.0.1', port: serverPort, ...(isTls && { tls: { ca: certificate.cert, servername: 'localhost' } }) };
