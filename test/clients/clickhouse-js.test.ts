@@ -2,7 +2,8 @@ import { Readable } from 'node:stream';
 import { ClickHouseError, ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickhouse/client';
 import test, { type ExecutionContext } from 'ava';
 import { useSharedGateway } from '../helpers/gateway.ts';
-import { uniqueName, useDatabase } from '../helpers/index.ts';
+import { uniqueName, useClickHouse, useDatabase, waitFor } from '../helpers/index.ts';
+import { kafkaTableStatements, untilCancelled, useKafkaTable } from './scenarios.ts';
 
 async function useClient(t: ExecutionContext, options: Parameters<typeof createClient>[0] = {}): Promise<ClickHouseClient> {
   const gateway = await useSharedGateway(t);
@@ -53,4 +54,32 @@ test('@clickhouse/client pings through the gateway', async (t) => {
   const client = await useClient(t);
   t.true((await client.ping()).success);
   t.true((await client.ping({ select: true })).success);
+});
+
+test('@clickhouse/client creates a Kafka table and sees its rows arrive', async (t) => {
+  const { database, gateway, engine } = await useKafkaTable(t);
+  const client = createClient({ url: gateway.url, database, log: { level: ClickHouseLogLevel.OFF } });
+  t.teardown(async () => client.close());
+  for (const query of kafkaTableStatements(engine)) await client.command({ query });
+  const rowsOf = async (query: string): Promise<unknown[]> => (await client.query({ query, format: 'JSONEachRow' })).json();
+  const [created] = (await rowsOf('SHOW CREATE TABLE queue')) as { statement: string }[];
+  t.regex(created?.statement ?? '', /ENGINE = Kafka/);
+  await t.throwsAsync(rowsOf('SELECT * FROM queue'), { instanceOf: ClickHouseError, code: '620' });
+  await waitFor(
+    async () =>
+      JSON.stringify(await rowsOf('SELECT toUInt32(count()) AS n, toUInt32(sum(id)) AS s FROM target')) === '[{"n":100,"s":4950}]',
+  );
+});
+
+test('@clickhouse/client aborts a result in the middle', async (t) => {
+  const client = await useClient(t, { log: { level: ClickHouseLogLevel.OFF } });
+  const aborting = new AbortController();
+  const queryId = uniqueName(t, 'query');
+  const query = { query: 'SELECT number FROM system.numbers', format: 'JSONCompactEachRow', query_id: queryId } as const;
+  const result = await client.query({ ...query, abort_signal: aborting.signal });
+  const stream = result.stream().on('error', () => undefined);
+  await new Promise((resolve) => stream.once('data', resolve));
+  aborting.abort();
+  stream.destroy();
+  await untilCancelled(t, await useClickHouse(t), queryId);
 });

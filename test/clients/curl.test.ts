@@ -1,8 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import test from 'ava';
 import { useSharedGateway } from '../helpers/gateway.ts';
-import { useClickHouse, useDatabase } from '../helpers/index.ts';
+import { uniqueName, useClickHouse, useDatabase, waitFor } from '../helpers/index.ts';
+import { kafkaTableStatements, untilCancelled, useKafkaTable } from './scenarios.ts';
 
 /** What curl prints, bytes as latin1. */
 async function curl(args: readonly string[], input = ''): Promise<string> {
@@ -64,4 +65,23 @@ test('curl sends an external table as a form', async (t) => {
 test('curl speaks HTTP/1.0, too', async (t) => {
   const { url } = await useSharedGateway(t);
   t.is(await curl(['-0', `${url}/?query=SELECT+number+FROM+numbers(3)`]), '0\n1\n2\n');
+});
+
+test('curl creates a Kafka table and sees its rows arrive', async (t) => {
+  const { database, gateway, engine } = await useKafkaTable(t);
+  const target = `${gateway.url}/?database=${database}`;
+  for (const statement of kafkaTableStatements(engine)) t.is(await curl([target, '--data-binary', statement]), '');
+  t.regex(await curl([target, '--data-binary', 'SHOW CREATE TABLE queue']), /ENGINE = Kafka/);
+  t.regex(await curl([target, '--data-binary', 'SELECT * FROM queue']), /^Code: 620\. DB::Exception: Direct select is not allowed/);
+  await waitFor(async () => (await curl([target, '--data-binary', 'SELECT count(), sum(id) FROM target'])) === '100\t4950\n');
+});
+
+test('curl is stopped in the middle of a result', async (t) => {
+  const { url } = await useSharedGateway(t);
+  const queryId = uniqueName(t, 'query');
+  const running = spawn('curl', ['-sSN', `${url}/?query=SELECT+number+FROM+system.numbers&query_id=${queryId}`]);
+  t.teardown(() => running.kill());
+  await new Promise((resolve) => running.stdout.once('data', resolve));
+  running.kill();
+  await untilCancelled(t, await useClickHouse(t), queryId);
 });

@@ -1,6 +1,7 @@
 """Runs one scenario of clickhouse-connect against a server: python clickhouse_connect_test.py <scenario> <port> <database>. Ends with 0 when it holds."""
 
 import sys
+import time
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -47,12 +48,45 @@ def errors(client):
         raise AssertionError("an unknown user was accepted")
 
 
-SCENARIOS = {"volume": volume, "parameters_and_session": parameters_and_session, "external_table": external_table, "errors": errors}
+def kafka(client):
+    """The topic holds 100 messages; the engine's clause comes on the command line."""
+    client.command(f"CREATE TABLE queue (id UInt64, name String) {sys.argv[4]}")
+    client.command("CREATE TABLE target (id UInt64, name String) ENGINE = MergeTree ORDER BY id")
+    client.command("CREATE MATERIALIZED VIEW view TO target AS SELECT id, name FROM queue")
+    assert "ENGINE = Kafka" in client.command("SHOW CREATE TABLE queue")
+    try:
+        client.query("SELECT * FROM queue")
+    except DatabaseError as error:
+        assert "Code: 620" in str(error) or "code 620" in str(error), error
+    else:
+        raise AssertionError("a Kafka table was read directly")
+    deadline = time.monotonic() + 30
+    while client.query("SELECT count(), sum(id) FROM target").result_rows != [(100, 4950)]:
+        assert time.monotonic() < deadline, "the rows did not arrive"
+        time.sleep(0.05)
+
+
+def cancellation(client):
+    """Reads a result without end until somebody kills this process."""
+    query = "SELECT number FROM system.numbers LIMIT 100000000000"
+    with client.query_row_block_stream(query, settings={"query_id": sys.argv[4]}) as blocks:
+        for _ in blocks:
+            print("a block", flush=True)
+
+
+SCENARIOS = {
+    "volume": volume,
+    "parameters_and_session": parameters_and_session,
+    "external_table": external_table,
+    "errors": errors,
+    "kafka": kafka,
+    "cancellation": cancellation,
+}
 
 
 def main():
     scenario, port, database = sys.argv[1:4]
-    for compression in (False, "gzip", "lz4", "zstd"):
+    for compression in (False,) if len(sys.argv) > 4 else (False, "gzip", "lz4", "zstd"):
         client = clickhouse_connect.get_client(host="127.0.0.1", port=int(port), database=database, compress=compression)
         SCENARIOS[scenario](client)
         client.command("DROP TABLE IF EXISTS t")
