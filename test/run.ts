@@ -27,7 +27,8 @@ async function runAva(args: readonly string[], env: NodeJS.ProcessEnv): Promise<
   const code = await exitCode;
   const failures = report.failures();
   if (failures.length > 0) console.log(`\nWhat failed:\n${failures.join('\n')}`);
-  else if (code !== 0) console.log(`\nava ended with code ${code} though no test failed: a file did not end in time, or could not be loaded`);
+  else if (code !== 0)
+    console.log(`\nava ended with code ${code} though no test failed: a file did not end in time, or could not be loaded`);
   console.log(`\n${report.passed} passed, ${report.failed} failed`);
   return code === 0 && report.failed > 0 ? 1 : code;
 }
