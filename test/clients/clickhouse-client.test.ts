@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { useClickHouse, useFolder, waitFor } from '../helpers/index.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
+import { produceHundred } from './scenarios.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./clickhouse-client/', import.meta.url));
@@ -119,10 +120,7 @@ DROP TABLE v;
 test('a migration in a file creates a Kafka table, twice without harm, and its rows arrive', async (t) => {
   const client = await useClient(t);
   const { stream } = client;
-  await stream.kafka.produce(
-    stream.topic,
-    Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
-  );
+  await produceHundred(stream);
   const file = join(await useFolder(t), 'migration.sql');
   await writeFile(
     file,

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import { useSharedGateway } from '../helpers/gateway.ts';
 import { useDatabase } from '../helpers/index.ts';
-import { useStream } from '../helpers/stream.ts';
+import { useKafkaTable } from './scenarios.ts';
 import { usePythonDriver } from './python/driver.ts';
 
 const HERE = fileURLToPath(new URL('./python/', import.meta.url));
@@ -25,12 +25,7 @@ test('clickhouse-driver cancels a query', scenario, 'cancellation');
 
 test('clickhouse-driver creates a Kafka table and sees its rows arrive', async (t) => {
   const python = await usePythonDriver();
-  const stream = await useStream(t);
-  const { kafka, topic, database, gateway } = stream;
-  await kafka.produce(
-    topic,
-    Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
-  );
-  const args = ['kafka', String(gateway.nativePort), database, stream.engine()];
+  const { database, gateway, engine } = await useKafkaTable(t);
+  const args = ['kafka', String(gateway.nativePort), database, engine];
   await t.notThrowsAsync(promisify(execFile)(python, [join(HERE, 'clickhouse_driver_test.py'), ...args]));
 });

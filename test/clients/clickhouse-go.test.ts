@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import test from 'ava';
 import { useSharedGateway } from '../helpers/gateway.ts';
 import { useDatabase } from '../helpers/index.ts';
-import { useStream } from '../helpers/stream.ts';
+import { useKafkaTable } from './scenarios.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./go/', import.meta.url));
@@ -48,14 +48,9 @@ test('clickhouse-go over HTTP leaves a result in the middle', http, 'cancellatio
 
 const tables = test.macro(async (t, protocol: 'native' | 'http') => {
   const program = await useProgram();
-  const stream = await useStream(t);
-  const { kafka, topic, database, gateway } = stream;
-  await kafka.produce(
-    topic,
-    Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
-  );
+  const { database, gateway, engine } = await useKafkaTable(t);
   const port = protocol === 'native' ? gateway.nativePort : gateway.httpPort;
-  await t.notThrowsAsync(promisify(execFile)(program, ['kafka', protocol, String(port), database, stream.engine()]));
+  await t.notThrowsAsync(promisify(execFile)(program, ['kafka', protocol, String(port), database, engine]));
 });
 
 test('clickhouse-go creates a Kafka table and sees its rows arrive', tables, 'native');

@@ -6,6 +6,7 @@ import test, { type ExecutionContext } from 'ava';
 import { useSharedGateway } from '../helpers/gateway.ts';
 import { useClickHouse, useDatabase } from '../helpers/index.ts';
 import { useStream } from '../helpers/stream.ts';
+import { useKafkaTable } from './scenarios.ts';
 import { installOnce } from '../parts/cache.ts';
 
 const HERE = fileURLToPath(new URL('./jdbc/', import.meta.url));
@@ -44,13 +45,8 @@ const alone = test.macro(async (t, { profile, parameters }: Line, scenario: stri
 });
 
 const arrival = test.macro(async (t, { profile, parameters }: Line) => {
-  const stream = await useStream(t);
-  const { gateway, database } = stream;
-  await stream.kafka.produce(
-    stream.topic,
-    Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` })),
-  );
-  await runScenario(t, profile, 'kafka', jdbcUrl(gateway.url, database, parameters), stream.engine());
+  const { gateway, database, engine } = await useKafkaTable(t);
+  await runScenario(t, profile, 'kafka', jdbcUrl(gateway.url, database, parameters), engine);
 });
 
 const metadata = test.macro(async (t, { profile, parameters }: Line) => {

@@ -3,11 +3,16 @@ import { waitFor } from '../helpers/index.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
 import type { ClickHousePart } from '../parts/clickhouse.ts';
 
-/** A topic of 100 messages `{"id": 0…99, "name": "n…"}`, a database, and the engine's clause for a table that reads them. */
+/** 100 messages `{"id": 0…99, "name": "n…"}` for the stream's topic. */
+export async function produceHundred({ kafka, topic }: Pick<Stream, 'kafka' | 'topic'>): Promise<void> {
+  const messages = Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` }));
+  await kafka.produce(topic, messages);
+}
+
+/** A topic with those messages, a database, and the engine's clause for a table that reads them. */
 export async function useKafkaTable(t: ExecutionContext): Promise<Omit<Stream, 'engine'> & { readonly engine: string }> {
   const stream = await useStream(t);
-  const messages = Array.from({ length: 100 }, (_, id) => JSON.stringify({ id, name: `n${id}` }));
-  await stream.kafka.produce(stream.topic, messages);
+  await produceHundred(stream);
   return { ...stream, engine: stream.engine() };
 }
 
