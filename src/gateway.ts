@@ -5,9 +5,10 @@ import { createCatalog, type Catalog } from './catalog/index.ts';
 import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
-import { createNativeFrontEnd, type NativeFrontEnd, type OwnCertificate } from './frontend/native/index.ts';
+import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/index.ts';
 import type { Logger } from './logger.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
+import type { OwnCertificate } from './sockets/index.ts';
 import { serverDefaultsReader, Supervisor } from './streaming/index.ts';
 
 export interface Gateway extends Ports {

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { receivePieces, withReusedReads } from '../sockets/index.ts';
+import { PROBE_DELAY_MS, receivePieces, withReusedReads } from '../sockets/index.ts';
 import { readOnAfterBrokenWrites } from './broken-writes.ts';
 
 /** Who uses a connection for one request and its answer. */
@@ -70,8 +70,6 @@ export function promisedIdleMs(header: string | string[] | undefined): number | 
 }
 
 const MAX_FREE_CONNECTIONS = 1024;
-/** How long a silent server is believed to live before the kernel begins to ask; without it, the system's two hours. */
-export const PROBE_DELAY_MS = 60_000;
 /** How much earlier than the server said a connection is given up. */
 const KEEP_ALIVE_MARGIN_MS = 500;
 

@@ -3,7 +3,8 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { readOnAfterBrokenWrites } from './broken-writes.ts';
-import { ConnectionPool, PROBE_DELAY_MS } from './connections.ts';
+import { PROBE_DELAY_MS } from '../sockets/index.ts';
+import { ConnectionPool } from './connections.ts';
 
 /** How the server's certificate is checked. */
 export interface ServerTls {

@@ -1,7 +1,7 @@
 import type { CarriedField } from './splicer.ts';
 import { MAX_DIGITS, SOURCE_DIGITS, viewOf, writeInteger, writePosition, type Bytes } from './write-text.ts';
 
-/** Digits in place of those of a number as long as this one; the last `digits` of them end in front of `end`. */
+/** The digits of a number inside bytes, which are changed in place as long as there are as many of them. */
 class Digits {
   #value = 0;
   #end = 0;

@@ -39,8 +39,7 @@ export interface MessageWriter {
 export interface Splicer {
   /**
    * `fields` come in the order in which a positional format gets them: before the payload's columns, `source` or `position` first,
-   * then `timestamp` if it is carried. Returns undefined when
-   * the table's format settings make splicing unsafe (they act once a message, or move the borders of rows).
+   * then `timestamp` if it is carried. Returns undefined when the table's format settings make splicing unsafe (they act once a message, or move the borders of rows).
    */
   createWriter(fields: readonly CarriedField[], formatSettings: Readonly<Record<string, string>>): MessageWriter | undefined;
   /** Format settings the splicing relies on, and what the real engine forces for each message. */

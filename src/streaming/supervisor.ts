@@ -13,11 +13,6 @@ const STOP_GRACE_MS = 2_000;
 const JOIN_WAIT_MS = 10_000;
 const START_RETRY_MS = 1_000;
 
-/** A statement under way that makes or changes a view on these tables. */
-interface ViewChange {
-  readonly keys: ReadonlySet<string>;
-}
-
 /**
  * Compares the tables that should stream (they have views, and all of them are ready) with those that do, and starts, stops or changes streams until they
  * agree. Level-triggered: it may be called at any time and as often as one likes.
@@ -30,7 +25,8 @@ export class Supervisor {
   /** The last step of each table that has any to do. */
   readonly #steps = new Map<string, Promise<void>>();
   readonly #wanted = new Map<string, ManagedTable>();
-  readonly #viewChanges = new Set<ViewChange>();
+  /** Statements under way that make or change a view: the tables of each. */
+  readonly #viewChanges = new Set<ReadonlySet<string>>();
   #tables: readonly ManagedTable[] = [];
   #retry: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -57,17 +53,15 @@ export class Supervisor {
    * itself after `VIEW_CHANGE_MS`.
    */
   async prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<() => void> {
-    const change: ViewChange = { keys: new Set(names.map(keyOf)) };
-    this.#viewChanges.add(change);
-    const timer = setTimeout(() => {
-      this.#viewChanges.delete(change);
-      this.#align();
-    }, VIEW_CHANGE_MS).unref();
-    await Promise.all([...change.keys].map((key) => this.#enqueue(key, () => this.#widen(key))));
-    return () => {
+    const keys = new Set(names.map(keyOf));
+    this.#viewChanges.add(keys);
+    const end = (): void => {
       clearTimeout(timer);
-      this.#viewChanges.delete(change);
+      if (this.#viewChanges.delete(keys)) this.#align();
     };
+    const timer = setTimeout(end, VIEW_CHANGE_MS).unref();
+    await Promise.all([...keys].map((key) => this.#enqueue(key, () => this.#widen(key))));
+    return end;
   }
 
   status(): { readonly database: string; readonly table: string; readonly status: TableStatus }[] {
@@ -142,7 +136,7 @@ export class Supervisor {
 
   /** The table, with every virtual column in use while a view on it is being made or changed. */
   #asWideAsNeeded(key: string, table: ManagedTable): ManagedTable {
-    const isChanging = [...this.#viewChanges].some(({ keys }) => keys.has(key));
+    const isChanging = [...this.#viewChanges].some((keys) => keys.has(key));
     return isChanging ? { ...table, usedVirtualColumns: table.virtualColumns } : table;
   }
 

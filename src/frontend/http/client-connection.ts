@@ -3,14 +3,14 @@ import { DRAIN_MS, Passage, WireBody, withoutChunks, type Upstream, type WireCli
 import type { Dispatcher } from '../../query/index.ts';
 import { readPlainHead, type PlainHead } from './request-head.ts';
 import { readRequest } from './request.ts';
-import { classifyArrived, isInsert } from './statement.ts';
+import { classifyArrived, classifyUrl } from './statement.ts';
 
 /** What all connections of a front end share. */
 export interface ConnectionContext {
   readonly upstream: Upstream;
   readonly dispatcher: Pick<Dispatcher, 'classify'>;
   /** Takes a connection over for good, with bytes of it that are to be read again. */
-  readonly serve: (socket: Socket, unread: Buffer) => void;
+  readonly serve: (connection: ClientConnection, unread: Buffer) => void;
   /** Longest time until the first byte, in milliseconds. */
   readonly receiveTimeoutMs: number;
   /** Longest time that a client may take nothing of its answer, in milliseconds. */
@@ -217,7 +217,7 @@ export class ClientConnection implements WireClient {
       .off('error', ignore)
       .off('timeout', this.#onSilence);
     socket.setTimeout(0);
-    this.#context.serve(socket, unread);
+    this.#context.serve(this, unread);
   }
 }
 
@@ -251,15 +251,10 @@ function whoseIs(
 ): ReturnType<Dispatcher['classify']> {
   const request = readRequest(head.method, head.target, head.headers);
   if (request === undefined) return 'forward';
-  const hasNoBody = request.body.kind === 'none';
-  if (request.urlText === '') {
-    if (hasNoBody) return 'forward';
-  } else {
-    const decision = dispatcher.classify(request.urlText, hasNoBody);
-    if (decision === 'forward') return 'forward';
-    if (hasNoBody || isInsert(request.urlText)) return 'whole';
-  }
+  const classify: Dispatcher['classify'] = (begin, isComplete) => dispatcher.classify(begin, isComplete);
+  const decision = classifyUrl(request, classify);
+  if (decision !== 'more') return decision;
   if (request.body.kind !== 'statement') return 'whole';
   const text = head.headers['transfer-encoding'] === undefined ? bytes : withoutChunks(bytes);
-  return classifyArrived(request, text, isWhole, (begin, isComplete) => dispatcher.classify(begin, isComplete));
+  return classifyArrived(request, text, isWhole, classify);
 }

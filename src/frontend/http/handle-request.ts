@@ -18,7 +18,7 @@ import { ClientGone, nothingRead, takeArrived, type ReadBytes, type ReadLimits }
 import { refusalHead, refusalStatement } from './refusal.ts';
 import { readRequest, type StatementRequest } from './request.ts';
 import { createClientSession } from './session.ts';
-import { classifyBody, isInsert, readStatement, type ReadStatement } from './statement.ts';
+import { classifyBody, classifyUrl, isInsert, readStatement, type ReadStatement } from './statement.ts';
 
 export interface RequestContext {
   readonly upstream: Upstream;
@@ -48,20 +48,21 @@ export function handleRequest(context: RequestContext, client: IncomingMessage, 
     forwardUnchanged(exchange);
     return;
   }
-  const isInUrlOnly = request.body.kind === 'none';
-  const isInUrl = request.urlText !== '';
-  const decision = isInUrl ? context.dispatcher.classify(request.urlText, isInUrlOnly) : isInUrlOnly ? 'forward' : 'more';
+  const decision = classifyUrl(request, (head, complete) => context.dispatcher.classify(head, complete));
   if (decision === 'forward') forwardUnchanged(exchange);
-  else handleBody(exchange, request).catch(whenFailed(exchange));
+  else {
+    const handled = decision === 'whole' ? handleUrl(exchange, request) : handleBody(exchange, request);
+    handled.catch(whenFailed(exchange));
+  }
+}
+
+async function handleUrl(exchange: Exchange, request: StatementRequest): Promise<void> {
+  await handleStatement(exchange, request, { bytes: Buffer.from(request.urlText, 'latin1'), isWhole: true }, true);
 }
 
 async function handleBody(exchange: Exchange, request: StatementRequest): Promise<void> {
   const { client, answer, read, context } = exchange;
   const { kind } = request.body;
-  if (kind === 'none' || (kind !== 'form' && isInsert(request.urlText))) {
-    await handleStatement(exchange, request, { bytes: Buffer.from(request.urlText, 'latin1'), isWhole: true }, true);
-    return;
-  }
   if (kind === 'opaque') {
     forwardWithoutDdl(exchange);
     return;

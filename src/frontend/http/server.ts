@@ -3,18 +3,19 @@ import type { Socket } from 'node:net';
 import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify';
 import { createUpstream, DRAIN_MS, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
-import { keepFreedMemory } from '../../sockets/index.ts';
+import {
+  HANDSHAKE_TIMEOUT_MS,
+  keepFreedMemory,
+  PROBE_DELAY_MS,
+  renewCertificate,
+  SEND_TIMEOUT_MS,
+  type OwnCertificate,
+} from '../../sockets/index.ts';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { handleRequest, type RequestContext } from './handle-request.ts';
 import { StatementMemory } from './peek.ts';
-
-/** Certificate chain and key, in PEM. */
-export interface OwnCertificate {
-  readonly cert: string | Buffer;
-  readonly key: string | Buffer;
-}
 
 export interface HttpFrontEndOptions {
   readonly host: string;
@@ -50,14 +51,10 @@ const DEFAULT_GRACE_MS = 10_000;
 // As the server's `http_receive_timeout`. Data on their way to the server are under its own timeout, which is not doubled here.
 const RECEIVE_TIMEOUT_MS = 30_000;
 const STATEMENT_MEMORY_BYTES = 256 * 1024 * 1024;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 // The server's own time until its first answer names it. A client that trusts the promised time must not meet a closed connection, so a little is added.
 const KEEP_ALIVE_MS = 30_000;
-// Much longer than the server's `send_timeout`, which a client may set for itself.
-const SEND_TIMEOUT_MS = 3_600_000;
 const KEEP_ALIVE_SLACK_MS = 1_000;
 // A peer that vanished without a word is noticed by the kernel's probes: an answer may take hours, so silence alone says nothing.
-const PROBE_DELAY_MS = 60_000;
 const IDLE_CHECK_MS = 20;
 
 export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
@@ -85,10 +82,7 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
       const address = app.server.address();
       return typeof address === 'object' && address !== null ? address.port : options.port;
     },
-    renewCertificate: (tls) => {
-      if (!(app.server instanceof TlsServer)) throw new Error('a port without TLS has no certificate');
-      app.server.setSecureContext(tls);
-    },
+    renewCertificate: (tls) => renewCertificate(app.server, tls),
     close: async () => {
       await closeGracefully(app, connections, sockets, options.graceMs ?? DEFAULT_GRACE_MS);
       upstream.end();
@@ -140,14 +134,16 @@ function passConnections(server: Server, context: Omit<ConnectionContext, 'serve
   if (serveHttp === undefined) throw new Error("Node's HTTP server does not listen to its connections");
   server.off(event, serveHttp as () => void);
   const connections = new Set<ClientConnection>();
+  const serve = (connection: ClientConnection, unread: Buffer): void => {
+    connections.delete(connection);
+    const { socket } = connection;
+    socket.unshift(unread);
+    serveHttp.call(server, socket);
+    socket.resume();
+  };
+  const shared = { ...context, serve };
   server.on(event, (socket: Socket) => {
-    const serve = (taken: Socket, unread: Buffer): void => {
-      connections.delete(connection);
-      taken.unshift(unread);
-      serveHttp.call(server, taken);
-      taken.resume();
-    };
-    const connection: ClientConnection = new ClientConnection(socket, { ...context, serve });
+    const connection = new ClientConnection(socket, shared);
     connections.add(connection);
     socket.once('close', () => connections.delete(connection));
   });

@@ -42,6 +42,14 @@ export async function classifyBody(
   }
 }
 
+/** What the statement's part in the URL decides: `whole` when it is all of the statement and may be ours, `more` when the body has a say. */
+export function classifyUrl({ urlText, body }: StatementRequest, classify: Dispatcher['classify']): 'forward' | 'whole' | 'more' {
+  const isAll = body.kind === 'none';
+  if (urlText === '' ? isAll : classify(urlText, isAll) === 'forward') return 'forward';
+  // The body of an INSERT is data.
+  return isAll || (body.kind !== 'form' && isInsert(urlText)) ? 'whole' : 'more';
+}
+
 /**
  * The same at once, of what has come already; `whole` also for a body that cannot be decoded, `more` when that does not decide it. `bytes` are the body's beginning, `isWhole` when they are all of it.
  */

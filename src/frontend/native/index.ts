@@ -1,2 +1,2 @@
-export { createNativeFrontEnd, type NativeFrontEnd, type NativeFrontEndOptions, type OwnCertificate } from './server.ts';
+export { createNativeFrontEnd, type NativeFrontEnd, type NativeFrontEndOptions } from './server.ts';
 export type { NativeUpstream } from './sockets.ts';

@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, Server as TlsServer } from 'node:tls';
+import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
-import { rereadAccepted } from '../../sockets/index.ts';
+import { HANDSHAKE_TIMEOUT_MS, renewCertificate, rereadAccepted, SEND_TIMEOUT_MS, type OwnCertificate } from '../../sockets/index.ts';
 import { NativeConnection, type ConnectionContext } from './connection.ts';
 import { openUpstream, prepareSocket, SOCKET_BUFFER_BYTES, type NativeUpstream } from './sockets.ts';
 
@@ -27,13 +27,6 @@ export interface NativeFrontEndOptions {
   readonly sendTimeoutMs?: number;
 }
 
-/** In PEM. */
-export interface OwnCertificate {
-  /** The certificate, followed by the intermediate ones. */
-  readonly cert: string | Buffer;
-  readonly key: string | Buffer;
-}
-
 export interface NativeFrontEnd {
   /** Starts listening and answers the port. Rejects when the address cannot be had. */
   listen(): Promise<number>;
@@ -44,10 +37,7 @@ export interface NativeFrontEnd {
 }
 
 const DEFAULT_GRACE_MS = 10_000;
-const HANDSHAKE_TIMEOUT_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 30_000;
-// Much longer than the server's `send_timeout`, which a client may set for itself.
-const SEND_TIMEOUT_MS = 3_600_000;
 const IDLE_CHECK_MS = 20;
 
 /** ClickHouse's native protocol on a TCP port: every client has a connection of its own to the server, and meets the dispatcher with each query. */
@@ -69,10 +59,7 @@ export function createNativeFrontEnd(options: NativeFrontEndOptions): NativeFron
   });
   return {
     listen: async () => listen(server, options),
-    renewCertificate: (tls) => {
-      if (!(server instanceof TlsServer)) throw new Error('a port without TLS has no certificate');
-      server.setSecureContext(tls);
-    },
+    renewCertificate: (tls) => renewCertificate(server, tls),
     close: async () => close(server, connections, options.graceMs ?? DEFAULT_GRACE_MS),
   };
 }

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
-import { withReusedReads } from '../../sockets/index.ts';
+import { PROBE_DELAY_MS, withReusedReads } from '../../sockets/index.ts';
 
 /** The server's native port. */
 export interface NativeUpstream {
@@ -20,7 +20,6 @@ export interface NativeUpstream {
 /** How much may wait in a socket for a slow peer before a sender that speaks TLS is paused: its pieces are small. */
 export const SOCKET_BUFFER_BYTES = 512 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
-const KEEP_ALIVE_DELAY_MS = 60_000;
 
 /** Opens a connection to the server; rejects with the system's error. */
 export async function openUpstream(upstream: NativeUpstream): Promise<Socket> {
@@ -61,7 +60,7 @@ function openTls({ host, port }: NativeUpstream, tls: NonNullable<NativeUpstream
 /** Small packets go out at once, dead peers are noticed, and an error is only ever a closed connection. */
 export function prepareSocket(socket: Socket): Socket {
   socket.setNoDelay(true);
-  socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+  socket.setKeepAlive(true, PROBE_DELAY_MS);
   socket.on('error', () => {
     // 'close' follows and says enough.
   });

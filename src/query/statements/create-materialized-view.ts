@@ -21,9 +21,8 @@ export async function forwardViewChange(context: StatementContext): Promise<Acti
   await catalog.refresh();
   const done = await prepareForViews(context);
   const after = async (): Promise<void> => {
-    await catalog.refresh();
-    done();
     await reconcile();
+    done();
   };
   return { kind: 'forward', after };
 }
