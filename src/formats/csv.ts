@@ -106,7 +106,7 @@ function plainDelimiter(text: string): number | undefined {
 
 /** CSV with any one-character delimiter. */
 export const csv: Splicer = {
-  createWriter(fields, settings) {
+  createWriter(fields, { settings }) {
     const delimiter = plainDelimiter(settings['format_csv_delimiter'] ?? ',');
     const isSafe = Object.entries(UNSAFE).every(([name, safe]) => (settings[name] ?? safe) === safe);
     return delimiter === undefined || !isSafe ? undefined : new CsvWriter(fields, delimiter);

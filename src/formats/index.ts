@@ -5,7 +5,7 @@ import { tabSeparated } from './tab-separated.ts';
 
 export { RecordCursor } from './record-cursor.ts';
 export { canCarry, SOURCES_OF_A_POSITION } from './position.ts';
-export { UNPROVABLE, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
+export { BodyHead, UNPROVABLE, type BodyTable, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
 
 /**
  * Formats whose messages are spliced into a common body, by lower-case name (the server's format names ignore case). A new

@@ -35,13 +35,31 @@ export interface MessageWriter {
   scanNext?(messages: number): void;
 }
 
+/**
+ * What stands before the rows of every common body of one plan, such as a line of column names. The first message that has one fixes it; a writer that meets
+ * another one finds its message unprovable.
+ */
+export class BodyHead {
+  bytes: Buffer | undefined;
+}
+
+/** What a writer has to know about its table. */
+export interface BodyTable {
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly settings: Readonly<Record<string, string>>;
+  /** Shared by all writers of the plan. */
+  readonly head: BodyHead;
+}
+
 /** What a format needs to be spliced. */
 export interface Splicer {
+  /** Format of the common body, where it is not the table's own. */
+  readonly bodyFormat?: string;
   /**
    * `fields` come in the order in which a positional format gets them: before the payload's columns, `source` or `position` first,
-   * then `timestamp` if it is carried. Returns undefined when the table's format settings make splicing unsafe (they act once a message, or move the borders of rows).
+   * then `timestamp` if it is carried. Returns undefined when the table's format settings or columns make splicing unsafe (they act once a message, or move the borders of rows).
    */
-  createWriter(fields: readonly CarriedField[], formatSettings: Readonly<Record<string, string>>): MessageWriter | undefined;
+  createWriter(fields: readonly CarriedField[], table: BodyTable): MessageWriter | undefined;
   /** Format settings the splicing relies on, and what the real engine forces for each message. */
   readonly forcedSettings: Readonly<Record<string, string>>;
   /** SQL that turns a carried key back into its bytes. */

@@ -44,7 +44,8 @@ const UNSAFE = ['input_format_tsv_skip_first_lines', 'input_format_tsv_crlf_end_
 
 /** TabSeparated, also called TSV. */
 export const tabSeparated: Splicer = {
-  createWriter: (fields, settings) => (UNSAFE.some((name) => (settings[name] ?? '0') !== '0') ? undefined : new TabSeparatedWriter(fields)),
+  createWriter: (fields, { settings }) =>
+    UNSAFE.some((name) => (settings[name] ?? '0') !== '0') ? undefined : new TabSeparatedWriter(fields),
   forcedSettings: { input_format_tsv_detect_header: '0' },
   ...delimitedDecoding,
 };

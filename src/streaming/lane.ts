@@ -175,6 +175,7 @@ export class Lane {
   /** Sends a delivery made elsewhere (a message of its own). False when something is under way: then nothing is sent. */
   launch(delivery: Delivery): boolean {
     if (!this.isIdle) return false;
+    if ([...this.#seats].every(({ batch }) => batch.coversNothing)) this.#plan.forgetHead();
     this.#launch(delivery);
     return true;
   }
@@ -272,10 +273,12 @@ function partitionRanges(batch: Batch, sources: SourceTable): PartitionRange[] {
 function deliveryOf(reason: FlushReason, batches: readonly Batch[], plan: InsertPlan, sources: SourceTable): Delivery {
   const sum = (figure: (batch: Batch) => number): number => batches.reduce((total, batch) => total + figure(batch), 0);
   const rows = sum((batch) => batch.rows);
+  const request = rows === 0 ? undefined : plan.batchRequest(sources, batches);
+  const body = batches.flatMap((batch) => batch.body());
   return {
     reason,
-    request: rows === 0 ? undefined : plan.batchRequest(sources),
-    body: batches.flatMap((batch) => batch.body()),
+    request,
+    body: request?.head === undefined ? body : [request.head, ...body],
     rows,
     messages: sum((batch) => batch.messages),
     bytes: sum((batch) => batch.bytes),

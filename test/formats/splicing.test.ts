@@ -1,6 +1,6 @@
 import test from 'ava';
 import { Batch, ChunkPool, MemoryBudget } from '../../src/batching/index.ts';
-import { RecordCursor, splicerOf, UNPROVABLE, type CarriedField } from '../../src/formats/index.ts';
+import { BodyHead, RecordCursor, splicerOf, UNPROVABLE, type BodyTable, type CarriedField } from '../../src/formats/index.ts';
 import { recordBatch, type TestMessage } from '../helpers/records.ts';
 
 const FIELDS: readonly CarriedField[] = [{ name: 'zz0', type: 'UInt64', what: 'position' }];
@@ -12,6 +12,8 @@ const ALL_FIELDS: readonly CarriedField[] = [
   { name: 'zz5', type: 'String', what: 'header-values' },
 ];
 
+const table = (settings: Record<string, string> = {}): BodyTable => ({ columns: [], settings, head: new BodyHead() });
+
 /** The body and the rows of each message; `alone` where a message needs an INSERT of its own. */
 function splice(
   format: string,
@@ -19,7 +21,7 @@ function splice(
   options: { fields?: readonly CarriedField[]; settings?: Record<string, string>; scan?: boolean } = {},
 ): { body: string; rows: (number | 'alone')[] } {
   const batch = new Batch(new ChunkPool(new MemoryBudget(1e9)));
-  const writer = splicerOf(format)?.createWriter(options.fields ?? FIELDS, options.settings ?? {});
+  const writer = splicerOf(format)?.createWriter(options.fields ?? FIELDS, table(options.settings));
   if (writer === undefined) return { body: '', rows: messages.map(() => 'alone') };
   if (options.scan === true) writer.scanNext?.(messages.length);
   const cursor = new RecordCursor();
@@ -180,7 +182,7 @@ test('a large message gets a chunk of its own and neighbours stay whole', (t) =>
 test('large offsets keep all their digits', (t) => {
   const cursor = new RecordCursor();
   const batch = new Batch(new ChunkPool(new MemoryBudget(1e9)));
-  const writer = splicerOf('CSV')?.createWriter(FIELDS, {});
+  const writer = splicerOf('CSV')?.createWriter(FIELDS, table());
   for (const offset of [0, 9, 10, 999_999_999, 1_000_000_000, 1_000_000_001, 4_294_967_296, 9_007_199_254_740_991]) {
     cursor.open(recordBatch([{ value: 'x' }], offset));
     t.true(cursor.next());
