@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { isVirtualColumn, MESSAGE_COLUMNS, readDefinition, tableOptions, type Ask } from '../engine/index.ts';
+import { FILLED_COLUMN_NAMES, isAddedColumn, readDefinition, tableOptions, type Ask, type Definition } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import { createStore, type ServerColumn, type ServerTable } from './store.ts';
 import type { ManagedTable } from './types.ts';
@@ -161,7 +161,7 @@ class ServerCatalog implements Catalog {
     const { database, name, uuid } = table;
     try {
       const options = await tableOptions(read.definition.settings, { database, table: name, uuid }, this.#ask);
-      return describeTable({ database, table: name, uuid, options }, columns, state);
+      return describeTable({ database, table: name, uuid, options }, read.definition, columns, state);
     } catch (error) {
       if (isAnswer(error)) return error.message;
       throw error;
@@ -184,13 +184,13 @@ function isAnswer(error: unknown): error is Error {
 
 function describeTable(
   table: Pick<ManagedTable, 'database' | 'table' | 'uuid' | 'options'>,
+  definition: Definition,
   columns: readonly ServerColumn[],
   state: ViewState | undefined,
 ): ManagedTable {
-  const isLandingVirtual = ({ name, defaultKind }: ServerColumn): boolean => defaultKind === 'MATERIALIZED' && isVirtualColumn(name);
-  const existing = new Set(columns.filter(isLandingVirtual).map(({ name }) => name));
+  const existing = new Set(columns.filter((column) => isAddedColumn(definition, column)).map(({ name }) => name));
   // Only what a message fills: the table's own name stands in its declaration.
-  const virtualColumns = MESSAGE_COLUMNS.map(({ name }) => name).filter((name) => existing.has(name));
+  const virtualColumns = FILLED_COLUMN_NAMES.filter((name) => existing.has(name));
   const described = {
     ...table,
     columns: columns.filter(({ defaultKind }) => defaultKind === '').map(({ name, type }) => ({ name, type })),

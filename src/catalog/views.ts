@@ -1,4 +1,4 @@
-import { MESSAGE_COLUMNS } from '../engine/index.ts';
+import { FILLED_COLUMN_NAMES } from '../engine/index.ts';
 import { ClickHouseException } from '../errors.ts';
 import { readExplainAst, type ViewQuery } from '../sql/index.ts';
 import type { ServerColumn, ServerTable, Store, TableId } from './store.ts';
@@ -17,7 +17,7 @@ interface ReadSelect extends ViewQuery {
   readonly hasColumnPattern: boolean;
 }
 
-const EVERY_VIRTUAL_COLUMN: ReadonlySet<string> = new Set(MESSAGE_COLUMNS.map(({ name }) => name));
+const EVERY_VIRTUAL_COLUMN: ReadonlySet<string> = new Set(FILLED_COLUMN_NAMES);
 
 /**
  * Follows views from tables to their targets and on. What a SELECT reads is asked from the server once for each text (`EXPLAIN AST`).

@@ -3,6 +3,7 @@ import type { CreateTable, SettingAssignment } from '../sql/index.ts';
 import { readArguments, type ReadArguments } from './arguments.ts';
 import type { Ask } from './ask.ts';
 import { checkEngineFeatures, checkInsertableColumns, checkNoDefaults } from './engine-features.ts';
+import { checkExtensions } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
 import { readSettings, querySetting, type ReadSettings } from './read-settings.ts';
 import type { SettingValue } from './setting-values.ts';
@@ -19,6 +20,13 @@ export interface CheckedEngine {
   readonly argumentTexts?: readonly string[];
 }
 
+/** Whom the checks ask. */
+export interface Asked {
+  readonly ask: Ask;
+  /** Whether there is a table for dead letters, made when it is missing; absent: there is none. */
+  readonly deadLetterTable?: (() => Promise<boolean>) | undefined;
+}
+
 /** The server's limit is max(16, its cores), and it does not tell how many it has. */
 const MAX_CONSUMERS = 16;
 const MAX_POOL_TTL_MS = 600_000n;
@@ -28,7 +36,7 @@ const MAX_POOL_TTL_MS = 600_000n;
  * table's. Throws the exception the real engine gives; like the real engine it contacts no broker and does not look the format up.
  * Errors in column types are left to the server, which meets them in the landing table.
  */
-export async function checkKafkaTable(create: CreateTable, database: string, ask: Ask): Promise<CheckedEngine> {
+export async function checkKafkaTable(create: CreateTable, database: string, { ask, deadLetterTable }: Asked): Promise<CheckedEngine> {
   checkInsertableColumns(create);
   const settings = await readSettings(create, ask, () => checkEngineFeatures(create, ask));
   const { values: fromArguments, texts } = await readEngineArguments(create, settings, ask);
@@ -38,7 +46,8 @@ export async function checkKafkaTable(create: CreateTable, database: string, ask
   await checkOffsetsInKeeper(values, () => querySetting(create, 'allow_experimental_kafka_offsets_storage_in_keeper', ask));
   await checkMacros(values, { database, table: create.name.table, ...(create.uuid !== undefined && { uuid: create.uuid }) }, ask);
   checkPoolTtl(values);
-  await checkDeadLetterQueue(values, ask);
+  checkExtensions(values, create);
+  await checkDeadLetterQueue(values, deadLetterTable);
   const { formatSettings, querySettings } = settings;
   return { values, formatSettings, querySettings, ...(create.engine?.args && { argumentTexts: texts }) };
 }
@@ -95,10 +104,6 @@ async function checkOffsetsInKeeper(values: Values, isAllowed: () => Promise<str
   }
   if (given.length === 1)
     throw badArguments('To store committed offsets in Keeper both kafka_keeper_path and kafka_replica_name must be specified');
-  throw clickhouseError(
-    'NOT_IMPLEMENTED',
-    'Offsets in Keeper (kafka_keeper_path) are not supported by the gateway: it commits them to Kafka',
-  );
 }
 
 async function checkMacros(values: Values, table: Parameters<typeof macrosOf>[0], ask: Ask): Promise<void> {
@@ -122,20 +127,11 @@ function checkPoolTtl(values: Values): void {
   }
 }
 
-/** Both modes are the door for broken messages that do not stop a table; the gateway has only the default one so far. */
-async function checkDeadLetterQueue(values: Values, ask: Ask): Promise<void> {
-  const mode = values.get('kafka_handle_error_mode') ?? 'default';
-  if (mode === 'default') return;
-  if (mode === 'dead_letter_queue' && !(await hasDeadLetterQueue(ask))) {
-    const table = 'The table system.dead_letter_queue is not configured on the server.';
-    throw badArguments(`${table} You cannot create a table with this \`kafka_handle_error_mode\``);
-  }
-  throw clickhouseError('NOT_IMPLEMENTED', `kafka_handle_error_mode = '${mode}' is not supported yet by the gateway`);
-}
-
-async function hasDeadLetterQueue(ask: Ask): Promise<boolean> {
-  const [[found = '0'] = []] = await ask("SELECT count() FROM system.tables WHERE database = 'system' AND name = 'dead_letter_queue'");
-  return found !== '0';
+/** The gateway keeps dead letters itself; where it cannot, the server's own words are the answer. */
+async function checkDeadLetterQueue(values: Values, deadLetterTable: Asked['deadLetterTable']): Promise<void> {
+  if (values.get('kafka_handle_error_mode') !== 'dead_letter_queue' || (await deadLetterTable?.()) === true) return;
+  const table = 'The table system.dead_letter_queue is not configured on the server.';
+  throw badArguments(`${table} You cannot create a table with this \`kafka_handle_error_mode\``);
 }
 
 function isTrue(value: string): boolean {

@@ -1,5 +1,6 @@
 import { clickhouseError } from '../errors.ts';
 import { maskSecret, seal, unseal } from './secrets.ts';
+import { addedColumns } from './virtual-columns.ts';
 
 /** What a landing table's comment tells about the Kafka table it stands for. */
 export interface Definition {
@@ -11,6 +12,8 @@ export interface Definition {
   readonly comment: string;
   /** Values of the engine's and of format settings by name, arguments included, macros not expanded. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Names of the columns that the gateway added to the landing table. */
+  readonly added: readonly string[];
 }
 
 export type ReadDefinition =
@@ -20,6 +23,9 @@ export type ReadDefinition =
 
 export const DEFINITION_PREFIX = 'sluice:';
 const VERSION = '1';
+
+/** What was added to a table whose definition does not tell: it was written by the first builds. */
+const ADDED_AT_FIRST = addedColumns('', {}, new Set()).map(({ name }) => name);
 
 interface Stored extends Definition {
   /** Settings whose value is a secret, as sealed JSON. */
@@ -46,6 +52,14 @@ function encode(stored: Stored): string {
 function noSecretKey(names: readonly string[]): Error {
   const text = `${names.join(', ')} cannot be kept: the gateway has no key to seal secrets with, set SLUICE_SECRET_KEY`;
   return clickhouseError('SUPPORT_IS_DISABLED', text);
+}
+
+/** Whether the gateway added that column to the landing table of `definition`; a user's own column may have the name of a virtual one. */
+export function isAddedColumn(
+  definition: Definition,
+  column: { readonly name: string; readonly defaultKind?: string | undefined },
+): boolean {
+  return /^(?:MATERIALIZED|EPHEMERAL)$/.test(column.defaultKind ?? '') && definition.added.includes(column.name);
 }
 
 /** Whether a table with that comment is one of the gateway's, whatever its version. */
@@ -86,7 +100,8 @@ function decode(comment: string): Stored | string {
   if (version !== VERSION) return `its definition has version '${version}', this gateway reads version '${VERSION}'`;
   try {
     const stored: unknown = JSON.parse(json);
-    return isStored(stored) ? stored : 'its definition is incomplete';
+    const complete: unknown = typeof stored === 'object' ? { added: ADDED_AT_FIRST, ...stored } : stored;
+    return isStored(complete) ? complete : 'its definition is incomplete';
   } catch {
     return 'its definition is damaged';
   }
@@ -94,11 +109,12 @@ function decode(comment: string): Stored | string {
 
 function isStored(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false;
-  const { statement, engine, comment, settings, sealed } = value as Record<string, unknown>;
+  const { statement, engine, comment, settings, added, sealed } = value as Record<string, unknown>;
   const isText = [statement, engine, comment].every((part) => typeof part === 'string');
-  return isText && isTextRecord(settings) && (sealed === undefined || typeof sealed === 'string');
+  return isText && isTextRecord(settings) && isTextRecord(added) && (sealed === undefined || typeof sealed === 'string');
 }
 
+/** An object or an array with nothing but text in it. */
 function isTextRecord(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.values(value).every((part) => typeof part === 'string');
 }

@@ -3,6 +3,7 @@ export type { Ask } from './ask.ts';
 export { checkKafkaTable, type CheckedEngine } from './check.ts';
 export {
   DEFINITION_PREFIX,
+  isAddedColumn,
   isDefinition,
   readDefinition,
   readPublicDefinition,
@@ -17,4 +18,4 @@ export { settingWithoutLiteral } from './read-settings.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
 export { engineText, showCreateText, visibleElements, withoutSecrets, withSecrets } from './show-create.ts';
 export type { KafkaTableOptions } from './types.ts';
-export { isVirtualColumn, MESSAGE_COLUMNS, VIRTUAL_COLUMNS, type VirtualColumn } from './virtual-columns.ts';
+export { addedColumns, FILLED_COLUMN_NAMES, virtualColumnsOf, type AddedColumn } from './virtual-columns.ts';

@@ -9,28 +9,29 @@ import {
   type SettingAssignment,
 } from '../sql/index.ts';
 import { settingText } from './read-settings.ts';
-import { virtualColumnDeclarations } from './virtual-columns.ts';
+import type { AddedColumn } from './virtual-columns.ts';
 
 export interface LandingTable {
   /** The comment that makes the table ours (`writeDefinition`). */
   readonly definition: string;
+  /** Columns behind the user's own. */
+  readonly added: readonly AddedColumn[];
   /** Settings found among the engine's that belong to the query; only where the query has no SETTINGS clause of its own. */
   readonly querySettings: readonly SettingAssignment[];
 }
 
 /**
- * The statement that creates the landing table of `create` (parsed from `text`, with a column list and an engine): `text` with virtual
- * columns added, `ENGINE = Null`, the definition for a comment, and nothing else changed.
+ * The statement that creates the landing table of `create` (parsed from `text`, with a column list and an engine): `text` with columns
+ * added, `ENGINE = Null`, the definition for a comment, and nothing else changed.
  */
-export function landingStatement(text: string, create: CreateTable, { definition, querySettings }: LandingTable): string {
+export function landingStatement(text: string, create: CreateTable, { definition, added, querySettings }: LandingTable): string {
   const { elements, engine, comment } = create;
   if (elements === undefined || engine === undefined) throw new TypeError('a landing table needs columns and an engine');
-  const ownNames = new Set(elements.items.flatMap((item) => (item.kind === 'column' ? [item.name] : [])));
-  const virtual = virtualColumnDeclarations(create.name.table, ownNames).map((declaration) => `, ${declaration}`);
+  const declarations = added.map(({ declaration }) => `, ${declaration}`);
   const moved = querySettings.map(settingText).join(', ');
   const querySettingsClause = moved === '' ? '' : ` SETTINGS ${moved}`;
   const edits: Edit[] = [
-    insertAt(afterLastElement(create), virtual.join('')),
+    insertAt(afterLastElement(create), declarations.join('')),
     replaceSpan(engine.span, `ENGINE = Null COMMENT ${quoteString(definition)}${querySettingsClause}`),
     ...create.settings.filter(({ scope }) => scope === 'engine').map((clause) => removeSpan(clause.span)),
   ];

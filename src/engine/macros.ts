@@ -3,7 +3,7 @@ import { quoteString } from '../sql/index.ts';
 import type { Ask } from './ask.ts';
 import type { EngineSettingName } from './settings.ts';
 
-/** Settings whose text may hold `{macro}`, in the order the engine expands them (`StorageKafka`'s constructor). */
+/** Settings whose text may hold `{macro}`, in the order the engine expands them (`StorageKafka`'s constructor), then our own. */
 export const SETTINGS_WITH_MACROS: readonly EngineSettingName[] = [
   'kafka_topic_list',
   'kafka_broker_list',
@@ -11,6 +11,7 @@ export const SETTINGS_WITH_MACROS: readonly EngineSettingName[] = [
   'kafka_client_id',
   'kafka_format',
   'kafka_schema',
+  'kafka_dead_letter_topic',
 ];
 
 /** Text of a macro by name, undefined when there is none. */

@@ -1,4 +1,5 @@
 import type { Ask } from './ask.ts';
+import { columnNames } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
 import { ENGINE_SETTINGS, isEngineSetting, type EngineSettingName } from './settings.ts';
 import type { KafkaTableOptions } from './types.ts';
@@ -30,8 +31,13 @@ export async function tableOptions(
     ...unlessZero('pollMaxBatchSize', count('kafka_poll_max_batch_size')),
     ...unlessZero('pollTimeoutMs', count('kafka_poll_timeout_ms')),
     ...unlessZero('flushIntervalMs', count('kafka_flush_interval_ms')),
+    skipBytes: count('kafka_schema_registry_skip_bytes'),
     skipBrokenMessages: count('kafka_skip_broken_messages'),
     handleErrorMode: text('kafka_handle_error_mode') as KafkaTableOptions['handleErrorMode'],
+    deadLetterTopic: text('kafka_dead_letter_topic'),
+    tombstones: text('kafka_tombstones') === '1',
+    keyFormat: text('kafka_key_format') as KafkaTableOptions['keyFormat'],
+    keyColumns: columnNames(text('kafka_key_columns')),
     securityProtocol: text('kafka_security_protocol'),
     saslMechanism: text('kafka_sasl_mechanism'),
     saslUsername: text('kafka_sasl_username'),

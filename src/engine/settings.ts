@@ -13,6 +13,12 @@ export interface EngineSetting {
   readonly default: string;
   readonly effect: SettingEffect;
   readonly sentence: string;
+  /** A setting of the gateway's own: the server does not know it. */
+  readonly extension?: true;
+}
+
+function extension(type: SettingType, byDefault: string, sentence: string): EngineSetting {
+  return { type, default: byDefault, effect: 'yes', sentence, extension: true };
 }
 
 function setting(type: SettingType, byDefault: string, effect: SettingEffect, sentence: string): EngineSetting {
@@ -38,7 +44,7 @@ export const ENGINE_SETTINGS = {
   kafka_handle_error_mode: setting(
     'handle-error-mode',
     'default',
-    'not-yet',
+    'yes',
     'What happens to broken messages: default, stream or dead_letter_queue.',
   ),
   kafka_commit_every_batch: setting('bool', '0', 'never', 'Commit before the insert: offsets here are committed after it, always.'),
@@ -58,6 +64,10 @@ export const ENGINE_SETTINGS = {
   kafka_replica_name: setting('string', '', 'not-yet', 'Replica name for offsets in Keeper (experimental).'),
   kafka_consumer_acquire_timeout_ms: setting('milliseconds', '30000', 'not-yet', 'Wait of a direct SELECT with offsets in Keeper.'),
   kafka_row_delimiter: setting('char', '', 'never', 'Obsolete, ignored by the server as well.'),
+  kafka_dead_letter_topic: extension('string', '', 'With dead_letter_queue: a topic that broken messages are sent to as well.'),
+  kafka_tombstones: extension('bool', '0', 'Messages without value become rows, with `_tombstone` = 1 and the defaults of all columns.'),
+  kafka_key_format: extension('string', '', 'How the key is parsed: JSONEachRow or RawBLOB; it is not by default.'),
+  kafka_key_columns: extension('string', '', 'Comma-separated columns that the key fills; needs kafka_key_format.'),
 } as const satisfies Record<string, EngineSetting>;
 
 export type EngineSettingName = keyof typeof ENGINE_SETTINGS;

@@ -9,10 +9,9 @@ import {
   type TableElement,
 } from '../sql/index.ts';
 import type { Ask } from './ask.ts';
-import type { Definition } from './definition.ts';
+import { isAddedColumn, type Definition } from './definition.ts';
 import { settingText } from './read-settings.ts';
 import { maskSecret } from './secrets.ts';
-import { isVirtualColumn } from './virtual-columns.ts';
 
 /**
  * ENGINE and SETTINGS as SHOW CREATE TABLE of the real engine prints them: arguments evaluated, secrets hidden, literals as the
@@ -65,7 +64,7 @@ export function withSecrets(engine: string, secrets: Readonly<Record<string, str
  * the engine of the definition and the user's comment. Undefined when `landing` is not the CREATE TABLE of a landing table.
  */
 export function showCreateText(landing: string, definition: Definition): string | undefined {
-  const elements = visibleElements(landing);
+  const elements = visibleElements(landing, definition);
   if (elements === undefined) return undefined;
   const comment = definition.comment === '' ? '' : `\nCOMMENT ${quoteString(definition.comment)}`;
   return `${elements.head}(\n${elements.texts.map((text) => `    ${text}`).join(',\n')}\n)\n${definition.engine}${comment}`;
@@ -79,12 +78,12 @@ export interface VisibleElements {
   readonly columnTexts: readonly string[];
 }
 
-/** The elements of a landing table that the user declared, in the server's format. */
-export function visibleElements(landing: string): VisibleElements | undefined {
-  const parsed = parseStatement(landing);
+/** The elements of a CREATE TABLE of the server's that the user declared; `definition` is that of a landing table. */
+export function visibleElements(statement: string, definition: Definition | undefined): VisibleElements | undefined {
+  const parsed = parseStatement(statement);
   if (!parsed.ok || parsed.statement.kind !== 'create-table' || parsed.statement.elements === undefined) return undefined;
   const { items, span } = parsed.statement.elements;
-  const own = items.filter((item) => item.kind !== 'column' || item.defaultKind !== 'MATERIALIZED' || !isVirtualColumn(item.name));
-  const textsOf = (items: readonly TableElement[]): string[] => items.map((item) => textOf(landing, item.span));
-  return { head: landing.slice(0, span.start), texts: textsOf(own), columnTexts: textsOf(own.filter(({ kind }) => kind === 'column')) };
+  const own = items.filter((item) => item.kind !== 'column' || definition === undefined || !isAddedColumn(definition, item));
+  const textsOf = (items: readonly TableElement[]): string[] => items.map((item) => textOf(statement, item.span));
+  return { head: statement.slice(0, span.start), texts: textsOf(own), columnTexts: textsOf(own.filter(({ kind }) => kind === 'column')) };
 }

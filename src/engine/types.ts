@@ -1,3 +1,6 @@
+export const KEY_FORMATS = ['JSONEachRow', 'RawBLOB'] as const;
+export type KeyFormat = (typeof KEY_FORMATS)[number];
+
 /** A Kafka table as its statement defines it, checked, with defaults still unresolved (undefined = not given). */
 export interface KafkaTableOptions {
   readonly brokers: readonly string[];
@@ -12,8 +15,18 @@ export interface KafkaTableOptions {
   readonly pollMaxBatchSize?: number;
   readonly pollTimeoutMs?: number;
   readonly flushIntervalMs?: number;
+  /** Bytes that stand before the payload of every message, 0 to 255. */
+  readonly skipBytes: number;
   readonly skipBrokenMessages: number;
   readonly handleErrorMode: 'default' | 'stream' | 'dead_letter_queue';
+  /** Topic that broken messages are sent to as well; '' for none. */
+  readonly deadLetterTopic: string;
+  /** Whether a message without value becomes a row. */
+  readonly tombstones: boolean;
+  /** How a message's key is parsed; '' when it is not. */
+  readonly keyFormat: KeyFormat | '';
+  /** Columns that the key fills; empty when it is not parsed. */
+  readonly keyColumns: readonly string[];
   readonly securityProtocol: string;
   readonly saslMechanism: string;
   readonly saslUsername: string;

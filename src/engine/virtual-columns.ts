@@ -19,23 +19,53 @@ export const MESSAGE_COLUMNS: readonly VirtualColumn[] = [
   { name: '_headers.value', type: 'Array(String)', neutral: '[]' },
 ];
 
+/** What the row of a broken message tells; only tables with kafka_handle_error_mode = 'stream' have them. */
+export const BROKEN_MESSAGE_COLUMNS: readonly VirtualColumn[] = [
+  { name: '_raw_message', type: 'String', neutral: "''" },
+  { name: '_error', type: 'String', neutral: "''" },
+];
+
+/** 1 in the row that a tombstone became; only tables with kafka_tombstones = 1 have it. The server's own engine does not know it. */
+export const TOMBSTONE_COLUMN: VirtualColumn = { name: '_tombstone', type: 'UInt8', neutral: '0' };
+
 /** The virtual column that belongs to the table, not to a message. */
 const TABLE_COLUMN = { name: '_table', type: 'LowCardinality(String)' };
 
-/** All virtual columns of a Kafka table, in the server's order. */
-export const VIRTUAL_COLUMNS: readonly { readonly name: string; readonly type: string }[] = [...MESSAGE_COLUMNS, TABLE_COLUMN];
+/** Names of all virtual columns that a message may fill, whatever the table's settings. */
+export const FILLED_COLUMN_NAMES: readonly string[] = [...MESSAGE_COLUMNS, ...BROKEN_MESSAGE_COLUMNS, TOMBSTONE_COLUMN].map(
+  ({ name }) => name,
+);
 
-export function isVirtualColumn(name: string): boolean {
-  return VIRTUAL_COLUMNS.some((column) => column.name === name);
+/** Settings by name, values as text, as a definition holds them. */
+type Settings = Readonly<Record<string, string>>;
+
+/** All virtual columns of a table with these settings, in the server's order. */
+export function virtualColumnsOf(settings: Settings): readonly { readonly name: string; readonly type: string }[] {
+  return declaredColumns(settings, '');
+}
+
+function declaredColumns(settings: Settings, table: string): readonly VirtualColumn[] {
+  return [
+    ...MESSAGE_COLUMNS,
+    { ...TABLE_COLUMN, neutral: quoteString(table) },
+    ...(settings.kafka_handle_error_mode === 'stream' ? BROKEN_MESSAGE_COLUMNS : []),
+    ...(settings.kafka_tombstones === '1' ? [TOMBSTONE_COLUMN] : []),
+  ];
+}
+
+/** A column that the gateway adds to a landing table. */
+export interface AddedColumn {
+  readonly name: string;
+  /** As it stands in a column list. */
+  readonly declaration: string;
 }
 
 /**
  * The virtual columns of table `table` as declarations for its landing table. MATERIALIZED keeps them out of `SELECT *` and of INSERTs
  * without column list, as virtual ones are. `hiddenBy` are the names of the user's own columns: these hide virtual ones.
  */
-export function virtualColumnDeclarations(table: string, hiddenBy: ReadonlySet<string>): string[] {
-  const neutrals = [...MESSAGE_COLUMNS, { ...TABLE_COLUMN, neutral: quoteString(table) }];
-  return neutrals
+export function addedColumns(table: string, settings: Settings, hiddenBy: ReadonlySet<string>): AddedColumn[] {
+  return declaredColumns(settings, table)
     .filter(({ name }) => !hiddenBy.has(name))
-    .map(({ name, type, neutral }) => `${quoteIdentifier(name)} ${type} MATERIALIZED ${neutral}`);
+    .map(({ name, type, neutral }) => ({ name, declaration: `${quoteIdentifier(name)} ${type} MATERIALIZED ${neutral}` }));
 }

@@ -18,6 +18,11 @@ export interface DispatcherOptions {
    * the view is in the catalog (of itself after a minute). Never rejects.
    */
   readonly prepareForViewChange?: (tables: readonly TableId[]) => Promise<() => void>;
+  /**
+   * Whether dead letters can be kept: asked when a table with kafka_handle_error_mode = 'dead_letter_queue' is made; true when their table exists or was
+   * made now. Absent: they cannot.
+   */
+  readonly deadLetterTable?: () => Promise<boolean>;
   /** Seals secrets in definitions; without it statements with secrets are refused. */
   readonly secretKey?: string | undefined;
   readonly logger: Logger;

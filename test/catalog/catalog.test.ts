@@ -27,7 +27,7 @@ class FakeServer {
 }
 
 const definition = (settings: Record<string, string> = {}): string =>
-  writeDefinition({ statement: '', engine: '', comment: '', settings: { kafka_topic_list: 'a, b', ...settings } }, 'key');
+  writeDefinition({ statement: '', engine: '', comment: '', added: [], settings: { kafka_topic_list: 'a, b', ...settings } }, 'key');
 
 function useCatalog(): { server: FakeServer; catalog: Catalog } {
   const server = new FakeServer();

@@ -7,6 +7,7 @@ const DEFINITION: Definition = {
   engine: "ENGINE = Kafka('b', 't', 'g', 'CSV')",
   comment: "it's\nmine",
   settings: { kafka_broker_list: 'b' },
+  added: ['_topic'],
 };
 const WITH_SECRET: Definition = {
   ...DEFINITION,

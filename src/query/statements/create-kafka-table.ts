@@ -1,14 +1,17 @@
 import {
+  addedColumns,
   checkKafkaTable,
   engineText,
   landingStatement,
   readDefinition,
+  readPublicDefinition,
   settingWithoutLiteral,
   visibleElements,
   withoutSecrets,
   withSecrets,
   writeDefinition,
   type CheckedEngine,
+  type Definition,
 } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import { parseStatement, quoteString, splice, textOf, type CreateTable } from '../../sql/index.ts';
@@ -53,9 +56,11 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
   const { text, session, options } = context;
   const database = await databaseOf(create.name, session);
   try {
-    const checked = await checkKafkaTable(create, database, session.query.bind(session));
-    const definition = await definitionComment(create, checked, context);
-    const sql = landingStatement(text, create, { definition, querySettings: checked.querySettings });
+    const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
+    const settings = settingTexts(checked);
+    const added = addedColumns(create.name.table, settings, ownNames(create));
+    const definition = await definitionComment(create, checked, { settings, added: added.map(({ name }) => name) }, context);
+    const sql = landingStatement(text, create, { definition, added, querySettings: checked.querySettings });
     return { kind: 'run', sql, after: reconcileOf(options) };
   } catch (error) {
     if (!(error instanceof ClickHouseException)) throw error;
@@ -66,16 +71,25 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
 async function definitionComment(
   create: CreateTable,
   checked: CheckedEngine,
+  known: Pick<Definition, 'settings' | 'added'>,
   { text, session, options }: StatementContext,
 ): Promise<string> {
-  const settings = Object.fromEntries([...checked.values].map(([name, value]) => [name, settingText(value)]));
   const definition = {
+    ...known,
     statement: withoutSecrets(text, create),
     engine: await engineText(create, checked.argumentTexts, checked.querySettings, session.query.bind(session)),
     comment: create.comment?.value ?? '',
-    settings: { ...settings, ...checked.formatSettings },
   };
   return writeDefinition(definition, options.secretKey);
+}
+
+/** Settings by name as a definition holds them. */
+function settingTexts({ values, formatSettings }: CheckedEngine): Record<string, string> {
+  return { ...Object.fromEntries([...values].map(([name, value]) => [name, settingText(value)])), ...formatSettings };
+}
+
+function ownNames({ elements }: CreateTable): Set<string> {
+  return new Set((elements?.items ?? []).flatMap((item) => (item.kind === 'column' ? [item.name] : [])));
 }
 
 function settingText(value: string | bigint | boolean): string {
@@ -104,7 +118,8 @@ async function withExplicitColumns(create: CreateTable, context: StatementContex
   if (asTable === undefined) throw new TypeError('the statement has no AS');
   if (asTable.clone) throw clickhouseError('SUPPORT_IS_DISABLED', 'Only support CLONE AS from tables of the MergeTree family');
   const [[shown = ''] = []] = await context.session.query(`SHOW CREATE TABLE ${printedName(asTable.name)}`);
-  const source = visibleElements(shown);
+  const copied = readPublicDefinition(commentOf(shown));
+  const source = visibleElements(shown, copied);
   if (source === undefined)
     throw clickhouseError('NOT_IMPLEMENTED', 'CREATE TABLE … AS with ENGINE = Kafka is not supported yet by the gateway for this source');
   const engine = create.engine === undefined ? copiedEngine(shown, context) : '';
@@ -116,10 +131,13 @@ async function withExplicitColumns(create: CreateTable, context: StatementContex
   return { text, statement: parsed.statement };
 }
 
+function commentOf(statement: string): string {
+  const parsed = parseStatement(statement);
+  return parsed.ok && parsed.statement.kind === 'create-table' ? (parsed.statement.comment?.value ?? '') : '';
+}
+
 function copiedEngine(shown: string, { options }: StatementContext): string {
-  const parsed = parseStatement(shown);
-  const comment = parsed.ok && parsed.statement.kind === 'create-table' ? (parsed.statement.comment?.value ?? '') : '';
-  const read = readDefinition(comment, options.secretKey);
+  const read = readDefinition(commentOf(shown), options.secretKey);
   if (!read.ok) throw clickhouseError('SUPPORT_IS_DISABLED', `The table cannot be copied: ${read.reason}`);
   const { definition, secrets } = read;
   return ` ${withSecrets(definition.engine, secrets)}${definition.comment === '' ? '' : ` COMMENT ${quoteString(definition.comment)}`}`;

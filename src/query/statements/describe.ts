@@ -1,10 +1,9 @@
-import { isVirtualColumn, VIRTUAL_COLUMNS } from '../../engine/index.ts';
+import { isAddedColumn, readPublicDefinition, virtualColumnsOf, type Definition } from '../../engine/index.ts';
 import type { ShowTable } from '../../sql/index.ts';
 import { printedName, readLanding, selectRows, type StatementContext } from '../context.ts';
 import type { Action, ClientSession } from '../types.ts';
 
 const COLUMNS = ['name', 'type', 'default_type', 'default_expression', 'comment', 'codec_expression', 'ttl_expression'] as const;
-const DEFAULT_TYPE = 2;
 
 interface DescribeSettings {
   readonly isCompact: boolean;
@@ -14,10 +13,12 @@ interface DescribeSettings {
 
 /** DESCRIBE of a managed table lists the columns of the real one: virtual columns only when asked for, and marked. */
 export async function describe({ name, tail }: ShowTable, { session }: StatementContext): Promise<Action> {
-  if ((await readLanding(name, session)) === undefined) return { kind: 'forward' };
+  const landing = await readLanding(name, session);
+  const definition = landing && readPublicDefinition(landing.comment);
+  if (definition === undefined) return { kind: 'forward' };
   const settings = await describeSettings(session, tail);
-  const own = await ownColumns(name, settings, session);
-  const virtual = settings.withVirtualColumns ? virtualColumns(own, settings) : [];
+  const own = await ownColumns(name, definition, settings, session);
+  const virtual = settings.withVirtualColumns ? virtualColumns(own, definition, settings) : [];
   return { kind: 'run', sql: selectRows(columnsOf(settings), [...own, ...virtual], tail) };
 }
 
@@ -32,13 +33,14 @@ async function describeSettings(session: ClientSession, tail: string): Promise<D
 
 async function ownColumns(
   name: ShowTable['name'],
+  definition: Definition,
   { isCompact, withSubcolumns }: DescribeSettings,
   session: ClientSession,
 ): Promise<string[][]> {
   const settings = `describe_compact_output = 0, describe_include_virtual_columns = 0, describe_include_subcolumns = ${withSubcolumns ? 1 : 0}`;
   const rows = await session.query(`DESCRIBE TABLE ${printedName(name)} SETTINGS ${settings}`);
-  const hidden = rows.filter((row) => row[DEFAULT_TYPE] === 'MATERIALIZED' && isVirtualColumn(row[0] ?? '')).map((row) => row[0] ?? '');
-  const shown = rows.filter((row) => !hidden.some((column) => row[0] === column || row[0]?.startsWith(`${column}.`)));
+  const hidden = rows.map(([name = '', , defaultKind]) => ({ name, defaultKind })).filter((column) => isAddedColumn(definition, column));
+  const shown = rows.filter((row) => !hidden.some((column) => row[0] === column.name || row[0]?.startsWith(`${column.name}.`)));
   return shown.map((row) => shaped(row, isCompact));
 }
 
@@ -47,12 +49,14 @@ function shaped(row: readonly string[], isCompact: boolean): string[] {
 }
 
 /** Those that no column of the user hides; the marks of subcolumn and virtual column come last, as in `columnsOf`. */
-function virtualColumns(own: string[][], settings: DescribeSettings): string[][] {
+function virtualColumns(own: string[][], definition: Definition, settings: DescribeSettings): string[][] {
   for (const row of own) row.push('0');
   const names = new Set(own.map(([name]) => name));
   const empty = settings.isCompact ? [] : COLUMNS.slice(2).map(() => '');
   const marks = settings.withSubcolumns ? ['0', '1'] : ['1'];
-  return VIRTUAL_COLUMNS.filter(({ name }) => !names.has(name)).map(({ name, type }) => [name, type, ...empty, ...marks]);
+  return virtualColumnsOf(definition.settings)
+    .filter(({ name }) => !names.has(name))
+    .map(({ name, type }) => [name, type, ...empty, ...marks]);
 }
 
 function columnsOf({ isCompact, withSubcolumns, withVirtualColumns }: DescribeSettings): { name: string; isNumber?: boolean }[] {
