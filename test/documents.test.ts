@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import test from 'ava';
 import { settingsTable } from '../src/config/help.ts';
 import { loadConfig } from '../src/config/index.ts';
+import { engineSettingsTable } from '../src/engine/index.ts';
 import { codeBlocks } from './fixtures/markdown.ts';
 import { useGateway } from './helpers/gateway.ts';
 import { uniqueName, useCertificate, useClickHouse, useDatabase, useKafka, useTopic, waitFor } from './helpers/index.ts';
@@ -12,6 +13,10 @@ const MANIFEST = JSON.parse(readFileSync('package.json', 'utf8')) as { version: 
 
 test("the README's table of settings is the code's", (t) => {
   t.true(README.includes(settingsTable()), `put this into README.md:\n\n${settingsTable()}`);
+});
+
+test("the README's table of engine settings is the code's", (t) => {
+  t.true(README.includes(engineSettingsTable()), `put this into README.md:\n\n${engineSettingsTable()}`);
 });
 
 test("the README's configuration file is accepted", (t) => {

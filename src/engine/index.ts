@@ -16,6 +16,7 @@ export { landingStatement, type LandingTable } from './landing-table.ts';
 export { tableOptions } from './options.ts';
 export { settingWithoutLiteral } from './read-settings.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
+export { engineSettingsTable } from './settings-table.ts';
 export { engineText, showCreateText, visibleElements, withoutSecrets, withSecrets } from './show-create.ts';
 export type { KafkaTableOptions } from './types.ts';
-export { addedColumns, FILLED_COLUMN_NAMES, virtualColumnsOf, type AddedColumn } from './virtual-columns.ts';
+export { addedColumns, FILLED_COLUMN_NAMES, MESSAGE_COLUMNS, virtualColumnsOf, type AddedColumn } from './virtual-columns.ts';

@@ -1,11 +1,15 @@
 /**
- * Every setting of the Kafka engine of ClickHouse 26.7 (`src/Storages/Kafka/KafkaSettings.cpp`): one table behind parsing, defaults and
- * checks. Setting names appear as strings here and in `arguments.ts`, `check.ts` and `options.ts`, nowhere else.
+ * Every setting of the Kafka engine of ClickHouse 26.7 (`src/Storages/Kafka/KafkaSettings.cpp`), and our own: one table behind parsing,
+ * defaults, checks, the README and tests. Setting names appear as strings here and in `arguments.ts`, `check.ts`, `extensions.ts`,
+ * `options.ts` and `virtual-columns.ts`, nowhere else.
  */
 export type SettingType = 'string' | 'uint64' | 'int64' | 'bool' | 'milliseconds' | 'char' | 'handle-error-mode';
 
-/** `yes`: the gateway acts on it; `not-yet`: accepted and kept; `never`: it cannot mean anything here (obsolete, or about librdkafka's own workings). */
-export type SettingEffect = 'yes' | 'not-yet' | 'never';
+/**
+ * `works`: the gateway acts on it. `none`: accepted and kept, and the sentence says why it changes nothing here.
+ * `later`: accepted and kept for a part of the engine that the gateway does not have yet (INSERT into a Kafka table, direct SELECT).
+ */
+export type SettingEffect = 'works' | 'none' | 'later';
 
 export interface EngineSetting {
   readonly type: SettingType;
@@ -17,58 +21,114 @@ export interface EngineSetting {
   readonly extension?: true;
 }
 
-function extension(type: SettingType, byDefault: string, sentence: string): EngineSetting {
-  return { type, default: byDefault, effect: 'yes', sentence, extension: true };
+function works(type: SettingType, byDefault: string, sentence: string): EngineSetting {
+  return { type, default: byDefault, effect: 'works', sentence };
 }
 
-function setting(type: SettingType, byDefault: string, effect: SettingEffect, sentence: string): EngineSetting {
-  return { type, default: byDefault, effect, sentence };
+function none(type: SettingType, byDefault: string, why: string): EngineSetting {
+  return { type, default: byDefault, effect: 'none', sentence: why };
+}
+
+function later(type: SettingType, byDefault: string, sentence: string): EngineSetting {
+  return { type, default: byDefault, effect: 'later', sentence };
+}
+
+function extension(type: SettingType, byDefault: string, sentence: string): EngineSetting {
+  return { ...works(type, byDefault, sentence), extension: true };
 }
 
 export const ENGINE_SETTINGS = {
-  kafka_broker_list: setting('string', '', 'yes', 'Comma-separated brokers, host:port. Required.'),
-  kafka_topic_list: setting('string', '', 'yes', 'Comma-separated topics. Required.'),
-  kafka_group_name: setting('string', '', 'yes', 'Consumer group. Required.'),
-  kafka_format: setting('string', '', 'yes', 'Message format. Required.'),
-  kafka_schema: setting('string', '', 'yes', 'Schema of the message format, passed on as format_schema.'),
-  kafka_schema_registry_skip_bytes: setting('uint64', '0', 'not-yet', 'Bytes of envelope to strip from every message, 0 to 255.'),
-  kafka_num_consumers: setting('uint64', '1', 'yes', 'Consumers of the table, in every gateway.'),
-  kafka_max_block_size: setting('uint64', '0', 'yes', 'Rows in one inserted block; by default max_insert_block_size / consumers.'),
-  kafka_poll_max_batch_size: setting('uint64', '0', 'yes', 'Messages of one poll; by default max_block_size.'),
-  kafka_poll_timeout_ms: setting('milliseconds', '0', 'yes', 'Wait of one poll; by default stream_poll_timeout_ms.'),
-  kafka_flush_interval_ms: setting('milliseconds', '0', 'yes', 'Greatest age of a block; by default stream_flush_interval_ms.'),
-  kafka_consumer_reschedule_ms: setting('milliseconds', '500', 'never', 'Pause of a stalled consumer.'),
-  kafka_consumers_pool_ttl_ms: setting('uint64', '60000', 'never', 'Life of an idle consumer of the server.'),
-  kafka_thread_per_consumer: setting('bool', '0', 'yes', 'Each consumer flushes alone.'),
-  kafka_skip_broken_messages: setting('uint64', '0', 'yes', 'Broken rows of one message that are skipped.'),
-  kafka_handle_error_mode: setting(
+  kafka_broker_list: works('string', '', 'Comma-separated brokers, host:port. Required.'),
+  kafka_topic_list: works('string', '', 'Comma-separated topics. Required.'),
+  kafka_group_name: works('string', '', 'Consumer group, which keeps the positions. Required.'),
+  kafka_format: works('string', '', 'Format of the messages. Required.'),
+  kafka_schema: works('string', '', 'Schema of the format, passed on as format_schema.'),
+  kafka_schema_registry_skip_bytes: works(
+    'uint64',
+    '0',
+    'Bytes in front of every message that are not read, 0 to 255; a message without more makes no row.',
+  ),
+  kafka_num_consumers: works('uint64', '1', 'Consumers of the table in each gateway, as on each server.'),
+  kafka_max_block_size: works(
+    'uint64',
+    '0',
+    'Messages after which a block is inserted; 0: max_insert_block_size of the profile / consumers.',
+  ),
+  kafka_poll_max_batch_size: works(
+    'uint64',
+    '0',
+    'A block is looked at after so many messages and may exceed kafka_max_block_size by them; 0: max_block_size of the profile.',
+  ),
+  kafka_poll_timeout_ms: works(
+    'milliseconds',
+    '0',
+    'How long the broker may wait for messages to answer a fetch, at most 500 here; 0: stream_poll_timeout_ms of the profile.',
+  ),
+  kafka_flush_interval_ms: works('milliseconds', '0', 'Greatest age of a block; 0: stream_flush_interval_ms of the profile.'),
+  kafka_consumer_reschedule_ms: none('milliseconds', '500', 'A consumer here never pauses between blocks: it waits for the broker.'),
+  kafka_consumers_pool_ttl_ms: none('uint64', '60000', 'There is no pool: a consumer lives as long as its table has views.'),
+  kafka_thread_per_consumer: works('bool', '0', 'Each consumer inserts its own blocks; otherwise all of the table gather them together.'),
+  kafka_skip_broken_messages: works('uint64', '0', 'Broken rows of one message that are skipped (input_format_allow_errors_num).'),
+  kafka_handle_error_mode: works(
     'handle-error-mode',
     'default',
-    'yes',
-    'What happens to broken messages: default, stream or dead_letter_queue.',
+    'A broken message stops its partition (default), becomes a row with `_error` and `_raw_message` (stream), or is put aside (dead_letter_queue).',
   ),
-  kafka_commit_every_batch: setting('bool', '0', 'never', 'Commit before the insert: offsets here are committed after it, always.'),
-  kafka_commit_on_select: setting('bool', '0', 'not-yet', 'Commit what a direct SELECT read.'),
-  kafka_max_rows_per_message: setting('uint64', '1', 'not-yet', 'Rows in one produced message.'),
-  kafka_map_virtual_columns_on_write: setting('bool', '0', 'not-yet', 'Columns named like virtual ones become message metadata.'),
-  kafka_client_id: setting('string', '', 'yes', 'Client id; by default made of host, database and table.'),
-  kafka_security_protocol: setting('string', '', 'yes', 'plaintext, ssl, sasl_plaintext or sasl_ssl.'),
-  kafka_sasl_mechanism: setting('string', '', 'yes', 'SASL mechanism.'),
-  kafka_sasl_username: setting('string', '', 'yes', 'SASL user.'),
-  kafka_sasl_password: setting('string', '', 'yes', 'SASL password, sealed in the catalog.'),
-  kafka_aws_region: setting('string', '', 'not-yet', 'Region for AWS_MSK_IAM.'),
-  kafka_compression_codec: setting('string', '', 'not-yet', 'Compression of produced messages.'),
-  kafka_compression_level: setting('int64', '-1', 'not-yet', 'Level of that compression.'),
-  kafka_autodetect_client_rack: setting('string', '', 'not-yet', "Where to learn the client's rack from."),
-  kafka_keeper_path: setting('string', '', 'not-yet', 'Path in Keeper for offsets (experimental).'),
-  kafka_replica_name: setting('string', '', 'not-yet', 'Replica name for offsets in Keeper (experimental).'),
-  kafka_consumer_acquire_timeout_ms: setting('milliseconds', '30000', 'not-yet', 'Wait of a direct SELECT with offsets in Keeper.'),
-  kafka_row_delimiter: setting('char', '', 'never', 'Obsolete, ignored by the server as well.'),
+  kafka_commit_every_batch: none(
+    'bool',
+    '0',
+    'It would commit before the insert and lose rows: here offsets are committed after it, always.',
+  ),
+  kafka_commit_on_select: later('bool', '0', 'Direct SELECT is not supported yet.'),
+  kafka_max_rows_per_message: later('uint64', '1', 'INSERT into a Kafka table is not supported yet.'),
+  kafka_map_virtual_columns_on_write: later('bool', '0', 'INSERT into a Kafka table is not supported yet.'),
+  kafka_client_id: works(
+    'string',
+    '',
+    'Client id; by default ClickHouse-host-database-table. With several consumers each gets a number behind it.',
+  ),
+  kafka_security_protocol: works('string', '', 'plaintext, ssl, sasl_plaintext or sasl_ssl; by default plaintext.'),
+  kafka_sasl_mechanism: works('string', '', 'PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.'),
+  kafka_sasl_username: works('string', '', 'SASL user.'),
+  kafka_sasl_password: works('string', '', 'SASL password; sealed in the catalog, shown as [HIDDEN].'),
+  kafka_aws_region: none('string', '', 'It belongs to the mechanism AWS_MSK_IAM, which the gateway does not speak.'),
+  kafka_compression_codec: later('string', '', 'INSERT into a Kafka table is not supported yet; messages are read whatever their codec.'),
+  kafka_compression_level: later('int64', '-1', 'INSERT into a Kafka table is not supported yet.'),
+  kafka_autodetect_client_rack: none('string', '', 'The gateway fetches from the leaders of partitions, whatever rack they are in.'),
+  kafka_keeper_path: none(
+    'string',
+    '',
+    'Offsets are kept in the consumer group, where the server writes them as well; Keeper is not needed.',
+  ),
+  kafka_replica_name: none('string', '', 'Goes with kafka_keeper_path; gateways share the partitions as members of the group.'),
+  kafka_consumer_acquire_timeout_ms: none('milliseconds', '30000', 'It is about offsets in Keeper, see kafka_keeper_path.'),
+  kafka_row_delimiter: none('char', '', 'Obsolete, ignored by the server as well.'),
   kafka_dead_letter_topic: extension('string', '', 'With dead_letter_queue: a topic that broken messages are sent to as well.'),
-  kafka_tombstones: extension('bool', '0', 'Messages without value become rows, with `_tombstone` = 1 and the defaults of all columns.'),
-  kafka_key_format: extension('string', '', 'How the key is parsed: JSONEachRow or RawBLOB; it is not by default.'),
-  kafka_key_columns: extension('string', '', 'Comma-separated columns that the key fills; needs kafka_key_format.'),
+  kafka_tombstones: extension('bool', '0', 'A message without value becomes a row with `_tombstone` = 1.'),
+  kafka_key_format: extension('string', '', 'How the key is parsed: JSONEachRow or RawBLOB; by default it is not.'),
+  kafka_key_columns: extension('string', '', 'Comma-separated columns that the key fills, one with RawBLOB.'),
 } as const satisfies Record<string, EngineSetting>;
+
+/**
+ * Settings of the server's, by name, that change its own engine (kafka-engine, "related settings"), and what they do to a table here. A stream reads them
+ * from the service account's profile when it starts; those of a statement are the client's.
+ */
+export const PROFILE_SETTINGS: Readonly<Record<string, { readonly effect: SettingEffect; readonly sentence: string }>> = {
+  max_insert_block_size: { effect: 'works', sentence: 'Default of kafka_max_block_size, divided by the consumers.' },
+  max_block_size: { effect: 'works', sentence: 'Default of kafka_poll_max_batch_size.' },
+  stream_flush_interval_ms: { effect: 'works', sentence: 'Default of kafka_flush_interval_ms.' },
+  stream_poll_timeout_ms: { effect: 'works', sentence: 'Default of kafka_poll_timeout_ms.' },
+  kafka_disable_num_consumers_limit: { effect: 'works', sentence: 'CREATE TABLE accepts more than 16 consumers; of the client.' },
+  allow_experimental_kafka_offsets_storage_in_keeper: {
+    effect: 'works',
+    sentence: 'CREATE TABLE accepts kafka_keeper_path; of the client.',
+  },
+  stream_like_engine_allow_direct_select: { effect: 'later', sentence: 'Direct SELECT is not supported yet.' },
+  kafka_max_wait_ms: { effect: 'later', sentence: 'Direct SELECT is not supported yet.' },
+  materialized_views_ignore_errors: { effect: 'none', sentence: 'Always off for streams: a view that fails would lose rows.' },
+  message_queue_disable_insertion: { effect: 'none', sentence: 'A setting of the server process; stop a stream with DETACH TABLE.' },
+  background_message_broker_schedule_pool_size: { effect: 'none', sentence: "No thread of the server's consumes." },
+};
 
 export type EngineSettingName = keyof typeof ENGINE_SETTINGS;
 

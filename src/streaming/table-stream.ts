@@ -41,6 +41,9 @@ const HEARTBEAT_INTERVAL_MS = 3_000;
 const REBALANCE_TIMEOUT_MS = 60_000;
 /** New partitions and topics are noticed within this time. */
 const METADATA_MAX_AGE_MS = 30_000;
+/** A fetch that waits less keeps the broker busy for nothing; one that waits longer keeps the consumer from its heartbeats. */
+const MIN_FETCH_WAIT_MS = 10;
+const MAX_FETCH_WAIT_MS = 500;
 /** Fetches of about a megabyte a partition cost the least CPU (measured; see README, benchmark). */
 const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
 const MAX_BYTES_PER_FETCH = 16 * 1024 * 1024;
@@ -57,11 +60,13 @@ export class TableStream {
   readonly #company = new Company(() => void this.useTable(this.#table, VIEW_CHANGE_WAIT_MS));
   readonly #decided: Promise<void>;
   #decide: () => void = () => undefined;
+  readonly #defaults: ServerDefaults;
   #table: ManagedTable;
 
   constructor(table: ManagedTable, defaults: ServerDefaults, context: StreamContext) {
     this.#table = table;
     this.#context = context;
+    this.#defaults = defaults;
     this.#decided = new Promise((resolve) => {
       this.#decide = resolve;
     });
@@ -229,7 +234,7 @@ export class TableStream {
       rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
       maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
       maxBytes: MAX_BYTES_PER_FETCH,
-      maxWaitMs: Math.max(10, Math.min(options.pollTimeoutMs ?? 500, 500)),
+      maxWaitMs: Math.max(MIN_FETCH_WAIT_MS, Math.min(options.pollTimeoutMs ?? this.#defaults.streamPollTimeoutMs, MAX_FETCH_WAIT_MS)),
       metadataMaxAgeMs: METADATA_MAX_AGE_MS,
     };
   }
