@@ -1,13 +1,16 @@
+import { ChunkedBytes } from './chunked-bytes.ts';
 import type { ChunkPool } from './chunks.ts';
 
-/** Consecutive messages of one source, with consecutive offsets and the same number of rows each. */
-interface Run {
+/** Consecutive messages of one source, with consecutive offsets and the same number of rows each (from 1). */
+export interface Run {
   readonly source: number;
   readonly firstOffset: number;
   readonly firstRow: number;
   readonly rowsPerMessage: number;
-  messages: number;
+  readonly messages: number;
 }
+
+type GrowingRun = { -readonly [K in keyof Run]: Run[K] };
 
 /** One source's share of a batch: the offsets it covers, `next` exclusive. Messages without rows are covered, too. */
 export interface OffsetRange {
@@ -22,29 +25,30 @@ export interface OffsetRange {
  * It knows neither Kafka nor ClickHouse: a *source* is a small number that stands for a partition. Writers write straight into `chunk` at
  * `position` after `ensure(bytes)`, and close each message with `endMessage` (or take it back with `rollback`).
  */
-export class Batch {
-  /** The chunk being written and the place in it: public because the splicers' inner loop lives on them. */
-  chunk: Buffer;
-  /** The chunk again, for writers of whole words. */
-  view: DataView;
-  position = 0;
+export class Batch extends ChunkedBytes {
   readonly #pool: ChunkPool;
-  readonly #full: Buffer[] = [];
-  readonly #whole: Buffer[] = [];
-  #fullBytes = 0;
+  #notes: ChunkedBytes | undefined;
   #rows = 0;
   #messages = 0;
-  #messageStart = 0;
-  #run: Run | undefined;
-  readonly #runs: Run[] = [];
+  #run: GrowingRun | undefined;
+  readonly #runs: GrowingRun[] = [];
   readonly #ranges = new Map<number, OffsetRange>();
   #range: OffsetRange = { source: 0, first: 0, next: 0 };
   #beganAtMs: number | undefined;
 
   constructor(pool: ChunkPool) {
+    super(pool);
     this.#pool = pool;
-    this.chunk = EMPTY;
-    this.view = EMPTY_VIEW;
+  }
+
+  /** What a writer notes aside of each message that makes rows, in their order: taken back and given back like the body. */
+  get notes(): ChunkedBytes {
+    return (this.#notes ??= new ChunkedBytes(this.#pool));
+  }
+
+  /** The messages that made rows, in the order of the body. */
+  get runs(): readonly Run[] {
+    return this.#runs;
   }
 
   get rows(): number {
@@ -55,8 +59,13 @@ export class Batch {
     return this.#messages;
   }
 
-  get bytes(): number {
-    return this.#fullBytes + this.position;
+  /** Of the body and the notes. */
+  override get bytes(): number {
+    return super.bytes + (this.#notes?.bytes ?? 0);
+  }
+
+  get bodyBytes(): number {
+    return super.bytes;
   }
 
   /** When it began to cover anything; undefined before. */
@@ -73,28 +82,12 @@ export class Batch {
     return this.#beganAtMs === undefined;
   }
 
-  /** Makes room for `bytes` bytes in one piece from `position` on. What a message has written so far moves along. */
-  ensure(bytes: number): void {
-    if (this.position + bytes <= this.chunk.length) return;
-    const begun = this.chunk.subarray(this.#messageStart, this.position);
-    const next = this.#pool.take(begun.length + bytes);
-    begun.copy(next);
-    if (this.#messageStart > 0) {
-      this.#full.push(this.chunk.subarray(0, this.#messageStart));
-      this.#fullBytes += this.#messageStart;
-    }
-    if (this.chunk !== EMPTY) this.#whole.push(this.chunk);
-    this.chunk = next;
-    this.view = new DataView(next.buffer, next.byteOffset, next.length);
-    this.position = begun.length;
-    this.#messageStart = 0;
-  }
-
   /** The message written since the last call is complete: it came from the source last begun, at `offset`, and makes `rows` rows (0 is fine). */
   endMessage(offset: number, rows: number): void {
     const source = this.#range.source;
     this.cover(offset + 1);
-    this.#messageStart = this.position;
+    this.mark();
+    this.#notes?.mark();
     this.#messages += 1;
     if (rows === 0) return;
     const run = this.#run;
@@ -108,8 +101,9 @@ export class Batch {
   }
 
   /** Forgets what the current message has written. */
-  rollback(): void {
-    this.position = this.#messageStart;
+  override rollback(): void {
+    super.rollback();
+    this.#notes?.rollback();
   }
 
   /** Reading of `source` goes on at offset `at`: where its range begins, unless the batch covers some of it already. */
@@ -141,20 +135,9 @@ export class Batch {
     return { source: run.source, offset: run.firstOffset + Math.floor((row - run.firstRow) / run.rowsPerMessage) };
   }
 
-  /** The body, in order, as views of the chunks: valid until `release`. */
-  body(): Buffer[] {
-    return this.position > 0 ? [...this.#full, this.chunk.subarray(0, this.position)] : [...this.#full];
-  }
-
   /** Gives the memory back. The batch must not be used afterwards. */
-  release(): void {
-    if (this.chunk !== EMPTY) this.#whole.push(this.chunk);
-    this.#pool.release(this.#whole.splice(0));
-    this.chunk = EMPTY;
-    this.position = 0;
-    this.#full.length = 0;
+  override release(): void {
+    super.release();
+    this.#notes?.release();
   }
 }
-
-const EMPTY = Buffer.alloc(0);
-const EMPTY_VIEW = new DataView(new ArrayBuffer(0));

@@ -33,6 +33,29 @@ test('a batch gives back the bytes of its messages in order, whatever their size
   );
 });
 
+test('notes beside the body are taken back with their message, and their memory with the batch', (t) => {
+  const budget = new MemoryBudget(1e9);
+  const batch = new Batch(new ChunkPool(budget));
+  const note = (text: string) => {
+    batch.notes.ensure(text.length);
+    batch.notes.position += batch.notes.chunk.write(text, batch.notes.position);
+  };
+  batch.begin(1, 0);
+  write(batch, 'body');
+  note('one');
+  batch.endMessage(0, 1);
+  write(batch, 'gone');
+  note('gone');
+  batch.rollback();
+  note('two');
+  batch.endMessage(1, 1);
+  t.is(Buffer.concat(batch.notes.body()).toString(), 'onetwo');
+  t.is(batch.bytes, 10);
+  t.is(batch.bodyBytes, 4);
+  batch.release();
+  t.is(budget.usedBytes, 0);
+});
+
 test('every row leads back to its message', (t) => {
   const batch = new Batch(new ChunkPool(new MemoryBudget(1e9)));
   batch.begin(1, 10);
