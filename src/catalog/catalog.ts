@@ -1,7 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { FILLED_COLUMN_NAMES, isAddedColumn, readDefinition, tableOptions, type Ask, type Definition } from '../engine/index.ts';
+import {
+  FILLED_COLUMN_NAMES,
+  isAddedColumn,
+  readDefinition,
+  readPublicDefinition,
+  tableOptions,
+  type Ask,
+  type Definition,
+} from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
+import { quoteIdentifier } from '../sql/index.ts';
 import { createStore, type ServerColumn, type ServerTable } from './store.ts';
 import type { ManagedTable } from './types.ts';
 import { keyOf, ViewReader, type ViewState } from './views.ts';
@@ -110,7 +119,7 @@ class ServerCatalog implements Catalog {
     try {
       const found = await this.#store.readManagedTables();
       const columns = await this.#store.readColumns(found);
-      const states = await this.#views.read(found, columns);
+      const states = await this.#views.read(found, usersOwn(found, columns));
       const tables = await this.#managedTables(found, columns, states);
       this.#succeeded();
       this.#replace(tables, new Set(found.map(({ name }) => name)));
@@ -182,6 +191,24 @@ function isAnswer(error: unknown): error is Error {
   return error instanceof Error && error.name === 'ClickHouseException';
 }
 
+/** The columns that the users of these tables declared. */
+function usersOwn(tables: readonly ServerTable[], columns: readonly ServerColumn[]): ServerColumn[] {
+  const definitions = new Map(tables.map((table) => [keyOf(table), readPublicDefinition(table.comment)]));
+  return columns.filter((column) => {
+    const definition = definitions.get(keyOf({ database: column.database, name: column.table }));
+    return definition === undefined || !isAddedColumn(definition, column);
+  });
+}
+
+const INSERTABLE: ReadonlySet<string> = new Set(['', 'DEFAULT', 'EPHEMERAL']);
+
+function structureOf(columns: readonly ServerColumn[]): string {
+  const declared = columns.filter(({ defaultKind }) => defaultKind !== 'ALIAS');
+  return declared
+    .map(({ name, type, defaultKind, defaultExpression }) => `${quoteIdentifier(name)} ${type} ${defaultKind} ${defaultExpression}`.trim())
+    .join(', ');
+}
+
 function describeTable(
   table: Pick<ManagedTable, 'database' | 'table' | 'uuid' | 'options'>,
   definition: Definition,
@@ -193,7 +220,10 @@ function describeTable(
   const virtualColumns = FILLED_COLUMN_NAMES.filter((name) => existing.has(name));
   const described = {
     ...table,
-    columns: columns.filter(({ defaultKind }) => defaultKind === '').map(({ name, type }) => ({ name, type })),
+    columns: columns
+      .filter(({ name, defaultKind }) => INSERTABLE.has(defaultKind) && !existing.has(name))
+      .map(({ name, type }) => ({ name, type })),
+    ...(definition.carrierPrefix !== undefined && { carriers: { prefix: definition.carrierPrefix, structure: structureOf(columns) } }),
     virtualColumns,
     usedVirtualColumns: virtualColumns.filter((name) => state?.usedVirtualColumns.has(name)),
     views: state?.views ?? [],

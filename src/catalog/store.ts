@@ -26,7 +26,7 @@ export interface ServerColumn {
   readonly table: string;
   readonly name: string;
   readonly type: string;
-  /** '', ALIAS or MATERIALIZED. */
+  /** '', DEFAULT, MATERIALIZED, EPHEMERAL or ALIAS. */
   readonly defaultKind: string;
   readonly defaultExpression: string;
 }

@@ -31,7 +31,7 @@ export class ViewReader {
     this.#store = store;
   }
 
-  /** The state of each of `tables`, by `keyOf`. `columns` are the columns of all of them. */
+  /** The state of each of `tables`, by `keyOf`. `columns` are the columns of all of them, without those that the gateway added. */
   async read(tables: readonly ServerTable[], columns: readonly ServerColumn[]): Promise<Map<string, ViewState>> {
     const known = await this.#readCascade(tables);
     const selects = await this.#readSelects(tables, known);
@@ -89,7 +89,7 @@ function stateOf(
   known: ReadonlyMap<string, ServerTable>,
   selects: ReadonlyMap<string, ReadSelect>,
 ): ViewState {
-  const used = new Set<string>(table.views.length === 0 ? [] : usedByAliases(columns));
+  const used = new Set<string>(table.views.length === 0 ? [] : usedByExpressions(columns));
   for (const id of table.views) {
     const select = selects.get(known.get(keyOf(id))?.select ?? '');
     for (const name of select === undefined ? EVERY_VIRTUAL_COLUMN : usedBySelect(select)) used.add(name);
@@ -140,8 +140,8 @@ function isPartOf(name: string, column: string): boolean {
   return name === column || name.startsWith(`${column}.`) || (name === '_headers' && column.startsWith('_headers.'));
 }
 
-/** A view may read a virtual column through an ALIAS column; which ones it reads is not looked at. */
-function usedByAliases(columns: readonly ServerColumn[]): string[] {
-  const text = columns.flatMap(({ defaultKind, defaultExpression }) => (defaultKind === 'ALIAS' ? [defaultExpression] : [])).join(' ');
+/** A view may read a virtual column through a column that is computed (ALIAS, DEFAULT, …); which ones it reads is not looked at. */
+function usedByExpressions(columns: readonly ServerColumn[]): string[] {
+  const text = columns.map(({ defaultExpression }) => defaultExpression).join(' ');
   return [...EVERY_VIRTUAL_COLUMN].filter((column) => text.includes(column.replace(/\..*$/, '')));
 }

@@ -2,7 +2,7 @@ import { clickhouseError } from '../errors.ts';
 import type { CreateTable, SettingAssignment } from '../sql/index.ts';
 import { readArguments, type ReadArguments } from './arguments.ts';
 import type { Ask } from './ask.ts';
-import { checkEngineFeatures, checkInsertableColumns, checkNoDefaults } from './engine-features.ts';
+import { checkEngineFeatures, checkInsertableColumns } from './engine-features.ts';
 import { checkExtensions } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
 import { readSettings, querySetting, type ReadSettings } from './read-settings.ts';
@@ -42,7 +42,6 @@ export async function checkKafkaTable(create: CreateTable, database: string, { a
   const { values: fromArguments, texts } = await readEngineArguments(create, settings, ask);
   const values = new Map([...settings.values, ...fromArguments]);
   await checkLimits(values, () => querySetting(create, 'kafka_disable_num_consumers_limit', ask));
-  checkNoDefaults(create);
   await checkOffsetsInKeeper(values, () => querySetting(create, 'allow_experimental_kafka_offsets_storage_in_keeper', ask));
   await checkMacros(values, { database, table: create.name.table, ...(create.uuid !== undefined && { uuid: create.uuid }) }, ask);
   checkPoolTtl(values);

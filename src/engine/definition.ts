@@ -14,6 +14,8 @@ export interface Definition {
   readonly settings: Readonly<Record<string, string>>;
   /** Names of the columns that the gateway added to the landing table. */
   readonly added: readonly string[];
+  /** Beginning of the names of the carriers among them; absent: the table has none. */
+  readonly carrierPrefix?: string;
 }
 
 export type ReadDefinition =
@@ -109,9 +111,10 @@ function decode(comment: string): Stored | string {
 
 function isStored(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false;
-  const { statement, engine, comment, settings, added, sealed } = value as Record<string, unknown>;
+  const { statement, engine, comment, settings, added, carrierPrefix, sealed } = value as Record<string, unknown>;
   const isText = [statement, engine, comment].every((part) => typeof part === 'string');
-  return isText && isTextRecord(settings) && isTextRecord(added) && (sealed === undefined || typeof sealed === 'string');
+  const isOptionalText = [carrierPrefix, sealed].every((part) => part === undefined || typeof part === 'string');
+  return isText && isOptionalText && isTextRecord(settings) && isTextRecord(added);
 }
 
 /** An object or an array with nothing but text in it. */

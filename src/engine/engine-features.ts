@@ -56,14 +56,3 @@ export function checkInsertableColumns(create: CreateTable): void {
     throw clickhouseError('EMPTY_LIST_OF_COLUMNS_PASSED', 'Cannot CREATE table without insertable columns');
   }
 }
-
-const NO_DEFAULTS =
-  "KafkaEngine doesn't support DEFAULT/MATERIALIZED/EPHEMERAL expressions for columns. See https://clickhouse.com/docs/engines/table-engines/integrations/kafka/#configuration";
-
-/** Throws for a column with DEFAULT, MATERIALIZED or EPHEMERAL; ALIAS is allowed. */
-export function checkNoDefaults(create: CreateTable): void {
-  const hasDefault = (create.elements?.items ?? []).some(
-    (item) => item.kind === 'column' && item.defaultKind !== undefined && item.defaultKind !== 'ALIAS',
-  );
-  if (hasDefault) throw clickhouseError('BAD_ARGUMENTS', NO_DEFAULTS);
-}

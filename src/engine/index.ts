@@ -1,5 +1,16 @@
 /** The door of the engine room: the law of `ENGINE = Kafka`, with no network of its own (what it must ask, the caller's `Ask` asks). */
 export type { Ask } from './ask.ts';
+export {
+  carrierName,
+  carrierType,
+  HEX_DECODING,
+  needsCarriers,
+  newCarrierPrefix,
+  STRAY_ROW,
+  type AddedColumn,
+  type Carrier,
+  type InsertComment,
+} from './carriers.ts';
 export { checkKafkaTable, type CheckedEngine } from './check.ts';
 export {
   DEFINITION_PREFIX,
@@ -19,4 +30,4 @@ export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './s
 export { engineSettingsTable } from './settings-table.ts';
 export { engineText, showCreateText, visibleElements, withoutSecrets, withSecrets } from './show-create.ts';
 export type { KafkaTableOptions } from './types.ts';
-export { addedColumns, FILLED_COLUMN_NAMES, MESSAGE_COLUMNS, virtualColumnsOf, type AddedColumn } from './virtual-columns.ts';
+export { addedColumns, FILLED_COLUMN_NAMES, MESSAGE_COLUMNS, virtualColumnsOf } from './virtual-columns.ts';

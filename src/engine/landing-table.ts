@@ -9,7 +9,7 @@ import {
   type SettingAssignment,
 } from '../sql/index.ts';
 import { settingText } from './read-settings.ts';
-import type { AddedColumn } from './virtual-columns.ts';
+import type { AddedColumn } from './carriers.ts';
 
 export interface LandingTable {
   /** The comment that makes the table ours (`writeDefinition`). */

@@ -1,3 +1,4 @@
+import { carriedExpression, carrierColumns, type AddedColumn } from './carriers.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 
 export interface VirtualColumn {
@@ -53,19 +54,19 @@ function declaredColumns(settings: Settings, table: string): readonly VirtualCol
   ];
 }
 
-/** A column that the gateway adds to a landing table. */
-export interface AddedColumn {
-  readonly name: string;
-  /** As it stands in a column list. */
-  readonly declaration: string;
-}
-
 /**
- * The virtual columns of table `table` as declarations for its landing table. MATERIALIZED keeps them out of `SELECT *` and of INSERTs
- * without column list, as virtual ones are. `hiddenBy` are the names of the user's own columns: these hide virtual ones.
+ * What is added to the landing table of table `table`: its virtual columns, and carriers when these have a prefix. MATERIALIZED keeps the
+ * virtual ones out of `SELECT *` and of INSERTs without column list. `hiddenBy` are the names of the user's own columns: these hide virtual ones.
  */
-export function addedColumns(table: string, settings: Settings, hiddenBy: ReadonlySet<string>): AddedColumn[] {
-  return declaredColumns(settings, table)
-    .filter(({ name }) => !hiddenBy.has(name))
-    .map(({ name, type, neutral }) => ({ name, declaration: `${quoteIdentifier(name)} ${type} MATERIALIZED ${neutral}` }));
+export function addedColumns(table: string, settings: Settings, hiddenBy: ReadonlySet<string>, carrierPrefix?: string): AddedColumn[] {
+  const virtual = declaredColumns(settings, table).filter(({ name }) => !hiddenBy.has(name));
+  const value = ({ name, neutral }: VirtualColumn): string =>
+    (carrierPrefix === undefined ? undefined : carriedExpression(name, carrierPrefix)) ?? neutral;
+  return [
+    ...(carrierPrefix === undefined ? [] : carrierColumns(carrierPrefix)),
+    ...virtual.map((column) => ({
+      name: column.name,
+      declaration: `${quoteIdentifier(column.name)} ${column.type} MATERIALIZED ${value(column)}`,
+    })),
+  ];
 }

@@ -3,6 +3,8 @@ import {
   checkKafkaTable,
   engineText,
   landingStatement,
+  needsCarriers,
+  newCarrierPrefix,
   readDefinition,
   readPublicDefinition,
   settingWithoutLiteral,
@@ -58,8 +60,10 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
   try {
     const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
     const settings = settingTexts(checked);
-    const added = addedColumns(create.name.table, settings, ownNames(create));
-    const definition = await definitionComment(create, checked, { settings, added: added.map(({ name }) => name) }, context);
+    const carrierPrefix = needsCarriers(create) ? newCarrierPrefix() : undefined;
+    const added = addedColumns(create.name.table, settings, ownNames(create), carrierPrefix);
+    const known = { settings, added: added.map(({ name }) => name), ...(carrierPrefix !== undefined && { carrierPrefix }) };
+    const definition = await definitionComment(create, checked, known, context);
     const sql = landingStatement(text, create, { definition, added, querySettings: checked.querySettings });
     return { kind: 'run', sql, after: reconcileOf(options) };
   } catch (error) {
@@ -71,7 +75,7 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
 async function definitionComment(
   create: CreateTable,
   checked: CheckedEngine,
-  known: Pick<Definition, 'settings' | 'added'>,
+  known: Pick<Definition, 'settings' | 'added' | 'carrierPrefix'>,
   { text, session, options }: StatementContext,
 ): Promise<string> {
   const definition = {
