@@ -1,7 +1,10 @@
 import type { Batch } from '../batching/index.ts';
-import { ByteFinder, DelimitedPrefix, delimitedDecoding, writeRow } from './delimited.ts';
+import { ByteFinder } from './byte-finder.ts';
+import { HeadLines, type HeadKind } from './head-lines.ts';
 import type { RecordCursor } from './record-cursor.ts';
-import { UNPROVABLE, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
+import { hexDecoding, RowPrefix, writeRow } from './row-prefix.ts';
+import { UNPROVABLE, type BodyTable, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
+import { hasByteOrderMark } from './write-text.ts';
 
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
@@ -10,31 +13,40 @@ const QUOTE = 0x22;
 /**
  * CSV: the carried fields go in front of each row. A message without quotes ends its rows at line breaks; one with quotes is read
  * field by field as ClickHouse does (RFC 4180 with white space around fields). Whatever else — an open quote, text behind a closing
- * one, lone carriage returns, empty lines, and a blank at the very end, which the server keeps there
+ * one, lone carriage returns, empty lines, a byte order mark, and a blank at the very end, which the server keeps there
  * and cuts off in front of a line break — is left to the exact path.
  */
 class CsvWriter implements MessageWriter {
-  readonly #prefix: DelimitedPrefix;
+  readonly #prefix: RowPrefix;
+  readonly #head: HeadLines;
   readonly #delimiter: number;
   readonly #newlines = new ByteFinder(NEWLINE);
   readonly #quotes = new ByteFinder(QUOTE);
   readonly #carriageReturns = new ByteFinder(CARRIAGE_RETURN);
 
-  constructor(fields: readonly CarriedField[], delimiter: number) {
-    this.#prefix = new DelimitedPrefix(fields, delimiter);
+  constructor(fields: readonly CarriedField[], delimiter: number, head: BodyTable['head'], kind: HeadKind) {
+    const comma = String.fromCharCode(delimiter);
+    this.#prefix = new RowPrefix(fields, { start: '', before: () => '', after: () => comma });
     this.#delimiter = delimiter;
+    const line = (bytes: Buffer, at: number, end: number): readonly [number, number, number] | undefined => {
+      const newline = endOfRow(bytes, at, end, delimiter);
+      const lineEnd = withoutCarriageReturn(bytes, at, newline);
+      return lineEnd <= at ? undefined : [at, lineEnd, newline + 1];
+    };
+    this.#head = new HeadLines(head, { line, fields: (texts) => texts.map((text) => text + comma).join('') }, fields, kind);
   }
 
   write(batch: Batch, source: number, message: RecordCursor): number {
     const { bytes, valueStart, valueEnd } = message;
+    const rowsFrom = this.#head.rowsFrom(message);
+    if (rowsFrom < 0 || hasByteOrderMark(bytes, valueStart)) return UNPROVABLE;
     const isQuoted = this.#quotes.find(bytes, valueStart, valueEnd) >= 0;
     const hasCarriageReturn = this.#carriageReturns.find(bytes, valueStart, valueEnd) >= 0;
     let rows = 0;
-    for (let start = valueStart; start < valueEnd;) {
+    for (let start = rowsFrom; start < valueEnd;) {
       const newline =
         isQuoted || hasCarriageReturn ? endOfRow(bytes, start, valueEnd, this.#delimiter) : this.#endOfPlainRow(bytes, start, valueEnd);
-      let rowEnd = newline;
-      if (rowEnd > start && bytes[rowEnd] === NEWLINE && bytes[rowEnd - 1] === CARRIAGE_RETURN) rowEnd--;
+      const rowEnd = withoutCarriageReturn(bytes, start, newline);
       if (newline < 0 || rowEnd === start || (newline === valueEnd && isBlank(bytes[valueEnd - 1]))) {
         batch.rollback();
         return UNPROVABLE;
@@ -43,6 +55,7 @@ class CsvWriter implements MessageWriter {
       rows += 1;
       start = newline + 1;
     }
+    this.#head.accept(message, rowsFrom);
     return rows;
   }
 
@@ -50,6 +63,11 @@ class CsvWriter implements MessageWriter {
     const newline = this.#newlines.find(bytes, start, end);
     return newline < 0 ? end : newline;
   }
+}
+
+/** The end of the row's own text, when its line break is at `newline`. */
+function withoutCarriageReturn(bytes: Buffer, start: number, newline: number): number {
+  return newline > start && bytes[newline] === NEWLINE && bytes[newline - 1] === CARRIAGE_RETURN ? newline - 1 : newline;
 }
 
 /** The position of the line break that ends the row beginning at `start` (or `end`), or -1 when the row cannot be made out. */
@@ -97,20 +115,23 @@ const UNSAFE: Readonly<Record<string, string>> = {
   input_format_csv_allow_whitespace_or_tab_as_delimiter: '0',
   format_csv_allow_single_quotes: '0',
   format_csv_allow_double_quotes: '1',
+  input_format_csv_trim_whitespaces: '1',
 };
 
-/** A delimiter that the carried fields (digits, hexadecimal, dots, signs) and quoting leave unambiguous, or undefined. */
-function plainDelimiter(text: string): number | undefined {
-  return /^[\x21#-,/:-@G-`g-~]$/.test(text) && text !== "'" && text !== '"' ? text.charCodeAt(0) : undefined;
+/** A delimiter that the carried fields (digits, hexadecimal, dots; in a head also letters) and quoting leave unambiguous, or undefined. */
+function plainDelimiter(text: string, kind: HeadKind): number | undefined {
+  const plain = kind === 'none' ? /^[!#-&(-,/:-@G-`g-~]$/ : /^[!#-&*+,/:-@[-`{-~]$/;
+  return plain.test(text) ? text.charCodeAt(0) : undefined;
 }
 
-/** CSV with any one-character delimiter. */
-export const csv: Splicer = {
-  createWriter(fields, { settings }) {
-    const delimiter = plainDelimiter(settings['format_csv_delimiter'] ?? ',');
+/** CSV with any one-character delimiter, without or with lines of names and types. */
+export const csv = (kind: HeadKind): Splicer => ({
+  isPositional: true,
+  createWriter(fields, { settings, head }) {
+    const delimiter = plainDelimiter(settings['format_csv_delimiter'] ?? ',', kind);
     const isSafe = Object.entries(UNSAFE).every(([name, safe]) => (settings[name] ?? safe) === safe);
-    return delimiter === undefined || !isSafe ? undefined : new CsvWriter(fields, delimiter);
+    return delimiter === undefined || !isSafe ? undefined : new CsvWriter(fields, delimiter, head, kind);
   },
   forcedSettings: { input_format_csv_detect_header: '0', format_csv_allow_single_quotes: '0' },
-  ...delimitedDecoding,
-};
+  ...hexDecoding,
+});

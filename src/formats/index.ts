@@ -1,5 +1,6 @@
 import { csv } from './csv.ts';
-import { jsonEachRow } from './json-each-row.ts';
+import type { HeadKind } from './head-lines.ts';
+import { jsonRows } from './json-rows.ts';
 import type { Splicer } from './splicer.ts';
 import { tabSeparated } from './tab-separated.ts';
 
@@ -12,15 +13,28 @@ export { BodyHead, UNPROVABLE, type BodyTable, type Carried, type CarriedField, 
  * format is added here. Every other format goes one INSERT a message: slower, never wrong.
  */
 const SPLICERS: Readonly<Record<string, Splicer>> = {
-  jsoneachrow: jsonEachRow,
-  jsonlines: jsonEachRow,
-  ndjson: jsonEachRow,
-  csv,
-  tsv: tabSeparated,
-  tabseparated: tabSeparated,
+  jsoneachrow: jsonRows('objects'),
+  jsonstringseachrow: jsonRows('objects', 'strings'),
+  ...withNamesAndTypes('jsoncompacteachrow', (head) => jsonRows('arrays', 'json', head)),
+  ...withNamesAndTypes('jsoncompactstringseachrow', (head) => jsonRows('arrays', 'strings', head)),
+  ...withNamesAndTypes('csv', csv),
+  ...withNamesAndTypes('tabseparated', tabSeparated),
+  ...withNamesAndTypes('tabseparatedraw', (head) => tabSeparated(head, 'raw')),
 };
+
+/** Other names of formats, or of how their names begin. */
+const ALIASES: readonly (readonly [RegExp, string])[] = [
+  [/^(?:jsonl|jsonlines|ndjson)$/, 'jsoneachrow'],
+  [/^(?:tsvraw|raw)(?=with|$)/, 'tabseparatedraw'],
+  [/^tsv(?=with|$)/, 'tabseparated'],
+];
+
+function withNamesAndTypes(name: string, splicer: (head: HeadKind) => Splicer): Record<string, Splicer> {
+  return { [name]: splicer('none'), [`${name}withnames`]: splicer('names'), [`${name}withnamesandtypes`]: splicer('names-and-types') };
+}
 
 /** The way to splice messages of `format`, or undefined where each message needs an INSERT of its own. */
 export function splicerOf(format: string): Splicer | undefined {
-  return SPLICERS[format.toLowerCase()];
+  const name = ALIASES.reduce((known, [alias, own]) => known.replace(alias, own), format.toLowerCase());
+  return Object.hasOwn(SPLICERS, name) ? SPLICERS[name] : undefined;
 }

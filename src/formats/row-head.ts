@@ -1,4 +1,3 @@
-import type { CarriedField } from './splicer.ts';
 import { MAX_DIGITS, SOURCE_DIGITS, viewOf, writeInteger, writePosition, type Bytes } from './write-text.ts';
 
 /** The digits of a number inside bytes, which are changed in place as long as there are as many of them. */
@@ -36,6 +35,15 @@ class Digits {
   }
 }
 
+/** What stands around the numbers of a row's head. */
+export interface RowHeadText {
+  readonly beforePosition: string;
+  /** Behind the position's number; the timestamp's follows if it is carried. */
+  readonly afterPosition: string;
+  /** Behind the timestamp's number. */
+  readonly afterTimestamp: string;
+}
+
 /**
  * The beginning of a JSON row: `{"<position>":70001,"<timestamp>":1700000000000`, or `{"<source>":1,…`. It is kept from row to row, because mostly only a
  * few digits of the next one differ: writing the numbers anew took a third of the time of a short message (measured).
@@ -43,18 +51,19 @@ class Digits {
 export class RowHead implements Bytes {
   readonly bytes: Buffer;
   readonly view: DataView;
-  readonly #names: readonly Buffer[];
+  readonly #texts: readonly Buffer[];
   readonly #carriesPosition: boolean;
+  readonly #carriesTimestamp: boolean;
   readonly #offset = new Digits();
   readonly #timestamp = new Digits();
   #source = -1;
   #length = 0;
 
-  /** `fields`: source or position, then the timestamp if it is carried. Their names need no escaping. */
-  constructor(fields: readonly CarriedField[]) {
-    this.#names = fields.map((field, i) => Buffer.from(`${i === 0 ? '{' : ','}"${field.name}":`, 'latin1'));
-    this.#carriesPosition = fields[0]?.what === 'position';
-    this.bytes = Buffer.alloc(this.#names.reduce((total, name) => total + name.length + MAX_DIGITS, 0));
+  constructor(carries: { position: boolean; timestamp: boolean }, text: RowHeadText) {
+    this.#texts = [text.beforePosition, text.afterPosition, text.afterTimestamp].map((piece) => Buffer.from(piece, 'latin1'));
+    this.#carriesPosition = carries.position;
+    this.#carriesTimestamp = carries.timestamp;
+    this.bytes = Buffer.alloc(this.#texts.reduce((total, piece) => total + piece.length + MAX_DIGITS, 0));
     this.view = viewOf(this.bytes);
   }
 
@@ -73,22 +82,23 @@ export class RowHead implements Bytes {
   }
 
   #changeTimestamp(timestampMs: number): boolean {
-    return this.#names.length < 2 || this.#timestamp.change(this.bytes, timestampMs);
+    return !this.#carriesTimestamp || this.#timestamp.change(this.bytes, timestampMs);
   }
 
   #rewrite(source: number, offset: number, timestampMs: number): void {
     const target = { chunk: this.bytes, position: 0 };
-    const [first, second] = this.#names;
-    target.position += (first as Buffer).copy(this.bytes);
+    const [beforePosition, afterPosition, afterTimestamp] = this.#texts as [Buffer, Buffer, Buffer];
+    target.position += beforePosition.copy(this.bytes);
     if (this.#carriesPosition) writePosition(target, offset, source);
     else writeInteger(target, source);
     if (offset > 0) this.#offset.written(offset, target.position - SOURCE_DIGITS);
     else this.#offset.forget();
-    if (second !== undefined) {
-      target.position += second.copy(this.bytes, target.position);
+    target.position += afterPosition.copy(this.bytes, target.position);
+    if (this.#carriesTimestamp) {
       writeInteger(target, timestampMs);
       if (timestampMs > 0) this.#timestamp.written(timestampMs, target.position);
       else this.#timestamp.forget();
+      target.position += afterTimestamp.copy(this.bytes, target.position);
     }
     this.#length = target.position;
   }

@@ -7,13 +7,16 @@ export interface CarriedField {
   readonly name: string;
   readonly type: string;
   readonly what: Carried;
+  /** The guard's value. */
+  readonly constant?: number;
 }
 
 /**
- * What a row can carry, always first: `source` (which partition, from 1; its number and topic follow from that), or `position`, which is source and
- * offset in one number (`offset * SOURCES_OF_A_POSITION + source`): one field less to read. The others as the virtual columns in use need them.
+ * What a row can carry, in this order: `guard`, a secret number, where fields have no names (`Splicer.isPositional`); `source` (which partition, from 1;
+ * its number and topic follow from that), or `position`, which is source and offset in one number (`offset * SOURCES_OF_A_POSITION + source`): one field
+ * less to read; then the others as the virtual columns in use need them.
  */
-export type Carried = 'source' | 'position' | 'timestamp' | 'key' | 'header-names' | 'header-values';
+export type Carried = 'guard' | 'source' | 'position' | 'timestamp' | 'key' | 'header-names' | 'header-values';
 
 /** Writing failed to prove that the bytes stay this message's own rows: it has to go in an INSERT of its own. */
 export const UNPROVABLE = -1;
@@ -41,6 +44,8 @@ export interface MessageWriter {
  */
 export class BodyHead {
   bytes: Buffer | undefined;
+  /** What the message that fixed it has there itself. */
+  own: Buffer = Buffer.alloc(0);
 }
 
 /** What a writer has to know about its table. */
@@ -53,10 +58,19 @@ export interface BodyTable {
 
 /** What a format needs to be spliced. */
 export interface Splicer {
+  /** Fields have no names in a row: rows begin with a guard, so that none can begin anywhere else. */
+  readonly isPositional?: true;
+  /**
+   * Rows cannot carry anything: what `fields` say is noted beside the body (`writeNote`) and comes to a row by its number. The messages stand one
+   * behind the other in the body, and a writer's number of rows is exact.
+   */
+  readonly isNumbered?: true;
+  /** What stands in front of the messages of a body of this size. */
+  bodyLead?(bodyBytes: number): Buffer;
   /** Format of the common body, where it is not the table's own. */
   readonly bodyFormat?: string;
   /**
-   * `fields` come in the order in which a positional format gets them: before the payload's columns, `source` or `position` first,
+   * `fields` come in the order in which a positional format gets them: before the payload's columns, the guard of a positional one, `source` or `position`,
    * then `timestamp` if it is carried. Returns undefined when the table's format settings or columns make splicing unsafe (they act once a message, or move the borders of rows).
    */
   createWriter(fields: readonly CarriedField[], table: BodyTable): MessageWriter | undefined;

@@ -97,6 +97,11 @@ export function isSpace(byte: number | undefined): boolean {
   return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
 }
 
+/** The server skips one at the beginning of a text, but not in the middle of a body. */
+export function hasByteOrderMark(bytes: Buffer, at: number): boolean {
+  return bytes[at] === 0xef && bytes[at + 1] === 0xbb && bytes[at + 2] === 0xbf;
+}
+
 const HEX = Buffer.from('0123456789abcdef', 'latin1');
 
 /** Most bytes that one byte becomes inside a JSON string. */

@@ -1,5 +1,5 @@
 import { ClickHouseException } from '../errors.ts';
-import { STRAY_ROW } from './insert-plan.ts';
+import { STRAY_ROW } from './carried-columns.ts';
 
 /**
  * What an INSERT's failure says about its messages.
@@ -37,4 +37,10 @@ export function explainFailure(error: unknown): InsertFailure {
   const match = FORMAT_SPEAKS.exec(error.text);
   if (match === null) return { kind: 'other' };
   return match[1] === undefined ? { kind: 'broken' } : { kind: 'broken', row: Number(match[1]) - 1 };
+}
+
+/** The sentence of the exception as the real engine shows it (`_error`): without number, name, and what was executing. */
+export function errorText(error: unknown): string {
+  if (!(error instanceof ClickHouseException)) return error instanceof Error ? error.message : String(error);
+  return error.text.replace(/: While executing \w+$/, '');
 }

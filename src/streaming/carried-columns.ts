@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { SOURCES_OF_A_POSITION, type Carried, type CarriedField, type RecordCursor, type Splicer } from '../formats/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import type { SourceTable } from './sources.ts';
@@ -15,6 +16,7 @@ const CARRIED_FOR: Readonly<Record<string, Carried>> = {
 export function carriedFields(virtualColumns: readonly string[], secret: string, splicer: Splicer | undefined): CarriedField[] {
   const list = splicer?.listType ?? 'Array(String)';
   const types: Readonly<Record<Carried, string>> = {
+    guard: 'UInt32',
     source: 'UInt32',
     position: 'UInt64',
     timestamp: 'Int64',
@@ -25,11 +27,40 @@ export function carriedFields(virtualColumns: readonly string[], secret: string,
   const wanted = virtualColumns.map((column) => CARRIED_FOR[column]);
   // What differs little from row to row stands together in front (`Splicer.createWriter`).
   const needed = new Set<Carried>([
+    ...(splicer?.isPositional === true ? (['guard'] as const) : []),
     wanted.includes('position') ? 'position' : 'source',
     ...(wanted.includes('timestamp') ? (['timestamp'] as const) : []),
   ]);
   for (const what of wanted) if (what !== undefined) needed.add(what);
-  return [...needed].map((what, i) => ({ name: `${secret}${i}`, type: types[what], what }));
+  return [...needed].map((what, i) => ({
+    name: `${secret}${i}`,
+    type: types[what],
+    what,
+    ...(what === 'guard' ? { constant: randomInt(1e9, 2 ** 32) } : {}),
+  }));
+}
+
+/** Text in the server's exception when the rows it read are not, one by one, those that were written. */
+export const STRAY_ROW = 'sluice: a row without a source';
+
+/**
+ * SQL that throws unless the server read exactly `rows` rows, each of them from where one of ours begins. Each begins with a secret (the
+ * carried names, or the guard's value), and a payload holds none: as many rows as secrets, each with one, leave no row that began or ended elsewhere,
+ * whatever the payloads made of the reader. It counts on the INSERT being one block.
+ */
+export function rowsAreOurs(fields: readonly CarriedField[], rows: number): string {
+  const { name, constant } = fields[0] as CarriedField;
+  const isStray = constant === undefined ? `${quoteIdentifier(name)} = 0` : `${quoteIdentifier(name)} != ${constant}`;
+  return `${rowsAreAsMany(rows)} AND ${orStray(isStray)}`;
+}
+
+/** SQL that throws unless the server read exactly `rows` rows. It counts on the INSERT being one block. */
+export function rowsAreAsMany(rows: number): string {
+  return orStray(`blockSize() != ${rows}`);
+}
+
+function orStray(wrong: string): string {
+  return `throwIf(${wrong}, ${quoteString(STRAY_ROW)}) = 0`;
 }
 
 /** The value of a virtual column as an SQL expression over the carried fields. */
@@ -65,16 +96,18 @@ export function splicedValue(column: string, fields: readonly CarriedField[], so
 function ofSource(fields: readonly CarriedField[], values: readonly string[]): string {
   const [value = ''] = values;
   if (values.every((one) => one === value)) return value;
-  const { name, what } = fields[0] as CarriedField;
+  const { name, what } = fields.find((field) => field.what === 'source' || field.what === 'position') as CarriedField;
   const source = what === 'source' ? quoteIdentifier(name) : `${quoteIdentifier(name)} % ${SOURCES_OF_A_POSITION}`;
   return `arrayElement([${values.join(', ')}], ${source})`;
 }
 
-function timestampMs(ms: string): string {
+/** Milliseconds since the epoch, or -1, as `_timestamp_ms`. */
+export function timestampMs(ms: string): string {
   return `if(${ms} < 0, NULL, fromUnixTimestamp64Milli(${ms}))`;
 }
 
-function timestamp(ms: string): string {
+/** The same as `_timestamp`. */
+export function timestamp(ms: string): string {
   return `if(${ms} < 0, NULL, toDateTime(intDiv(${ms}, 1000)))`;
 }
 

@@ -3,12 +3,9 @@ import type { LandingColumn, ManagedTable } from '../catalog/index.ts';
 import type { Batch } from '../batching/index.ts';
 import { BodyHead, splicerOf, type CarriedField, type MessageWriter, type RecordCursor, type Splicer } from '../formats/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
-import { carriedFields, constantValue, splicedValue } from './carried-columns.ts';
+import { carriedFields, constantValue, rowsAreOurs, splicedValue } from './carried-columns.ts';
 import { ONE_BLOCK, tableSettings, withoutTableSettings } from './insert-settings.ts';
 import type { SourceTable } from './sources.ts';
-
-/** Text in the server's exception when a row came without a source: one message held several objects, or none of its own. */
-export const STRAY_ROW = 'sluice: a row without a source';
 
 /** One INSERT, ready to send: the statement, its settings, and the body's bytes. */
 export interface InsertRequest {
@@ -51,11 +48,13 @@ export class InsertPlan {
   }
 
   /** The INSERT for a body of spliced messages from the given sources. It is one atomic block, or nothing. */
-  batchRequest(sources: SourceTable, _batches: readonly Batch[]): InsertRequest {
+  batchRequest(sources: SourceTable, batches: readonly Batch[]): InsertRequest {
     const splicer = this.#splicer as Splicer;
-    const first = quoteIdentifier((this.#fields[0] as CarriedField).name);
     const virtual = this.#table.usedVirtualColumns.map((column) => splicedValue(column, this.#fields, sources, splicer));
-    const guard = `throwIf(${first} = 0, ${quoteString(STRAY_ROW)}) = 0`;
+    const guard = rowsAreOurs(
+      this.#fields,
+      batches.reduce((total, batch) => total + batch.rows, 0),
+    );
     return {
       sql: this.#insert(virtual, [...this.#fields, ...this.#table.columns], guard, splicer.bodyFormat),
       settings: { ...this.#settings, ...ONE_BLOCK, input_format_allow_errors_num: '0', input_format_allow_errors_ratio: '0' },
