@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { startAdminServer } from './admin/index.ts';
 import { ChunkPool, MemoryBudget } from './batching/index.ts';
-import { createCatalog, type Catalog } from './catalog/index.ts';
+import { createCatalog, ensureDeadLetterTable, tableNameText, type Catalog } from './catalog/index.ts';
 import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
@@ -88,6 +88,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     catalog,
     reconcile,
     prepareForViewChange: (names) => supervisor.prepareForViewChange(names),
+    deadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
     secretKey: config.secretKey,
     logger,
   });
@@ -161,11 +162,13 @@ function createSupervisor(config: Config, client: ServiceClient, logger: Logger)
   return new Supervisor({
     ownerId: randomUUID(),
     send: async ({ sql, settings }, body, mayEnd, signal) => {
-      await client.insert(sql, body, settings, { mayEnd, signal });
+      const { readRows } = await client.insert(sql, body, settings, { mayEnd, signal });
+      return readRows;
     },
     budget,
     pool: new ChunkPool(budget),
     maxBatchBytes: config.maxBatchBytes,
+    deadLetterTable: tableNameText(config.deadLetterTable),
     serverDefaults: serverDefaultsReader(client),
     logger,
   });

@@ -32,6 +32,8 @@ export interface InsertOptions {
 export interface InsertResult {
   /** Rows written into all tables, targets of materialized views included, as the server's summary counts them. */
   readonly writtenRows: number;
+  /** Rows that the statement's input held. */
+  readonly readRows: number;
 }
 
 /** `not applied`: no byte of the statement reached the server. `unknown`: it may or may not have been executed. */
@@ -141,7 +143,7 @@ async function insert(
   // Nothing comes but the end, which says that the answer is whole.
   answer.stream.resume();
   await finished(answer.stream);
-  return { writtenRows: Number(answer.summary?.written_rows ?? 0) };
+  return { writtenRows: Number(answer.summary?.written_rows ?? 0), readRows: Number(answer.summary?.read_rows ?? 0) };
 }
 
 /** The chunks, and an end that comes when it may. */

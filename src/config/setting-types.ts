@@ -31,6 +31,20 @@ export const TEXT: SettingType<string> = {
 /** As `TEXT`, and may be empty. */
 export const PASSWORD: SettingType<string> = { placeholder: 'TEXT', allowed: 'a text', parse: (text) => text };
 
+export interface QualifiedName {
+  readonly database: string;
+  readonly name: string;
+}
+
+export const TABLE_NAME: SettingType<QualifiedName> = {
+  placeholder: 'DATABASE.TABLE',
+  allowed: 'the name of a database and of a table, with a dot between them',
+  parse: (text) => {
+    const [database, name, ...rest] = text.split('.');
+    return database && name && rest.length === 0 ? { database, name } : undefined;
+  },
+};
+
 export const LISTEN_PORT: SettingType<number> = {
   placeholder: 'PORT',
   allowed: 'a whole number from 0 to 65535 (0 takes a free port)',

@@ -11,9 +11,11 @@ import {
   PASSWORD,
   SERVER_URL,
   SWITCH,
+  TABLE_NAME,
   TEXT,
   type HostPort,
   type Off,
+  type QualifiedName,
   type SettingType,
 } from './setting-types.ts';
 
@@ -46,6 +48,7 @@ export interface Settings {
   readonly secretKey: string | undefined;
   readonly memoryBudgetBytes: number;
   readonly maxBatchBytes: number;
+  readonly deadLetterTable: QualifiedName;
   readonly catalogIntervalMs: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: LogLevel;
@@ -208,6 +211,13 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     type: byteSize(64 * 1024, 4 * GIB),
     default: '64MiB',
     sentence: 'Bytes of one INSERT at most, not more than memory_budget.',
+  },
+  deadLetterTable: {
+    name: 'dead_letter_table',
+    group: 'Streaming',
+    type: TABLE_NAME,
+    default: 'system.dead_letter_queue',
+    sentence: "Where tables with kafka_handle_error_mode = 'dead_letter_queue' put broken messages; made when it does not exist.",
   },
   catalogIntervalMs: {
     name: 'catalog_interval_ms',

@@ -71,6 +71,23 @@ export class RecordCursor implements Bytes {
     return true;
   }
 
+  /** A cursor that stays at the current record, over the same bytes. It must not be moved. */
+  copy(): RecordCursor {
+    const { bytes, view, offset, timestampMs, keyStart, keyEnd, valueStart, valueEnd, headerCount, headersStart } = this;
+    return Object.assign(new RecordCursor(), {
+      bytes,
+      view,
+      offset,
+      timestampMs,
+      keyStart,
+      keyEnd,
+      valueStart,
+      valueEnd,
+      headerCount,
+      headersStart,
+    });
+  }
+
   /** Calls `visit` with the bounds of each header's name and value (`valueEnd` -1: null), in the message's order. */
   forEachHeader(visit: (nameStart: number, nameEnd: number, valueStart: number, valueEnd: number) => void): void {
     this.#at = this.headersStart;

@@ -4,18 +4,29 @@ import type { FetchControl, FetchedPartition, GroupConsumer, TopicPartition } fr
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { explainFailure } from './broken-message.ts';
+import { CarefulReading, type CarefulReadingOptions } from './careful-reading.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Delivery, Lane, PartitionRange, Seat } from './lane.ts';
 import { Positions } from './positions.ts';
 import { partitionKey } from './sources.ts';
 import type { StatusRecorder } from './table-status.ts';
 import { Turn } from './turn.ts';
+import { waitFor } from './waiting.ts';
 
 /**
  * Sends one INSERT; resolves when the server has answered success for every dependent view. The server reads the body at once, but it is not told of
- * its end, and applies nothing, before `mayEnd` resolves; when `mayEnd` rejects nothing is applied, and the call throws.
+ * its end, and applies nothing, before `mayEnd` resolves; when `mayEnd` rejects nothing is applied, and the call throws. Answers the rows that the
+ * body held.
  */
-export type SendInsert = (request: InsertRequest, body: readonly Buffer[], mayEnd: Promise<void>, signal: AbortSignal) => Promise<void>;
+export type SendInsert = (request: InsertRequest, body: readonly Buffer[], mayEnd: Promise<void>, signal: AbortSignal) => Promise<number>;
+
+export interface IngestOptions extends Pick<
+  CarefulReadingOptions,
+  'table' | 'pool' | 'status' | 'logger' | 'deadLetterTable' | 'sendLetters'
+> {
+  readonly send: SendInsert;
+  readonly budget: MemoryBudget;
+}
 
 /** One consumer of the table and where its messages go. */
 export interface Member {
@@ -24,8 +35,6 @@ export interface Member {
   readonly seat: Seat;
 }
 
-/** How often a waiting handler looks after its membership and whether it is to stop. */
-const WAIT_TICK_MS = 200;
 const COMMIT_RETRY_MS = 1_000;
 /** How long an inserted range that cannot be committed is remembered. */
 const FORGET_UNCOMMITTED_MS = 120_000;
@@ -44,10 +53,7 @@ export class Ingest {
   readonly #members = new Set<Member>();
   readonly #positions = new Positions();
   readonly #stopping = new AbortController();
-  /** Messages that go in an INSERT of their own, because a batch failed at them: partition key → offsets. */
-  readonly #suspects = new Map<string, Set<number>>();
-  /** Partitions held at a message the format cannot read: partition key → attempts so far, and when the next is due. */
-  readonly #held = new Map<string, { attempts: number; untilMs: number }>();
+  readonly #careful: CarefulReading;
   /** Partitions of a new generation that have not been fetched yet: partition keys. */
   readonly #fresh = new Set<string>();
   /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
@@ -55,11 +61,18 @@ export class Ingest {
   #isDraining = false;
   #retryCommit: Promise<void> | undefined;
 
-  constructor(options: { send: SendInsert; budget: MemoryBudget; status: StatusRecorder; logger: Logger }) {
+  constructor(options: IngestOptions) {
     this.#send = options.send;
     this.#budget = options.budget;
     this.#status = options.status;
     this.#logger = options.logger;
+    this.#careful = new CarefulReading({
+      ...options,
+      send: async (request, body) => this.#send(request, body, Promise.resolve(), this.#stopping.signal),
+      positions: this.#positions,
+      stopping: this.#stopping.signal,
+      commit: async () => this.#commitInserted(),
+    });
   }
 
   addMember(member: Member): void {
@@ -81,8 +94,7 @@ export class Ingest {
   /** The partition's offsets begin anew (out of range, topic made again): nothing noted about it holds any more. */
   offsetsReset(partition: TopicPartition): void {
     this.#positions.reset(partition);
-    this.#suspects.delete(partitionKey(partition));
-    this.#held.delete(partitionKey(partition));
+    this.#careful.reset(partition);
   }
 
   /** Takes one fetch. Resolves with the position to go on from. */
@@ -103,9 +115,15 @@ export class Ingest {
           position = this.#positions.resumeAt(fetched, cursor.offset);
           continue;
         }
-        if (outcome === 'alone') {
-          if (!(await this.#insertAlone(member.lane, fetched, cursor, control))) return cursor.offset;
-        } else if (!(await this.#flushFull(member.lane, control))) return cursor.offset + 1;
+        if (outcome === 'careful') {
+          const read = await this.#careful.read(member.lane, fetched, this.#careful.beginsAt(fetched, position), control);
+          position = read.position;
+          if (read.isVoid) return position;
+          if (position > batch.lastOffset) break;
+          cursor.open(batch);
+          continue;
+        }
+        if (!(await this.#flushFull(member.lane, control))) return cursor.offset + 1;
         position = cursor.offset + 1;
       }
       position = Math.max(position, batch.lastOffset + 1);
@@ -156,7 +174,7 @@ export class Ingest {
   }
 
   /**
-   * Appends messages from `position` on until the record batch ends, the lane is full, a message needs an INSERT of its own, or the cursor is at one
+   * Appends messages from `position` on until the record batch ends, the lane is full, a message has to be read carefully, or the cursor is at one
    * that is known to be under way or in (`known`). Offsets without records (compacted, control records) are covered with their neighbours: a
    * partition's ranges have no gaps.
    */
@@ -166,12 +184,12 @@ export class Ingest {
     cursor: RecordCursor,
     position: number,
     end: number,
-  ): 'end' | 'known' | 'alone' | 'full' {
+  ): 'end' | 'known' | 'careful' | 'full' {
     const { seat, lane } = member;
     const { batch } = seat;
     const source = lane.sourceOf(partition);
     const writer = canCarry(source, end) ? seat.writer : undefined;
-    const suspects = this.#suspects.get(partitionKey(partition));
+    const careful = this.#careful.beginsAt(partition, position);
     let known = this.#positions.nextInterval(partition, position)?.first ?? Infinity;
     const quota = lane.quota(seat);
     batch.begin(source, position);
@@ -181,17 +199,22 @@ export class Ingest {
         if (this.#positions.resumeAt(partition, cursor.offset) > cursor.offset) return 'known';
         known = this.#positions.nextInterval(partition, cursor.offset)?.first ?? Infinity;
       }
-      this.#status.messagesRead += 1;
+      if (cursor.offset >= careful) {
+        batch.cover(careful);
+        return 'careful';
+      }
       if (cursor.valueEnd <= cursor.valueStart) {
+        this.#status.messagesRead += 1;
         batch.cover(cursor.offset + 1); // a tombstone or an empty message makes no row in any format
         continue;
       }
-      const isSuspect = suspects?.has(cursor.offset) === true;
-      const rows = isSuspect || writer === undefined ? UNPROVABLE : writer.write(batch, source, cursor);
+      const rows = writer === undefined ? UNPROVABLE : writer.write(batch, source, cursor);
       if (rows === UNPROVABLE) {
+        this.#careful.addOne(partition, cursor.offset, lane.plan);
         batch.cover(cursor.offset);
-        return 'alone';
+        return 'careful';
       }
+      this.#status.messagesRead += 1;
       batch.endMessage(cursor.offset, rows);
       if (batch.rows >= quota.rows || batch.bytes >= quota.bytes) return 'full';
     }
@@ -205,7 +228,7 @@ export class Ingest {
    */
   async #flushFull(lane: Lane, control: FetchControl): Promise<boolean> {
     for (let reason = lane.full(); reason !== undefined && !lane.seal(reason); reason = lane.full()) {
-      if (!(await this.#waitFor(lane.room(), control))) return false;
+      if (!(await waitFor(lane.room(), control))) return false;
     }
     return true;
   }
@@ -217,39 +240,18 @@ export class Ingest {
   async #makeRoom(lane: Lane, control: FetchControl): Promise<boolean> {
     while (!this.#budget.hasRoom() && !lane.isIdle) {
       if (lane.isWorthAnInsert()) lane.seal('memory');
-      if (!(await this.#waitFor(lane.oneEnds(), control))) return false;
+      if (!(await waitFor(lane.oneEnds(), control))) return false;
     }
     if (!this.#budget.hasRoom()) lane.seal('memory');
     return true;
   }
 
-  /** Inserts one message by itself, behind everything gathered before it. False as in `#flushFull`. */
-  async #insertAlone(lane: Lane, partition: TopicPartition, message: RecordCursor, control: FetchControl): Promise<boolean> {
-    while (!lane.seal('barrier')) if (!(await this.#waitFor(lane.room(), control))) return false;
-    const delivery = aloneDelivery(lane, partition, message);
-    while (!lane.launch(delivery)) if (!(await this.#waitFor(lane.idle(), control))) return false;
-    return this.#waitFor(lane.idle(), control);
-  }
-
-  /** Waits while keeping the membership alive. False when the fetch has become void meanwhile. A rebalance is thrown by `heartbeat`. */
-  async #waitFor(settled: Promise<void>, control: FetchControl): Promise<boolean> {
-    const done = settled.then(() => true);
-    for (;;) {
-      const tick = new AbortController();
-      const isSettled = await Promise.race([done, pause(WAIT_TICK_MS, tick.signal).then(() => false)]);
-      tick.abort();
-      if (!control.isRunning() || control.isStale()) return false;
-      if (isSettled) return true;
-      await control.heartbeat();
-    }
-  }
-
   /** A stream that drains takes nothing; a partition whose earlier part is still under way in another lane waits for it. */
   async #mayBegin(member: Member, partition: TopicPartition, control: FetchControl): Promise<boolean> {
     const before = this.#positions.otherLane(partition, member.lane);
-    if (before !== undefined && !(await this.#waitFor(before.idle(), control))) return false;
+    if (before !== undefined && !(await waitFor(before.idle(), control))) return false;
     if (!this.#isDraining) return true;
-    await this.#waitFor(new Promise<void>(() => undefined), control);
+    await waitFor(new Promise<void>(() => undefined), control);
     return false;
   }
 
@@ -280,9 +282,9 @@ export class Ingest {
         if (this.#isAborted()) break;
         if (!isNext) return this.#readAgain(lane, delivery);
         if (turn.isHeldTooLong) continue;
-        this.#report(error, delivery);
         const failure = explainFailure(error);
-        if (failure.kind !== 'other') this.#isolate(lane, delivery, failure);
+        if (failure.kind !== 'other') this.#isolate(lane, delivery, failure.kind);
+        else this.#report(error, delivery);
         if (failure.kind !== 'other' || planSignal.aborted) return this.#readAgain(lane, delivery);
         await pause(backoffMs(attempt), AbortSignal.any([this.#stopping.signal, planSignal]));
       }
@@ -292,35 +294,22 @@ export class Ingest {
   }
 
   #inserted(delivery: Delivery, durationMs: number): void {
-    if (!delivery.isAlone) this.#isScanning = false;
-    for (const range of delivery.ranges) {
-      this.#positions.inserted(range, range.first);
-      if (delivery.isAlone) {
-        this.#suspects.get(partitionKey(range))?.delete(range.next - 1);
-        this.#held.delete(partitionKey(range));
-      }
-    }
-    this.#status.state = this.#held.size === 0 ? 'streaming' : 'retrying';
+    this.#isScanning = false;
+    for (const range of delivery.ranges) this.#positions.inserted(range, range.first);
+    this.#status.state = this.#careful.isHolding ? 'retrying' : 'streaming';
     this.#status.inserts += 1;
     this.#status.rowsInserted += delivery.rows;
     const { reason, rows, bytes } = delivery;
     this.#logger.debug({ reason, rows, bytes, duration_ms: durationMs }, 'inserted');
   }
 
-  /**
-   * The batch holds a message that cannot go with the others: when it is read again, that message goes alone. A message that fails alone is
-   * broken: its partition is held there and tried again later.
-   */
-  #isolate(lane: Lane, delivery: Delivery, failure: { kind: 'stray-row' } | { kind: 'broken'; row?: number }): void {
-    if (delivery.isAlone) {
-      this.#hold(delivery.ranges[0] as PartitionRange);
-    } else if (failure.kind === 'stray-row' && !this.#isScanning) {
+  /** The batch holds a message that cannot go with the others: when it is read again, its messages are scanned; if that did not help, they are read carefully. */
+  #isolate(lane: Lane, delivery: Delivery, kind: 'stray-row' | 'broken'): void {
+    if (kind === 'stray-row' && !this.#isScanning) {
       this.#isScanning = true;
       lane.scanNext(delivery.messages + SCAN_BEYOND_MESSAGES);
     } else {
-      const suspect = failure.kind === 'broken' && failure.row !== undefined ? delivery.messageOfRow(failure.row) : undefined;
-      if (suspect !== undefined) this.#suspect(suspect);
-      else this.#suspectAll(delivery);
+      for (const range of delivery.ranges) this.#careful.add(range, range.first, range.next);
     }
   }
 
@@ -345,35 +334,15 @@ export class Ingest {
     }
   }
 
-  #suspectAll(delivery: Delivery): void {
-    for (const range of delivery.ranges) {
-      for (let offset = range.first; offset < range.next; offset++) this.#suspect({ ...range, offset });
-    }
-  }
-
-  #suspect(message: TopicPartition & { offset: number }): void {
-    const key = partitionKey(message);
-    const offsets = this.#suspects.get(key) ?? new Set<number>();
-    this.#suspects.set(key, offsets.add(message.offset));
-  }
-
-  #hold(range: PartitionRange): void {
-    const key = partitionKey(range);
-    this.#suspect({ ...range, offset: range.next - 1 });
-    const attempts = (this.#held.get(key)?.attempts ?? 0) + 1;
-    const waitMs = backoffMs(attempts, 1000, 30_000);
-    this.#held.set(key, { attempts, untilMs: Date.now() + waitMs });
-    this.#status.state = 'retrying';
+  /** A held partition is not fetched until it is due. */
+  #isHeld(member: Member, partition: TopicPartition): boolean {
+    const waitMs = this.#careful.heldForMs(partition);
+    if (waitMs === 0) return false;
+    member.consumer.pause([partition]);
     void pause(waitMs, this.#stopping.signal).then(() => {
       // A pause outlives a rebalance: whoever paused the partition, or will get it, must not keep it paused.
-      for (const member of this.#members) member.consumer.resume([range]);
+      for (const { consumer } of this.#members) consumer.resume([partition]);
     });
-  }
-
-  #isHeld(member: Member, partition: TopicPartition): boolean {
-    const held = this.#held.get(partitionKey(partition));
-    if (held === undefined || Date.now() >= held.untilMs) return false;
-    member.consumer.pause([partition]);
     return true;
   }
 
@@ -421,19 +390,3 @@ export class Ingest {
 
 /** Messages scanned beyond a batch with a stray row before the quick look is trusted again. */
 const SCAN_BEYOND_MESSAGES = 200_000;
-
-function aloneDelivery(lane: Lane, { topic, partition }: TopicPartition, message: RecordCursor): Delivery {
-  const { offset } = message;
-  return {
-    reason: 'barrier',
-    request: lane.plan.messageRequest(topic, partition, message),
-    body: [message.bytes.subarray(message.valueStart, message.valueEnd)],
-    rows: 1,
-    messages: 1,
-    bytes: message.valueEnd - message.valueStart,
-    ranges: [{ topic, partition, first: offset, next: offset + 1 }],
-    isAlone: true,
-    messageOfRow: () => ({ topic, partition, offset }),
-    release: () => undefined,
-  };
-}

@@ -2,9 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { LandingColumn, ManagedTable } from '../catalog/index.ts';
 import type { Batch } from '../batching/index.ts';
 import { BodyHead, splicerOf, type CarriedField, type MessageWriter, type RecordCursor, type Splicer } from '../formats/index.ts';
+import { MESSAGE_COLUMNS } from '../engine/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
-import { carriedFields, constantValue, rowsAreOurs, splicedValue } from './carried-columns.ts';
+import { carriedFields, constantValue, rowsAreAsMany, rowsAreOurs, splicedValue } from './carried-columns.ts';
+import { DirectInsert, type Purpose } from './direct-insert.ts';
 import { ONE_BLOCK, tableSettings, withoutTableSettings } from './insert-settings.ts';
+import { withNotedFields } from './row-numbers.ts';
 import type { SourceTable } from './sources.ts';
 
 /** One INSERT, ready to send: the statement, its settings, and the body's bytes. */
@@ -24,6 +27,10 @@ export interface InsertRequest {
 export class InsertPlan {
   readonly #table: ManagedTable;
   readonly #splicer: Splicer | undefined;
+  /** How a table with carriers is inserted into. */
+  readonly #direct: DirectInsert | undefined;
+  /** The virtual columns in use that every message fills. */
+  readonly #metadataColumns: readonly string[];
   readonly #fields: readonly CarriedField[];
   readonly #settings: Readonly<Record<string, string>>;
   readonly #head = new BodyHead();
@@ -32,13 +39,16 @@ export class InsertPlan {
     this.#table = table;
     this.#splicer = splicerOf(table.options.format);
     const secret = randomBytes(6).toString('base64url').replaceAll('-', 'x').replaceAll('_', 'y');
-    this.#fields = carriedFields(table.usedVirtualColumns, `s${secret}`, this.#splicer);
+    this.#metadataColumns = table.usedVirtualColumns.filter((name) => MESSAGE_COLUMNS.some((column) => column.name === name));
+    this.#direct = table.carriers && new DirectInsert(table, table.carriers, this.#metadataColumns, this.#splicer);
+    this.#fields = this.#direct?.fields ?? carriedFields(this.#metadataColumns, `s${secret}`, this.#splicer);
     this.#settings = { ...tableSettings(table), ...withoutTableSettings(this.#splicer?.forcedSettings ?? {}, table) };
   }
 
   /** A writer for common bodies, or undefined when each message of this table needs an INSERT of its own. */
   createWriter(): MessageWriter | undefined {
     const { columns, options } = this.#table;
+    if (this.#direct !== undefined && this.#direct.fields === undefined) return undefined;
     return this.#splicer?.createWriter(this.#fields, { columns, settings: options.formatSettings, head: this.#head });
   }
 
@@ -47,39 +57,110 @@ export class InsertPlan {
     this.#head.bytes = undefined;
   }
 
+  /** Whether several messages can go in one INSERT. */
+  get isSpliced(): boolean {
+    return this.createWriter() !== undefined;
+  }
+
   /** The INSERT for a body of spliced messages from the given sources. It is one atomic block, or nothing. */
   batchRequest(sources: SourceTable, batches: readonly Batch[]): InsertRequest {
+    return this.#batchRequest(sources, batches, 'insert');
+  }
+
+  /** The same statement over the same body, but it inserts nothing: it fails at the messages that `batchRequest` would fail at. */
+  batchCheck(sources: SourceTable, batches: readonly Batch[]): InsertRequest {
+    return this.#batchRequest(sources, batches, 'check');
+  }
+
+  #batchRequest(sources: SourceTable, batches: readonly Batch[], purpose: Purpose): InsertRequest {
     const splicer = this.#splicer as Splicer;
-    const virtual = this.#table.usedVirtualColumns.map((column) => splicedValue(column, this.#fields, sources, splicer));
-    const guard = rowsAreOurs(
-      this.#fields,
-      batches.reduce((total, batch) => total + batch.rows, 0),
-    );
+    const rows = batches.reduce((total, batch) => total + batch.rows, 0);
+    const settings = { ...this.#settings, ...ONE_BLOCK, ...NO_ERRORS_ALLOWED };
+    if (this.#direct !== undefined) {
+      const request = this.#direct.batchRequest(sources, rows, splicer.bodyFormat ?? this.#table.options.format, purpose);
+      const head = this.#head.bytes === undefined ? {} : { head: this.#head.bytes };
+      return { sql: request.sql, settings: { ...settings, ...request.settings }, ...head };
+    }
+    const virtual = this.#metadataColumns.map((column) => splicedValue(column, this.#fields, sources, splicer));
+    if (splicer.isNumbered === true) return this.#numberedRequest(virtual, batches, [rowsAreAsMany(rows), ...NOTHING[purpose]], settings);
+    const guard = rowsAreOurs(this.#fields, rows);
     return {
-      sql: this.#insert(virtual, [...this.#fields, ...this.#table.columns], guard, splicer.bodyFormat),
-      settings: { ...this.#settings, ...ONE_BLOCK, input_format_allow_errors_num: '0', input_format_allow_errors_ratio: '0' },
+      sql: this.#insert(virtual, [...this.#fields, ...this.#table.columns], [guard, ...NOTHING[purpose]], splicer.bodyFormat),
+      settings,
       ...(this.#head.bytes === undefined ? {} : { head: this.#head.bytes }),
+    };
+  }
+
+  /** The statement is as large as what it tells of each message, so most of it goes in front of the body. */
+  #numberedRequest(
+    virtual: readonly string[],
+    batches: readonly Batch[],
+    conditions: readonly string[],
+    settings: Readonly<Record<string, string>>,
+  ): InsertRequest {
+    const { columns } = this.#table;
+    const splicer = this.#splicer as Splicer;
+    const [sql, end] = this.#insertFrom(virtual, conditions, splicer.bodyFormat);
+    const names = columns.map(({ name }) => name);
+    const statement = Buffer.concat([withNotedFields(input(columns), names, this.#fields, batches), Buffer.from(`${end}\n`)]);
+    const lead = splicer.bodyLead?.(batches.reduce((total, batch) => total + batch.bodyBytes, 0));
+    return {
+      sql,
+      settings: { ...settings, max_query_size: String(Buffer.byteLength(sql) + statement.length + 1024) },
+      head: lead === undefined ? statement : Buffer.concat([statement, lead]),
     };
   }
 
   /** The INSERT for one message's unchanged bytes; metadata are constants of the statement. Errors allowed are those of the table, as in the real engine. */
   messageRequest(topic: string, partition: number, message: RecordCursor): InsertRequest {
-    const virtual = this.#table.usedVirtualColumns.map((column) => constantValue(column, topic, partition, message));
-    const skip = this.#table.options.skipBrokenMessages;
-    return {
-      sql: this.#insert(virtual, this.#table.columns, undefined),
-      settings: { ...this.#settings, ...ONE_BLOCK, ...(skip > 0 ? { input_format_allow_errors_num: String(skip) } : {}) },
-    };
+    if (this.#direct !== undefined) return this.#aloneRequest(this.#direct.messageRequest(topic, partition, message));
+    const virtual = this.#metadataColumns.map((column) => constantValue(column, topic, partition, message));
+    return this.#messageRequest(virtual, 'insert');
   }
 
-  #insert(virtual: readonly string[], structure: readonly LandingColumn[], where: string | undefined, format?: string): string {
-    const { database, table, columns, usedVirtualColumns, options } = this.#table;
-    const names = [...columns.map((column) => column.name), ...usedVirtualColumns].map(quoteIdentifier);
-    const values = [...columns.map((column) => quoteIdentifier(column.name)), ...virtual];
-    const declared = structure.map((field) => `${quoteIdentifier(field.name)} ${field.type}`).join(', ');
-    return (
-      `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${names.join(', ')}) ` +
-      `SELECT ${values.join(', ')} FROM input(${quoteString(declared)})${where === undefined ? '' : ` WHERE ${where}`} FORMAT ${quoteIdentifier(format ?? options.format)}`
-    );
+  /** Reads one message's unchanged bytes as `messageRequest` does, and inserts nothing. */
+  messageCheck(): InsertRequest {
+    return this.#direct === undefined ? this.#messageRequest(undefined, 'check') : this.#aloneRequest(this.#direct.messageCheck());
+  }
+
+  #messageRequest(virtual: readonly string[] | undefined, purpose: Purpose): InsertRequest {
+    return this.#aloneRequest({ sql: this.#insert(virtual, this.#table.columns, NOTHING[purpose]), settings: {} });
+  }
+
+  #aloneRequest({ sql, settings }: InsertRequest): InsertRequest {
+    const { skipBrokenMessages: skip, handleErrorMode } = this.#table.options;
+    const allowed = handleErrorMode !== 'default' ? NO_ERRORS_ALLOWED : skip > 0 ? { input_format_allow_errors_num: String(skip) } : {};
+    return { sql, settings: { ...this.#settings, ...ONE_BLOCK, ...allowed, ...settings } };
+  }
+
+  #insert(
+    virtual: readonly string[] | undefined,
+    structure: readonly LandingColumn[],
+    conditions: readonly string[],
+    format?: string,
+  ): string {
+    return this.#insertFrom(virtual, conditions, format).join(input(structure));
+  }
+
+  /** The INSERT before and behind what it selects from. */
+  #insertFrom(virtual: readonly string[] | undefined, conditions: readonly string[], format?: string): [string, string] {
+    const { database, table, columns, options } = this.#table;
+    const own = columns.map((column) => quoteIdentifier(column.name));
+    const names = [...own, ...(virtual === undefined ? [] : this.#metadataColumns.map(quoteIdentifier))];
+    const values = [...own, ...(virtual ?? [])];
+    const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+    return [
+      `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${names.join(', ')}) SELECT ${values.join(', ')} FROM `,
+      `${where} FORMAT ${quoteIdentifier(format ?? options.format)}`,
+    ];
   }
 }
+
+function input(structure: readonly LandingColumn[]): string {
+  return `input(${quoteString(structure.map((field) => `${quoteIdentifier(field.name)} ${field.type}`).join(', '))})`;
+}
+
+/** What keeps every row of a check out. A plain 0 would keep the server from reading them at all. */
+const NOTHING: Readonly<Record<Purpose, readonly string[]>> = { insert: [], check: ['materialize(0)'] };
+
+const NO_ERRORS_ALLOWED: Readonly<Record<string, string>> = { input_format_allow_errors_num: '0', input_format_allow_errors_ratio: '0' };

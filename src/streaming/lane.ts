@@ -21,10 +21,6 @@ export interface Delivery {
   readonly messages: number;
   readonly bytes: number;
   readonly ranges: readonly PartitionRange[];
-  /** A single message's own INSERT: when the format cannot read it, that very message is broken. */
-  readonly isAlone: boolean;
-  /** The message that made a row (from 0), as far as the batch can tell. */
-  messageOfRow(row: number): (TopicPartition & { readonly offset: number }) | undefined;
   /** Gives the memory back; the body must not be used afterwards. */
   release(): void;
 }
@@ -168,21 +164,27 @@ export class Lane {
       sealed.push(seat.batch);
       seat.batch = new Batch(this.#pool);
     }
-    if (sealed.length > 0) this.#launch(deliveryOf(reason, sealed, this.#plan, this.#sources));
+    if (sealed.length > 0) {
+      const delivery = deliveryOf(reason, sealed, this.#plan, this.#sources);
+      this.#launch(async (before) => this.#deliver(delivery, before));
+    }
     return true;
   }
 
-  /** Sends a delivery made elsewhere (a message of its own). False when something is under way: then nothing is sent. */
-  launch(delivery: Delivery): boolean {
+  /**
+   * Runs a delivery made elsewhere (messages read carefully), which resolves with whether it came in and never rejects. False when something is under way:
+   * then it is not run.
+   */
+  launch(deliver: () => Promise<boolean>): boolean {
     if (!this.isIdle) return false;
     if ([...this.#seats].every(({ batch }) => batch.coversNothing)) this.#plan.forgetHead();
-    this.#launch(delivery);
+    this.#launch(deliver);
     return true;
   }
 
-  #launch(delivery: Delivery): void {
+  #launch(deliver: (before: Promise<boolean>) => Promise<boolean>): void {
     this.#disarm();
-    this.#last = this.#deliver(delivery, this.#last);
+    this.#last = deliver(this.#last);
     const underWay = this.#last.then(() => {
       this.#underWay.delete(underWay);
       if (this.isIdle) this.#startOver();
@@ -283,16 +285,6 @@ function deliveryOf(reason: FlushReason, batches: readonly Batch[], plan: Insert
     messages: sum((batch) => batch.messages),
     bytes: sum((batch) => batch.bytes),
     ranges: batches.flatMap((batch) => partitionRanges(batch, sources)),
-    isAlone: false,
-    messageOfRow(row) {
-      let rest = row;
-      for (const batch of batches) {
-        const message = batch.messageOfRow(rest);
-        if (message !== undefined) return { ...sources.partitionOf(message.source), offset: message.offset };
-        rest -= batch.rows;
-      }
-      return undefined;
-    },
     release: () => batches.forEach((batch) => batch.release()),
   };
 }

@@ -16,6 +16,7 @@ import { Company } from './company.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
 import { Lane } from './lane.ts';
+import { lettersToTopic } from './letters-to-topic.ts';
 import type { ServerDefaults } from './server-defaults.ts';
 import { StatusRecorder, type TableStatus } from './table-status.ts';
 
@@ -27,6 +28,8 @@ export interface StreamContext {
   readonly budget: MemoryBudget;
   readonly pool: ChunkPool;
   readonly maxBatchBytes: number;
+  /** Name of the table for dead letters, as SQL. */
+  readonly deadLetterTable: string;
   /** The server's own defaults for what a table does not say; asked once for each stream. */
   readonly serverDefaults: () => Promise<ServerDefaults>;
   readonly logger: Logger;
@@ -71,7 +74,13 @@ export class TableStream {
       this.#decide = resolve;
     });
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, group: table.options.groupName });
-    this.#ingest = new Ingest({ send: context.send, budget: context.budget, status: this.#status, logger: this.#logger });
+    this.#ingest = new Ingest({
+      ...context,
+      table: () => this.#table,
+      status: this.#status,
+      logger: this.#logger,
+      sendLetters: async (...letters) => lettersToTopic(this.#consumerOptions(0), ...letters, this.#logger),
+    });
     const limits = flushLimits(table.options, defaults, context.maxBatchBytes);
     const lanes = table.options.threadPerConsumer ? table.options.numConsumers : 1;
     this.#lanes = Array.from({ length: lanes }, () => {

@@ -75,8 +75,15 @@ function useLane(): { server: Server; write: (offset: number) => void; lane: Lan
   };
   const budget = new MemoryBudget(1024 * 1024);
   const ingest = new Ingest({
-    send: async (_request, body, mayEnd) => server.insert(body, mayEnd),
+    send: async (_request, body, mayEnd) => {
+      await server.insert(body, mayEnd);
+      return 0;
+    },
     budget,
+    pool: new ChunkPool(budget),
+    table: () => TABLE,
+    deadLetterTable: '',
+    sendLetters: async () => Promise.resolve(),
     status: new StatusRecorder(),
     logger: silentLogger(),
   });

@@ -1,0 +1,291 @@
+import type { ChunkPool } from '../batching/index.ts';
+import type { ManagedTable } from '../catalog/index.ts';
+import type { RecordCursor } from '../formats/index.ts';
+import type { FetchControl, FetchedPartition, TopicPartition } from '../kafka/index.ts';
+import type { Logger } from '../logger.ts';
+import { backoffMs, pause } from './backoff.ts';
+import { errorText, explainFailure } from './broken-message.ts';
+import { stepsForBroken, type BrokenMessageTargets } from './broken-messages.ts';
+import { CarefulRanges, type Manner } from './careful-ranges.ts';
+import { valueOf } from './error-rows.ts';
+import type { InsertPlan, InsertRequest } from './insert-plan.ts';
+import type { Lane } from './lane.ts';
+import type { Positions } from './positions.ts';
+import { readSegment, segmentBelow, type Segment } from './segment.ts';
+import { Sorter, type Sorted } from './sorter.ts';
+import { partitionKey } from './sources.ts';
+import type { StatusRecorder } from './table-status.ts';
+import { waitFor } from './waiting.ts';
+
+/** What careful reading needs of the stream it belongs to. */
+export interface CarefulReadingOptions extends BrokenMessageTargets {
+  readonly table: () => ManagedTable;
+  readonly pool: ChunkPool;
+  readonly positions: Positions;
+  readonly status: StatusRecorder;
+  readonly logger: Logger;
+  /** Aborted when the stream gives up. */
+  readonly stopping: AbortSignal;
+  /** Commits what is inserted. Never rejects. */
+  readonly commit: () => Promise<void>;
+}
+
+/** How far a fetch was read. `isVoid`: what is left of it must be dropped; the partition is fetched again from `position`. */
+export interface CarefullyRead {
+  readonly position: number;
+  readonly isVoid: boolean;
+}
+
+/** Sends something of a segment; resolves with the rows it held. */
+type Step = () => Promise<number>;
+
+/** `unread`: the format could not read something. `given-up`: the stream ends, or rows are to be written in another way. */
+interface Outcome {
+  readonly kind: 'inserted' | 'unread' | 'given-up';
+  readonly error?: unknown;
+}
+
+const GIVEN_UP: Outcome = { kind: 'given-up' };
+
+/** After a message that cannot go with the others so many more are read carefully. */
+const LOOK_AHEAD_MESSAGES = 16;
+
+/**
+ * The slow way of messages, for ranges in which a batch failed or a message cannot go with others, and for formats whose messages never can:
+ *
+ * segment of messages → all in one INSERT → if the format cannot read one: sorted by letting the server read them (`Sorter`) → the good ones
+ * inserted, the broken ones put where `kafka_handle_error_mode` wants them → offsets committed.
+ *
+ * In the `default` mode a broken message holds its partition: everything before it is inserted, and it is tried again after a pause.
+ */
+export class CarefulReading {
+  readonly #options: CarefulReadingOptions;
+  readonly #ranges = new CarefulRanges();
+  /** Partitions held at a broken message: partition key → attempts so far, and when the next is due. */
+  readonly #held = new Map<string, { readonly attempts: number; readonly untilMs: number }>();
+
+  constructor(options: CarefulReadingOptions) {
+    this.#options = options;
+  }
+
+  /** Milliseconds until a partition that is held at a broken message is tried again; 0 when it is not held, or is to be tried now. */
+  heldForMs(partition: TopicPartition): number {
+    return Math.max(0, (this.#held.get(partitionKey(partition))?.untilMs ?? 0) - Date.now());
+  }
+
+  /** Some partition is held. */
+  get isHolding(): boolean {
+    return this.#held.size > 0;
+  }
+
+  /** The first offset from `position` on that has to be read carefully; Infinity when there is none. */
+  beginsAt(partition: TopicPartition, position: number): number {
+    const range = this.#ranges.from(partition, position);
+    return range === undefined ? Infinity : Math.max(position, range.first);
+  }
+
+  /** A batch failed that holds these offsets. */
+  add(partition: TopicPartition, first: number, next: number): void {
+    this.#ranges.add(partition, { first, next, manner: 'checked' });
+  }
+
+  /** The message at `offset`, which is in no careful range, cannot go with others. */
+  addOne(partition: TopicPartition, offset: number, plan: InsertPlan): void {
+    this.add(partition, offset, Math.min(offset + (plan.isSpliced ? LOOK_AHEAD_MESSAGES : 1), this.beginsAt(partition, offset)));
+  }
+
+  /** The partition's offsets begin anew. */
+  reset(partition: TopicPartition): void {
+    this.#ranges.reset(partition);
+    this.#held.delete(partitionKey(partition));
+  }
+
+  /** Reads a segment from `position` on, where a careful range is, behind everything gathered in the lane. A rebalance is thrown. */
+  async read(lane: Lane, fetched: FetchedPartition, position: number, control: FetchControl): Promise<CarefullyRead> {
+    while (!lane.seal('barrier')) if (!(await waitFor(lane.room(), control))) return { position, isVoid: true };
+    if (!(await waitFor(lane.idle(), control))) return { position, isVoid: true };
+    const range = this.#ranges.from(fetched, position);
+    if (range === undefined || range.first > position) return { position, isVoid: false };
+    const { plan } = lane;
+    const manner = plan.isSpliced ? range.manner : 'alone';
+    const end = Math.min(range.next, this.#options.positions.nextInterval(fetched, position)?.first ?? Infinity);
+    const mostMessages = manner === 'alone' || this.#held.has(partitionKey(fetched)) ? 1 : undefined;
+    const segment = readSegment(fetched.batches, position, end, mostMessages);
+    const where: Place = { lane, plan, partition: { topic: fetched.topic, partition: fetched.partition }, control };
+    return (await this.#insertAll(where, segment, manner)) ?? (await this.#insertSorted(where, segment));
+  }
+
+  /** Inserts the segment in one go. Undefined: some of it cannot be read, or has to go alone. */
+  async #insertAll(where: Place, segment: Segment, manner: Manner): Promise<CarefullyRead | undefined> {
+    const { plan, partition } = where;
+    if (manner === 'checked' || segment.messages.length === 0) {
+      const together = this.#sorter(where).splice(segment.messages);
+      if (together === undefined) return undefined;
+      const { request, batch } = together;
+      const steps = batch.rows === 0 ? [] : [async () => this.#send(request, batch.body())];
+      const { kind } = await this.#deliver(where, segment, steps, () => batch.release());
+      return kind === 'unread' ? undefined : this.#end(where, segment, kind, 'clean');
+    }
+    const steps = segment.messages.map((message) => this.#alone(plan, partition, message));
+    const { kind, error } = await this.#deliver(where, segment, steps);
+    if (kind !== 'unread') return this.#end(where, segment, kind, 'clean');
+    // There is one message, and its own INSERT says what is wrong with it.
+    const broken = segment.messages.map((message) => ({ message, error: errorText(error) }));
+    return this.#deliverSorted(where, segment, { together: [], alone: [], broken });
+  }
+
+  async #insertSorted(where: Place, segment: Segment): Promise<CarefullyRead> {
+    const cut = new AbortController();
+    const signal = AbortSignal.any([cut.signal, this.#options.stopping, where.lane.planSignal]);
+    try {
+      const sorting = this.#sorter(where, signal).sort(segment.messages);
+      if (!(await waitFor(sorting, where.control))) return { position: segment.first, isVoid: true };
+      return await this.#deliverSorted(where, segment, await sorting);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return { position: segment.first, isVoid: true };
+    } finally {
+      cut.abort();
+    }
+  }
+
+  /** Inserts what is good and does what the table wants about the broken messages; where it wants to stop, it stops at the first. */
+  async #deliverSorted(where: Place, segment: Segment, sorted: Sorted): Promise<CarefullyRead> {
+    const { plan, partition } = where;
+    const { broken } = sorted;
+    const forBroken = stepsForBroken(this.#options, this.#options.table(), partition, broken, segment.next);
+    const [first] = broken;
+    const part = forBroken === undefined && first !== undefined ? segmentBelow(segment, first.message.offset) : segment;
+    const isIn = ({ offset }: RecordCursor): boolean => offset < part.next;
+    const good = sorted.together.filter(isIn);
+    const together = good.length === 0 ? undefined : this.#sorter(where).splice(good);
+    if (good.length > 0 && together === undefined) return this.#eachAlone(where, part);
+    const steps = [
+      ...(together === undefined ? [] : [async () => this.#send(together.request, together.batch.body())]),
+      ...sorted.alone.filter(isIn).map((message) => this.#alone(plan, partition, message)),
+      ...(forBroken ?? []),
+    ];
+    if (part.next > part.first || steps.length > 0) {
+      const { kind } = await this.#deliver(where, part, steps, () => together?.batch.release());
+      if (kind === 'given-up') return { position: part.first, isVoid: true };
+      if (kind === 'unread') return this.#eachAlone(where, part);
+    }
+    if (part !== segment && first !== undefined) return this.#hold(where, part.next, first.error);
+    return this.#end(where, segment, 'inserted', 'mixed');
+  }
+
+  /** The checks did not tell all: each message's own INSERT will. */
+  #eachAlone({ partition }: Place, { first, next }: Segment): CarefullyRead {
+    this.#ranges.add(partition, { first, next, manner: 'alone' });
+    return { position: first, isVoid: false };
+  }
+
+  /** Runs the steps as one delivery of the lane; `release` is called when it has ended, whoever waits for it. */
+  async #deliver(where: Place, segment: Segment, steps: readonly Step[], release?: () => void): Promise<Outcome> {
+    const { lane, plan, partition, control } = where;
+    const { positions } = this.#options;
+    let outcome = GIVEN_UP;
+    const job = async (): Promise<boolean> => {
+      // A view may have been made meanwhile that wants other columns.
+      if (lane.plan !== plan) return true;
+      positions.sealed(partition, segment.first, segment.next, lane);
+      outcome = await this.#run(steps, lane.planSignal);
+      release?.();
+      if (outcome.kind === 'inserted') positions.inserted(partition, segment.first);
+      else positions.abandoned(partition, segment.first);
+      if (outcome.kind === 'given-up' && !this.#options.stopping.aborted) lane.readAgain([{ ...partition, ...segment }]);
+      await this.#options.commit();
+      return outcome.kind !== 'given-up';
+    };
+    while (!lane.launch(job)) if (!(await waitFor(lane.idle(), control))) return GIVEN_UP;
+    return (await waitFor(lane.idle(), control)) ? outcome : GIVEN_UP;
+  }
+
+  /** Each step in turn, repeated as long as the messages are not to blame for its failure. */
+  async #run(steps: readonly Step[], planSignal: AbortSignal): Promise<Outcome> {
+    const { stopping, status } = this.#options;
+    for (const step of steps) {
+      for (let attempt = 0; ; attempt++) {
+        if (stopping.aborted || planSignal.aborted) return GIVEN_UP;
+        try {
+          status.rowsInserted += await step();
+          status.inserts += 1;
+          break;
+        } catch (error) {
+          if (explainFailure(error).kind !== 'other') return { kind: 'unread', error };
+          this.#report(error);
+          await pause(backoffMs(attempt), AbortSignal.any([stopping, planSignal]));
+        }
+      }
+    }
+    return { kind: 'inserted' };
+  }
+
+  #alone(plan: InsertPlan, { topic, partition }: TopicPartition, message: RecordCursor): Step {
+    return async () => this.#send(plan.messageRequest(topic, partition, message), [valueOf(message)]);
+  }
+
+  async #send(request: InsertRequest, body: readonly Buffer[]): Promise<number> {
+    return this.#options.send(request, body);
+  }
+
+  /** A sorter whose checks wait out every trouble that is not the messages', until `signal` ends it. */
+  #sorter({ plan, partition }: Place, signal?: AbortSignal): Sorter {
+    const send = async (request: InsertRequest, body: readonly Buffer[]): Promise<number> => {
+      for (let attempt = 0; ; attempt++) {
+        signal?.throwIfAborted();
+        try {
+          return await this.#send(request, body);
+        } catch (error) {
+          if (signal === undefined || explainFailure(error).kind !== 'other') throw error;
+          this.#report(error);
+          await pause(backoffMs(attempt), signal);
+        }
+      }
+    };
+    return new Sorter({ plan, pool: this.#options.pool, partition, send });
+  }
+
+  /** `mixed`: some messages did not go with the others, so those behind them are read carefully as well. */
+  #end({ partition }: Place, segment: Segment, kind: Outcome['kind'], how: 'clean' | 'mixed'): CarefullyRead {
+    if (kind === 'given-up') return { position: segment.first, isVoid: true };
+    const { next, messages } = segment;
+    this.#options.status.messagesRead += messages.length;
+    this.#held.delete(partitionKey(partition));
+    this.#ranges.passed(partition, next);
+    if (how === 'mixed' && messages.length > 1)
+      this.add(partition, next, Math.min(next + 2 * messages.length, this.beginsAt(partition, next)));
+    return { position: next, isVoid: false };
+  }
+
+  /** The partition stays at the broken message at `offset` and is tried again later. */
+  #hold({ partition, lane }: Place, offset: number, error: string): CarefullyRead {
+    const { status, logger } = this.#options;
+    const key = partitionKey(partition);
+    this.#ranges.passed(partition, offset);
+    this.addOne(partition, offset, lane.plan);
+    const attempts = (this.#held.get(key)?.attempts ?? 0) + 1;
+    this.#held.set(key, { attempts, untilMs: Date.now() + backoffMs(attempts, 1000, 30_000) });
+    status.state = 'retrying';
+    const text = `${error.trimEnd()} while parsing Kafka message (topic: ${partition.topic}, partition: ${partition.partition}, offset: ${offset})`;
+    const isNew = status.exception(text);
+    if (isNew) logger.error({ ...partition, offset, reason: text }, 'partition is held at a broken message');
+    return { position: offset, isVoid: true };
+  }
+
+  #report(error: unknown): void {
+    const { status, logger } = this.#options;
+    const text = error instanceof Error ? error.message : String(error);
+    status.state = 'retrying';
+    if (status.exception(text)) logger.error({ err: error }, 'insert failed');
+  }
+}
+
+/** Where a segment's messages come from and go to. */
+interface Place {
+  readonly lane: Lane;
+  /** The lane's plan when reading began. */
+  readonly plan: InsertPlan;
+  readonly partition: TopicPartition;
+  readonly control: FetchControl;
+}
