@@ -1,6 +1,6 @@
 import type { Batch } from '../batching/index.ts';
 import { ByteFinder } from './byte-finder.ts';
-import { HeadLines, type HeadKind } from './head-lines.ts';
+import { HeadLines, LINE_BREAK, type HeadKind } from './head-lines.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { hexDecoding, RowPrefix, writeRow } from './row-prefix.ts';
 import { UNPROVABLE, type BodyTable, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
@@ -33,7 +33,12 @@ class CsvWriter implements MessageWriter {
       const lineEnd = withoutCarriageReturn(bytes, at, newline);
       return lineEnd <= at ? undefined : [at, lineEnd, newline + 1];
     };
-    this.#head = new HeadLines(head, { line, fields: (texts) => texts.map((text) => text + comma).join('') }, fields, kind);
+    this.#head = new HeadLines(
+      head,
+      { line, fields: (texts) => texts.map((text) => text + comma).join(''), lineEnd: LINE_BREAK },
+      fields,
+      kind,
+    );
   }
 
   write(batch: Batch, source: number, message: RecordCursor): number {

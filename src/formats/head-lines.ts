@@ -13,7 +13,11 @@ export interface HeadDialect {
   line(bytes: Buffer, at: number, end: number): readonly [number, number, number] | undefined;
   /** A line's beginning with these fields; the message's own follow. */
   fields(texts: readonly string[]): string;
+  /** What stands behind a line. */
+  readonly lineEnd: Buffer;
 }
+
+export const LINE_BREAK = Buffer.from('\n');
 
 /**
  * The lines of names and types that each message begins with. The first message's become the head of the common body, with the carried fields in front;
@@ -55,12 +59,10 @@ export class HeadLines {
     for (const added of this.#added) {
       const line = this.#dialect.line(bytes, at, end);
       if (line === undefined || line[2] >= end) return -1;
-      pieces.push(added, bytes.subarray(line[0], line[1]), LINE_BREAK);
+      pieces.push(added, bytes.subarray(line[0], line[1]), this.#dialect.lineEnd);
       at = line[2];
     }
     this.#candidate = Buffer.concat(pieces);
     return at;
   }
 }
-
-const LINE_BREAK = Buffer.from('\n');

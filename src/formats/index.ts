@@ -1,8 +1,11 @@
 import { csv } from './csv.ts';
+import { customSeparated } from './custom-separated.ts';
 import type { HeadKind } from './head-lines.ts';
 import { jsonRows } from './json-rows.ts';
 import type { Splicer } from './splicer.ts';
 import { tabSeparated } from './tab-separated.ts';
+import { tskv } from './tskv.ts';
+import { values } from './values.ts';
 
 export { RecordCursor } from './record-cursor.ts';
 export { canCarry, SOURCES_OF_A_POSITION } from './position.ts';
@@ -20,6 +23,9 @@ const SPLICERS: Readonly<Record<string, Splicer>> = {
   ...withNamesAndTypes('csv', csv),
   ...withNamesAndTypes('tabseparated', tabSeparated),
   ...withNamesAndTypes('tabseparatedraw', (head) => tabSeparated(head, 'raw')),
+  ...withNamesAndTypes('customseparated', customSeparated),
+  tskv,
+  values,
 };
 
 /** Other names of formats, or of how their names begin. */

@@ -1,5 +1,5 @@
 import type { Batch } from '../batching/index.ts';
-import { HeadLines, type HeadKind } from './head-lines.ts';
+import { HeadLines, LINE_BREAK, type HeadKind } from './head-lines.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { RowHead } from './row-head.ts';
 import { carriedBytes as hexBytes, hexDecoding, writeCarried as writeHexCarried } from './row-prefix.ts';
@@ -155,6 +155,7 @@ const arrayHead = {
     return [first, lineEnd, next];
   },
   fields: (texts: readonly string[]): string => `[${texts.map((text) => `"${text}",`).join('')}`,
+  lineEnd: LINE_BREAK,
 };
 
 /** After a message of several objects so many messages are scanned before the quick look is trusted again. */

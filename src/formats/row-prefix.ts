@@ -1,4 +1,5 @@
 import type { Batch } from '../batching/index.ts';
+import { LINE_BREAK } from './head-lines.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import type { Carried, CarriedField } from './splicer.ts';
 import { bytesOf, MAX_DIGITS, writeBytes, writeHex, writeInteger, writePosition, type Bytes } from './write-text.ts';
@@ -7,8 +8,8 @@ import { bytesOf, MAX_DIGITS, writeBytes, writeHex, writeInteger, writePosition,
 export interface PrefixText {
   /** Before the first field. */
   readonly start: string;
-  before(field: CarriedField): string;
-  after(field: CarriedField): string;
+  readonly before: (field: CarriedField) => string;
+  readonly after: (field: CarriedField) => string;
 }
 
 /**
@@ -24,17 +25,20 @@ export class RowPrefix {
 
   constructor(fields: readonly CarriedField[], { start, before, after }: PrefixText) {
     const whats: Carried[] = [];
-    const texts = [start];
+    const texts: string[] = [];
+    let text = start;
     for (const field of fields) {
-      texts[whats.length] += before(field);
+      text += before(field);
       if (field.what === 'guard') {
-        texts[whats.length] += String(field.constant);
+        text += String(field.constant);
       } else {
         whats.push(field.what);
-        texts.push('');
+        texts.push(text);
+        text = '';
       }
-      texts[whats.length] += after(field);
+      text += after(field);
     }
+    texts.push(text);
     this.#whats = whats;
     this.#texts = texts.map((text) => bytesOf(Buffer.from(text, 'latin1')));
     this.#textBytes = this.#texts.reduce((total, { bytes }) => total + bytes.length, 0);
@@ -57,12 +61,20 @@ export class RowPrefix {
   }
 }
 
-/** Copies one row, without its line break, behind its prefix. */
-export function writeRow(batch: Batch, prefix: RowPrefix, source: number, message: RecordCursor, start: number, end: number): void {
-  batch.ensure(prefix.maxBytes(message) + end - start + 1);
+/** Copies one row, without what ended it in the message, behind its prefix; `end` comes behind it. */
+export function writeRow(
+  batch: Batch,
+  prefix: RowPrefix,
+  source: number,
+  message: RecordCursor,
+  start: number,
+  rowEnd: number,
+  end: Buffer = LINE_BREAK,
+): void {
+  batch.ensure(prefix.maxBytes(message) + rowEnd - start + end.length);
   prefix.write(batch, source, message);
-  writeBytes(batch, message, start, end);
-  batch.chunk[batch.position++] = 0x0a;
+  writeBytes(batch, message, start, rowEnd);
+  for (let i = 0; i < end.length; i++) batch.chunk[batch.position++] = end[i] as number;
 }
 
 /** Most bytes a value takes that is written by `writeCarried`. */

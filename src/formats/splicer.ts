@@ -76,6 +76,8 @@ export interface Splicer {
   createWriter(fields: readonly CarriedField[], table: BodyTable): MessageWriter | undefined;
   /** Format settings the splicing relies on, and what the real engine forces for each message. */
   readonly forcedSettings: Readonly<Record<string, string>>;
+  /** Settings of common bodies only, stronger than the table's: what they keep from being read is read in an INSERT of its own. */
+  readonly bodySettings?: Readonly<Record<string, string>>;
   /** SQL that turns a carried key back into its bytes. */
   decodeText(expression: string): string;
   /** SQL that turns carried header names or values back into Array(String), and their type on the way. */

@@ -1,6 +1,6 @@
 import type { Batch } from '../batching/index.ts';
 import { ByteFinder } from './byte-finder.ts';
-import { HeadLines, type HeadKind } from './head-lines.ts';
+import { HeadLines, LINE_BREAK, type HeadKind } from './head-lines.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { hexDecoding, RowPrefix, writeRow } from './row-prefix.ts';
 import { UNPROVABLE, type BodyTable, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
@@ -27,7 +27,12 @@ class TabSeparatedWriter implements MessageWriter {
       const newline = this.#endOfRow(bytes, at, end);
       return newline < 0 ? undefined : [at, newline, newline + 1];
     };
-    this.#head = new HeadLines(head, { line, fields: (texts) => texts.map((text) => `${text}\t`).join('') }, fields, kind);
+    this.#head = new HeadLines(
+      head,
+      { line, fields: (texts) => texts.map((text) => `${text}\t`).join(''), lineEnd: LINE_BREAK },
+      fields,
+      kind,
+    );
   }
 
   write(batch: Batch, source: number, message: RecordCursor): number {

@@ -75,7 +75,7 @@ export class InsertPlan {
   #batchRequest(sources: SourceTable, batches: readonly Batch[], purpose: Purpose): InsertRequest {
     const splicer = this.#splicer as Splicer;
     const rows = batches.reduce((total, batch) => total + batch.rows, 0);
-    const settings = { ...this.#settings, ...ONE_BLOCK, ...NO_ERRORS_ALLOWED };
+    const settings = { ...this.#settings, ...splicer.bodySettings, ...ONE_BLOCK, ...NO_ERRORS_ALLOWED };
     if (this.#direct !== undefined) {
       const request = this.#direct.batchRequest(sources, rows, splicer.bodyFormat ?? this.#table.options.format, purpose);
       const head = this.#head.bytes === undefined ? {} : { head: this.#head.bytes };
