@@ -2,11 +2,16 @@ import { csv } from './csv.ts';
 import { customSeparated } from './custom-separated.ts';
 import type { HeadKind } from './head-lines.ts';
 import { jsonRows } from './json-rows.ts';
+import { msgPack } from './msgpack.ts';
+import { protobuf, protobufList, protobufSingle } from './protobuf.ts';
+import { jsonAsObject, jsonAsString, lineAsString, rawBlob } from './raw-text.ts';
+import { rowBinary, rowBinaryWithDefaults } from './row-binary.ts';
 import type { Splicer } from './splicer.ts';
 import { tabSeparated } from './tab-separated.ts';
 import { tskv } from './tskv.ts';
 import { values } from './values.ts';
 
+export { readNotes, type NotedField, type NotedTexts } from './notes.ts';
 export { RecordCursor } from './record-cursor.ts';
 export { canCarry, SOURCES_OF_A_POSITION } from './position.ts';
 export { BodyHead, UNPROVABLE, type BodyTable, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
@@ -26,6 +31,16 @@ const SPLICERS: Readonly<Record<string, Splicer>> = {
   ...withNamesAndTypes('customseparated', customSeparated),
   tskv,
   values,
+  rawblob: rawBlob,
+  lineasstring: lineAsString,
+  jsonasstring: jsonAsString,
+  jsonasobject: jsonAsObject,
+  rowbinary: rowBinary,
+  rowbinarywithdefaults: rowBinaryWithDefaults,
+  msgpack: msgPack,
+  protobuf,
+  protobufsingle: protobufSingle,
+  protobuflist: protobufList,
 };
 
 /** Other names of formats, or of how their names begin. */

@@ -1,6 +1,6 @@
 export { emptyBlock, readRows, skipBlock, type BlockEncoding, type BlockShape } from './block.ts';
 export { cityHash128 } from './city-hash.ts';
-export { UnknownLayout } from './columns/layout.ts';
+export { layoutOf, UnknownLayout, type Layout } from './columns/layout.ts';
 export { isReadable } from './columns/read.ts';
 export { compressFrame, decompressFrame, type CompressionMethod } from './compression.ts';
 export { CLIENT_PACKETS, SERVER_PACKETS } from './packet-types.ts';
