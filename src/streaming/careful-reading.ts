@@ -226,7 +226,7 @@ export class CarefulReading {
   }
 
   async #send(request: InsertRequest, body: readonly Buffer[]): Promise<number> {
-    return this.#options.send(request, body);
+    return this.#options.send(request, request.head === undefined ? body : [request.head, ...body]);
   }
 
   /** A sorter whose checks wait out every trouble that is not the messages', until `signal` ends it. */
