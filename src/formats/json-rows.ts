@@ -1,4 +1,5 @@
 import type { Batch } from '../batching/index.ts';
+import { ByteFinder } from './byte-finder.ts';
 import { HeadLines, LINE_BREAK, type HeadKind } from './head-lines.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { RowHead } from './row-head.ts';
@@ -36,6 +37,7 @@ class JsonRowWriter implements MessageWriter {
   /** What stands before each of them. */
   readonly #texts: readonly Bytes[];
   readonly #scanner: RowScanner;
+  readonly #ends = new ByteFinder(0x5d);
   #scanLeft = 0;
 
   constructor(fields: readonly CarriedField[], { rows, isQuoted, head }: JsonDialect, bodyHead: BodyTable['head']) {
@@ -82,14 +84,18 @@ class JsonRowWriter implements MessageWriter {
     while (start < end && isSpace(bytes[start])) start++;
     while (end > start && isSpace(bytes[end - 1])) end--;
     if (start === end) return 0; // white space only: no row, as in the real engine
-    const first = bytes[start];
-    if (this.#scanLeft > 0 || (first === 0x5b && this.#open === 0x7b)) {
-      if (this.#scanLeft > 0) this.#scanLeft -= 1;
-      return this.#writeScanned(batch, source, message, start, end);
-    }
-    if (first !== this.#open || bytes[end - 1] !== this.#close || end - start < 2) return UNPROVABLE;
+    if (this.#mustScan(bytes, start, end)) return this.#writeScanned(batch, source, message, start, end);
+    if (bytes[start] !== this.#open || bytes[end - 1] !== this.#close || end - start < 2) return UNPROVABLE;
     this.#writeRow(batch, source, message, start, end);
     return 1;
+  }
+
+  /** Arrays without names, one behind the other, would be read as one that is broken: a look at both ends is enough where the message has only one end of an array. */
+  #mustScan(bytes: Buffer, start: number, end: number): boolean {
+    if (this.#open === 0x5b) return this.#ends.find(bytes, start, end) !== end - 1;
+    if (this.#scanLeft > 0) this.#scanLeft -= 1;
+    else return bytes[start] === 0x5b;
+    return true;
   }
 
   #writeScanned(batch: Batch, source: number, message: RecordCursor, start: number, end: number): number {
