@@ -1,7 +1,7 @@
 import './end-of-file.ts';
 
 // What a gateway needs stands apart (gateway.ts, stream.ts): files that import it get a ClickHouse of their own.
-export { useClickHouse, useKafka, useOwnClickHouse, useOwnKafka } from './servers.ts';
+export { useClickHouse, useKafka, useOwnClickHouse, useOwnKafka, useRegistry } from './servers.ts';
 export { uniqueName, useDatabase, useTopic } from './names.ts';
 export { useFolder } from './folders.ts';
 export { openssl, useCertificate, useTlsProxy, type Certificate } from './tls.ts';

@@ -105,6 +105,8 @@ export async function startOwnClickHouse(options: ClickHouseOptions = {}): Promi
       name: 'ClickHouse',
       command: process.execPath,
       args: [join(HERE, 'server.mjs'), library, ...serverArguments(folder, httpPort, nativePort)],
+      // Schemas given as text are kept in files below the working directory.
+      cwd: folder,
       logFile: join(folder, 'output.log'),
       isReady: async () => (await fetch(`${url}/ping`)).ok,
     });

@@ -225,6 +225,8 @@ function serverProperties(folder: string, port: number, controllerPort: number):
     'broker.session.timeout.ms': '3000',
     'broker.heartbeat.interval.ms': '500',
     'controlled.shutdown.enable': 'false',
+    // Half a minute after its start a broker deletes what is older than a week, by the messages' own timestamps.
+    'log.retention.ms': '-1',
   };
 }
 
