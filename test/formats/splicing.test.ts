@@ -1,62 +1,13 @@
 import test from 'ava';
 import { Batch, ChunkPool, MemoryBudget } from '../../src/batching/index.ts';
-import { BodyHead, RecordCursor, splicerOf, UNPROVABLE, type BodyTable, type CarriedField } from '../../src/formats/index.ts';
-import { recordBatch, type TestMessage } from '../helpers/records.ts';
+import { BodyHead, RecordCursor, splicerOf } from '../../src/formats/index.ts';
+import { recordBatch } from '../helpers/records.ts';
+import { GUARD, splice } from '../helpers/splice.ts';
 
-const FIELDS: readonly CarriedField[] = [{ name: 'zz0', type: 'UInt64', what: 'position' }];
-const ALL_FIELDS: readonly CarriedField[] = [
-  ...FIELDS,
-  { name: 'zz2', type: 'Int64', what: 'timestamp' },
-  { name: 'zz3', type: 'String', what: 'key' },
-  { name: 'zz4', type: 'String', what: 'header-names' },
-  { name: 'zz5', type: 'String', what: 'header-values' },
-];
-
-const table = (settings: Record<string, string> = {}): BodyTable => ({ columns: [], settings, head: new BodyHead() });
-
-/** The body and the rows of each message; `alone` where a message needs an INSERT of its own. */
-function splice(
-  format: string,
-  messages: readonly TestMessage[],
-  options: { fields?: readonly CarriedField[]; settings?: Record<string, string>; scan?: boolean } = {},
-): { body: string; rows: (number | 'alone')[] } {
-  const batch = new Batch(new ChunkPool(new MemoryBudget(1e9)));
-  const writer = splicerOf(format)?.createWriter(options.fields ?? FIELDS, table(options.settings));
-  if (writer === undefined) return { body: '', rows: messages.map(() => 'alone') };
-  if (options.scan === true) writer.scanNext?.(messages.length);
-  const cursor = new RecordCursor();
-  cursor.open(recordBatch(messages, 41));
-  const rows: (number | 'alone')[] = [];
-  batch.begin(3, 41);
-  while (cursor.next()) {
-    const count = writer.write(batch, 3, cursor);
-    rows.push(count === UNPROVABLE ? 'alone' : count);
-    if (count !== UNPROVABLE) batch.endMessage(cursor.offset, count);
-  }
-  return { body: Buffer.concat(batch.body()).toString('latin1'), rows };
-}
-
-const json = (...values: string[]) =>
-  splice(
-    'JSONEachRow',
-    values.map((value) => ({ value })),
-  );
-const scanned = (...values: string[]) =>
-  splice(
-    'JSONEachRow',
-    values.map((value) => ({ value })),
-    { scan: true },
-  );
-const csv = (...values: string[]) =>
-  splice(
-    'CSV',
-    values.map((value) => ({ value })),
-  );
-const tsv = (...values: string[]) =>
-  splice(
-    'TSV',
-    values.map((value) => ({ value })),
-  );
+const json = (...values: string[]) => splice('JSONEachRow', values);
+const scanned = (...values: string[]) => splice('JSONEachRow', values, { scan: true });
+const csv = (...values: string[]) => splice('CSV', values);
+const tsv = (...values: string[]) => splice('TSV', values);
 
 test('a JSON object carries its source and offset behind the opening brace', (t) => {
   t.deepEqual(json('{"a":1}', ' {\n"a": 2 }\n'), {
@@ -94,6 +45,11 @@ test('scanning leaves alone what is not a plain sequence of objects', (t) => {
     t.deepEqual(scanned(value).rows, ['alone'], value);
 });
 
+test('scanning leaves alone a string in which the server would take a quote for a digit', (t) => {
+  for (const value of ['{"a":"\\u"}', '{"a":"\\u12"}', '{"a":"\\u}', '{"a":"\\u00g0"}']) t.deepEqual(scanned(value).rows, ['alone'], value);
+  t.deepEqual(scanned('{"a":"\\u00E9\\\\u"}').rows, [1]);
+});
+
 test('keys, headers and timestamps travel with a JSON row, whatever bytes they hold', (t) => {
   const { body } = splice(
     'JSONEachRow',
@@ -110,23 +66,26 @@ test('keys, headers and timestamps travel with a JSON row, whatever bytes they h
       },
     ],
     {
-      fields: ALL_FIELDS,
+      allFields: true,
     },
   );
   t.is(body, '{"zz0":410003,"zz2":1699999999999,"zz3":"\\"\\\\\\u0001\xff","zz4":["a","a",""],"zz5":["x\\"","",""]}\n');
 });
 
 test('a message without key, headers and timestamp has empty ones', (t) => {
-  const { body } = splice('JSONEachRow', [{ value: '{}', key: null }], { fields: ALL_FIELDS });
+  const { body } = splice('JSONEachRow', [{ value: '{}', key: null }], { allFields: true });
   t.is(body, '{"zz0":410003,"zz2":1700000000000,"zz3":"","zz4":[],"zz5":[]}\n');
 });
 
 test('CSV rows carry the metadata in front', (t) => {
-  t.deepEqual(csv('1,foo', '2,"b,a\r""r"\n3,baz\n'), { body: '410003,1,foo\n420003,2,"b,a\r""r"\n420003,3,baz\n', rows: [1, 2] });
+  t.deepEqual(csv('1,foo', '2,"b,a\r""r"\n3,baz\n'), {
+    body: `${GUARD},410003,1,foo\n${GUARD},420003,2,"b,a\r""r"\n${GUARD},420003,3,baz\n`,
+    rows: [1, 2],
+  });
 });
 
 test('CSV line ends of DOS are taken off', (t) => {
-  t.deepEqual(csv('1,foo\r\n2,bar\r\n'), { body: '410003,1,foo\n410003,2,bar\n', rows: [2] });
+  t.deepEqual(csv('1,foo\r\n2,bar\r\n'), { body: `${GUARD},410003,1,foo\n${GUARD},410003,2,bar\n`, rows: [2] });
 });
 
 test('a CSV message whose rows cannot be made out goes alone and leaves nothing behind', (t) => {
@@ -143,11 +102,14 @@ test('CSV settings that change the borders of rows or act once a message are not
   ]) {
     t.deepEqual(splice('CSV', [{ value: '1,a' }], { settings: settings as unknown as Record<string, string> }).rows, ['alone']);
   }
-  t.is(splice('CSV', [{ value: '1|a' }], { settings: { format_csv_delimiter: '|' } }).body, '410003|1|a\n');
+  t.is(splice('CSV', [{ value: '1|a' }], { settings: { format_csv_delimiter: '|' } }).body, `${GUARD}|410003|1|a\n`);
 });
 
 test('TSV rows carry the metadata in front', (t) => {
-  t.deepEqual(tsv('1\tfoo', '2\tb\\nar\n3\tbaz\n'), { body: '410003\t1\tfoo\n420003\t2\tb\\nar\n420003\t3\tbaz\n', rows: [1, 2] });
+  t.deepEqual(tsv('1\tfoo', '2\tb\\nar\n3\tbaz\n'), {
+    body: `${GUARD}\t410003\t1\tfoo\n${GUARD}\t420003\t2\tb\\nar\n${GUARD}\t420003\t3\tbaz\n`,
+    rows: [1, 2],
+  });
 });
 
 test('a TSV message with an escaped line break, carriage return or empty line goes alone', (t) => {
@@ -167,9 +129,9 @@ test('keys and headers travel with a TSV row as hexadecimal', (t) => {
         ],
       },
     ],
-    { fields: ALL_FIELDS },
+    { allFields: true },
   );
-  t.is(body, '410003\t1700000000000\t09\t.6e.6d\t.76.\t1\n');
+  t.is(body, `${GUARD}\t410003\t1700000000000\t09\t.6e.6d\t.76.\t1\n`);
 });
 
 test('a large message gets a chunk of its own and neighbours stay whole', (t) => {
@@ -182,7 +144,11 @@ test('a large message gets a chunk of its own and neighbours stay whole', (t) =>
 test('large offsets keep all their digits', (t) => {
   const cursor = new RecordCursor();
   const batch = new Batch(new ChunkPool(new MemoryBudget(1e9)));
-  const writer = splicerOf('CSV')?.createWriter(FIELDS, table());
+  const writer = splicerOf('CSV')?.createWriter([{ name: 'zz0', type: 'UInt64', what: 'position' }], {
+    columns: [],
+    settings: {},
+    head: new BodyHead(),
+  });
   for (const offset of [0, 9, 10, 999_999_999, 1_000_000_000, 1_000_000_001, 4_294_967_296, 9_007_199_254_740_991]) {
     cursor.open(recordBatch([{ value: 'x' }], offset));
     t.true(cursor.next());
