@@ -26,6 +26,8 @@ export const ONE_BLOCK: Readonly<Record<string, string>> = {
 export function tableSettings(table: ManagedTable): Record<string, string> {
   return {
     input_format_skip_unknown_fields: '1',
+    // Whoever inserts into a table with carriers says what they stand for, or that nothing is carried (`InsertComment`).
+    ...(table.carriers === undefined ? {} : { log_comment: '{"alone":true}' }),
     ...(table.options.schema === '' ? {} : { format_schema: table.options.schema }),
     ...table.options.formatSettings,
   };
