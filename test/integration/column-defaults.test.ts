@@ -129,7 +129,6 @@ for (const [format, messages] of Object.entries(MESSAGES)) {
       'CREATE MATERIALIZED VIEW rows ENGINE = Memory AS SELECT *, label FROM q',
     );
     await stream.kafka.produce(stream.topic, messages);
-    if (process.env.DBG) { await new Promise(r => setTimeout(r, 6000)); t.log(stream.gateway.logs()); }
     await stream.answers('SELECT max(id) FROM rows', await stream.direct('SELECT max(id) FROM plain').then((answer) => answer.trim()));
     const rows = (table: string): string =>
       `SELECT id, constant, computed, optional, list, shout, label FROM ${table} ORDER BY id FORMAT JSONCompactEachRow`;
