@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { startAdminServer } from './admin/index.ts';
 import { ChunkPool, MemoryBudget } from './batching/index.ts';
-import { createCatalog, ensureDeadLetterTable, tableNameText, type Catalog } from './catalog/index.ts';
+import { createCatalog, ensureDeadLetterTable, removeDeadLetters, tableNameText, type Catalog } from './catalog/index.ts';
 import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
@@ -9,7 +9,7 @@ import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/ind
 import type { Logger } from './logger.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
 import type { OwnCertificate } from './sockets/index.ts';
-import { serverDefaultsReader, Supervisor } from './streaming/index.ts';
+import { sampleTopics, serverDefaultsReader, Supervisor } from './streaming/index.ts';
 
 export interface Gateway extends Ports {
   readonly adminPort: number;
@@ -88,7 +88,13 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     catalog,
     reconcile,
     prepareForViewChange: (names) => supervisor.prepareForViewChange(names),
+    deadLetters: {
+      table: tableNameText(config.deadLetterTable),
+      replay: (table, letters) => supervisor.replay(table, letters),
+      remove: (table, letters) => removeDeadLetters(client, config.deadLetterTable, table, letters),
+    },
     deadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
+    sampleTopics: (table) => sampleTopics(table, logger),
     secretKey: config.secretKey,
     logger,
   });
@@ -169,6 +175,7 @@ function createSupervisor(config: Config, client: ServiceClient, logger: Logger)
     pool: new ChunkPool(budget),
     maxBatchBytes: config.maxBatchBytes,
     deadLetterTable: tableNameText(config.deadLetterTable),
+    ensureDeadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
     serverDefaults: serverDefaultsReader(client),
     logger,
   });

@@ -25,6 +25,8 @@ const COLUMNS: readonly (readonly [name: string, type: string])[] = [
   ['rabbitmq_channel_id', 'String'],
 ];
 
+const SERVERS_OWN = tableNameText({ database: 'system', name: 'dead_letter_queue' });
+
 /** The name of a table as SQL. */
 export function tableNameText({ database, name }: TableId): string {
   return `${quoteIdentifier(database)}.${quoteIdentifier(name)}`;
@@ -40,6 +42,8 @@ export async function ensureDeadLetterTable(
   id: TableId,
   logger: Logger,
 ): Promise<boolean> {
+  // The server makes its own one when it first writes to it; asked to write now, it does.
+  if (tableNameText(id) === SERVERS_OWN) await client.command('SYSTEM FLUSH LOGS dead_letter_queue').catch(() => undefined);
   const missing = await missingColumns(client, id);
   if (missing.length === COLUMNS.length) return create(client, id, logger);
   if (missing.length > 0) logger.error({ table: `${id.database}.${id.name}`, missing }, 'the table for dead letters lacks columns');
@@ -69,4 +73,19 @@ async function create(client: Pick<ServiceClient, 'command'>, id: TableId, logge
     logger.error({ err: error, table: `${id.database}.${id.name}` }, 'the table for dead letters cannot be made');
     return false;
   }
+}
+
+/** Removes letters of the Kafka table `of`; resolves when they are gone. */
+export async function removeDeadLetters(
+  client: Pick<ServiceClient, 'command'>,
+  id: TableId,
+  of: { readonly database: string; readonly table: string },
+  letters: readonly { readonly topic: string; readonly partition: number; readonly offset: number }[],
+): Promise<void> {
+  const positions = letters.map(({ topic, partition, offset }) => `(${quoteString(topic)}, ${partition}, ${offset})`).join(', ');
+  await client.command(
+    `DELETE FROM ${tableNameText(id)} WHERE database = ${quoteString(of.database)} AND table = ${quoteString(of.table)} ` +
+      `AND (kafka_topic_name, kafka_partition, kafka_offset) IN (${positions})`,
+    { lightweight_deletes_sync: 2 },
+  );
 }

@@ -18,16 +18,30 @@ export class RecordCursor implements Bytes {
   timestampMs = -1;
   keyStart = 0;
   keyEnd = -1;
+  /** Where the value begins, what is skipped of it included. */
+  wholeStart = 0;
+  /** Where the payload begins: behind the bytes that are skipped; `valueEnd` or more when there is no payload. */
   valueStart = 0;
   valueEnd = -1;
   headerCount = 0;
   headersStart = 0;
+  readonly #skipBytes: number;
   #next = 0;
   #left = 0;
   #baseOffset = 0;
   #baseTimestampMs = 0;
   #appendTimestampMs = 0;
   #isLogAppendTime = false;
+
+  /** `skipBytes`: of every value, in front of the payload (`kafka_schema_registry_skip_bytes`). */
+  constructor(skipBytes = 0) {
+    this.#skipBytes = skipBytes;
+  }
+
+  /** The message has a value, if only an empty one. */
+  get hasValue(): boolean {
+    return this.valueEnd >= this.wholeStart;
+  }
 
   open(batch: RecordBatch): void {
     this.bytes = batch.records;
@@ -62,7 +76,8 @@ export class RecordCursor implements Bytes {
     this.keyStart = this.#at;
     this.keyEnd = keyLength < 0 ? -1 : (this.#at += keyLength);
     const valueLength = this.#varint();
-    this.valueStart = this.#at;
+    this.wholeStart = this.#at;
+    this.valueStart = this.#at + this.#skipBytes;
     this.valueEnd = valueLength < 0 ? -1 : (this.#at += valueLength);
     this.headerCount = this.#varint();
     this.headersStart = this.#at;
@@ -73,7 +88,7 @@ export class RecordCursor implements Bytes {
 
   /** A cursor that stays at the current record, over the same bytes. It must not be moved. */
   copy(): RecordCursor {
-    const { bytes, view, offset, timestampMs, keyStart, keyEnd, valueStart, valueEnd, headerCount, headersStart } = this;
+    const { bytes, view, offset, timestampMs, keyStart, keyEnd, wholeStart, valueStart, valueEnd, headerCount, headersStart } = this;
     return Object.assign(new RecordCursor(), {
       bytes,
       view,
@@ -81,6 +96,7 @@ export class RecordCursor implements Bytes {
       timestampMs,
       keyStart,
       keyEnd,
+      wholeStart,
       valueStart,
       valueEnd,
       headerCount,
@@ -141,4 +157,21 @@ export class RecordCursor implements Bytes {
     this.#at = at;
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
   }
+}
+
+/** A message that is in no record batch, without timestamp and headers. */
+export function messageOf(
+  { offset, key, value }: { readonly offset: number; readonly key: Buffer; readonly value: Buffer },
+  skipBytes: number,
+): RecordCursor {
+  const bytes = Buffer.concat([key, value]);
+  return Object.assign(new RecordCursor(), {
+    bytes,
+    view: viewOf(bytes),
+    offset,
+    keyEnd: key.length,
+    wholeStart: key.length,
+    valueStart: Math.min(key.length + skipBytes, bytes.length),
+    valueEnd: bytes.length,
+  });
 }

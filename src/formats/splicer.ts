@@ -65,6 +65,8 @@ export interface Splicer {
    * behind the other in the body, and a writer's number of rows is exact.
    */
   readonly isNumbered?: true;
+  /** An empty message is broken, since every message begins with something. In other formats it makes no row. */
+  readonly findsEmptyBroken?: true;
   /** What stands in front of the messages of a body of this size. */
   bodyLead?(bodyBytes: number): Buffer;
   /** Format of the common body, where it is not the table's own. */

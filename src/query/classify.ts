@@ -44,6 +44,7 @@ function classifyWords(head: string, isComplete: boolean, names: ReadonlySet<str
   if (first === undefined) return 'forward';
   if (ABOUT_TABLES.has(first)) return 'whole';
   if (first === 'SHOW') return second !== undefined && SHOWS_A_TABLE.has(second) ? 'whole' : 'forward';
+  if (first === 'SYSTEM') return second === 'REPLAY' ? 'whole' : 'forward';
   if (names.size === 0) return 'forward';
   if (READS.has(first)) return classifyRead(head, isComplete, names);
   return first === 'INSERT' ? classifyInsert(head, isComplete, names) : 'forward';

@@ -1,5 +1,5 @@
 import type { Catalog } from '../catalog/index.ts';
-import { isDefinition } from '../engine/index.ts';
+import { isDefinition, type KafkaTableOptions } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import { parseStatement, quoteIdentifier, quoteString, type TableName } from '../sql/index.ts';
 import type { Action, AfterSuccess, ClientSession } from './types.ts';
@@ -7,6 +7,24 @@ import type { Action, AfterSuccess, ClientSession } from './types.ts';
 export interface TableId {
   readonly database: string;
   readonly table: string;
+}
+
+/** A message that a Kafka table could not read. Bytes as the dead-letter table has them. */
+export interface DeadLetter {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+export interface DeadLetters {
+  /** Name of their table, as SQL. */
+  readonly table: string;
+  /** Inserts letters as rows of the table they were meant for; answers each one's error, undefined for those that are in. Throws when the table does not stream. */
+  replay(table: TableId, letters: readonly DeadLetter[]): Promise<(string | undefined)[]>;
+  /** Removes letters of that table. */
+  remove(table: TableId, letters: readonly DeadLetter[]): Promise<void>;
 }
 
 export interface DispatcherOptions {
@@ -23,6 +41,10 @@ export interface DispatcherOptions {
    * made now. Absent: they cannot.
    */
   readonly deadLetterTable?: () => Promise<boolean>;
+  /** What SYSTEM REPLAY DEAD LETTERS works with. */
+  readonly deadLetters?: DeadLetters;
+  /** Payloads of the topics that a table would read, to infer its columns from. Throws a sentence when the brokers cannot be asked. Absent: columns must be named. */
+  readonly sampleTopics?: (table: KafkaTableOptions) => Promise<{ readonly payloads: readonly Buffer[]; readonly missing: readonly string[] }>;
   /** Seals secrets in definitions; without it statements with secrets are refused. */
   readonly secretKey?: string | undefined;
   readonly logger: Logger;

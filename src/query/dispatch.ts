@@ -8,6 +8,7 @@ import { createView } from './statements/create-materialized-view.ts';
 import { describe } from './statements/describe.ts';
 import { dropOrMove } from './statements/drop.ts';
 import { insert } from './statements/insert.ts';
+import { replayDeadLetters } from './statements/replay-dead-letters.ts';
 import { select } from './statements/select.ts';
 import { showCreate } from './statements/show-create.ts';
 import { tableCommand } from './statements/table-command.ts';
@@ -57,6 +58,8 @@ async function dispatchStatement(statement: Statement, context: StatementContext
     case 'delete':
     case 'update':
       return tableCommand(statement, context);
+    case 'replay-dead-letters':
+      return replayDeadLetters(statement, context);
     case 'insert':
       return insert(statement, context);
   }

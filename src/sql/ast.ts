@@ -181,6 +181,16 @@ export interface TableCommand {
   readonly name: TableName;
 }
 
+/** `SYSTEM REPLAY DEAD LETTERS t [WHERE condition]`, a statement of the gateway's own. */
+export interface ReplayDeadLetters {
+  readonly kind: 'replay-dead-letters';
+  readonly name: TableName;
+  /** An expression over the columns of the dead-letter table, as written. */
+  readonly condition?: string;
+  /** As of `ShowTable`. */
+  readonly tail: string;
+}
+
 /** `INSERT INTO [TABLE] t [(columns)] …`: only the head is read. */
 export interface InsertHead {
   readonly kind: 'insert';
@@ -189,4 +199,4 @@ export interface InsertHead {
 }
 
 export type Statement =
-  CreateTable | CreateView | DropTables | AttachTable | RenameTables | ShowTable | AlterTable | TableCommand | InsertHead;
+  CreateTable | CreateView | DropTables | AttachTable | RenameTables | ShowTable | AlterTable | TableCommand | ReplayDeadLetters | InsertHead;

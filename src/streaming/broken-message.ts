@@ -42,5 +42,6 @@ export function explainFailure(error: unknown): InsertFailure {
 /** The sentence of the exception as the real engine shows it (`_error`): without number, name, and what was executing. */
 export function errorText(error: unknown): string {
   if (!(error instanceof ClickHouseException)) return error instanceof Error ? error.message : String(error);
-  return error.text.replace(/: While executing \w+$/, '');
+  // To say what was executing the server takes a full stop away; of the formats' sentences only this one has one.
+  return error.text.replace(/: While executing \w+$/, '').replace(/about what has been parsed$/, '$&.');
 }

@@ -1,4 +1,5 @@
 import type { ManagedTable } from '../catalog/index.ts';
+import { ClickHouseException, ERROR_CODES } from '../errors.ts';
 import type { TopicPartition } from '../kafka/index.ts';
 import { deadLetterRows } from './dead-letters.ts';
 import { errorRows } from './error-rows.ts';
@@ -11,6 +12,8 @@ export interface BrokenMessageTargets {
   readonly send: (request: InsertRequest, body: readonly Buffer[]) => Promise<number>;
   /** Name of the dead-letter table, as SQL. */
   readonly deadLetterTable: string;
+  /** Makes the dead-letter table if it does not exist. */
+  readonly ensureDeadLetterTable: () => Promise<unknown>;
   /** Sends broken messages to the table's dead-letter topic, together with the commit of `next` for their partition. */
   readonly sendLetters: (table: ManagedTable, partition: TopicPartition, broken: readonly BrokenMessage[], next: number) => Promise<void>;
 }
@@ -36,7 +39,15 @@ export function stepsForBroken(
     }
     case 'dead_letter_queue': {
       const { request, body } = deadLetterRows(targets.deadLetterTable, table, partition, broken, Date.now());
-      const toTable = async (): Promise<number> => targets.send(request, body);
+      const toTable = async (): Promise<number> => {
+        try {
+          return await targets.send(request, body);
+        } catch (error) {
+          // Somebody dropped it: it may be dropped at any time.
+          if (error instanceof ClickHouseException && error.code === ERROR_CODES.UNKNOWN_TABLE) await targets.ensureDeadLetterTable();
+          throw error;
+        }
+      };
       const toTopic = async (): Promise<number> => {
         await targets.sendLetters(table, partition, broken, next);
         return 0;

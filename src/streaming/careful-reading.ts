@@ -7,7 +7,7 @@ import { backoffMs, pause } from './backoff.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { stepsForBroken, type BrokenMessageTargets } from './broken-messages.ts';
 import { CarefulRanges, type Manner } from './careful-ranges.ts';
-import { valueOf } from './error-rows.ts';
+import { payloadOf } from './error-rows.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Lane } from './lane.ts';
 import type { Positions } from './positions.ts';
@@ -110,7 +110,7 @@ export class CarefulReading {
     const manner = plan.isSpliced ? range.manner : 'alone';
     const end = Math.min(range.next, this.#options.positions.nextInterval(fetched, position)?.first ?? Infinity);
     const mostMessages = manner === 'alone' || this.#held.has(partitionKey(fetched)) ? 1 : undefined;
-    const segment = readSegment(fetched.batches, position, end, mostMessages);
+    const segment = readSegment(fetched.batches, this.#options.table().options.skipBytes, position, end, mostMessages);
     const where: Place = { lane, plan, partition: { topic: fetched.topic, partition: fetched.partition }, control };
     return (await this.#insertAll(where, segment, manner)) ?? (await this.#insertSorted(where, segment));
   }
@@ -222,7 +222,7 @@ export class CarefulReading {
   }
 
   #alone(plan: InsertPlan, { topic, partition }: TopicPartition, message: RecordCursor): Step {
-    return async () => this.#send(plan.messageRequest(topic, partition, message), [valueOf(message)]);
+    return async () => this.#send(plan.messageRequest(topic, partition, message), [payloadOf(message)]);
   }
 
   async #send(request: InsertRequest, body: readonly Buffer[]): Promise<number> {

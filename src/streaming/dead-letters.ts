@@ -1,7 +1,7 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
 import { quoteString } from '../sql/index.ts';
-import { keyOf, valueOf } from './error-rows.ts';
+import { keyOf, wholeValueOf } from './error-rows.ts';
 import type { InsertRequest } from './insert-plan.ts';
 import { ONE_BLOCK } from './insert-settings.ts';
 import { RowBinaryRows } from './row-binary.ts';
@@ -40,7 +40,7 @@ export function deadLetterRows(
     rows
       .int64(nowMs * 1000 + index)
       .string(Buffer.from(error))
-      .string(valueOf(message))
+      .string(wholeValueOf(message))
       .int64(message.offset)
       .string(keyOf(message));
   }

@@ -43,7 +43,7 @@ export function errorRows(
       .strings(headers.map(({ name }) => name))
       .strings(headers.map(({ value }) => value))
       .string(Buffer.from(error))
-      .string(valueOf(message));
+      .string(wholeValueOf(message));
   }
   const sql =
     `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${columns.map(quoteIdentifier).join(', ')}) ` +
@@ -56,8 +56,13 @@ export function keyOf({ bytes, keyStart, keyEnd }: RecordCursor): Buffer {
   return bytes.subarray(keyStart, Math.max(keyStart, keyEnd));
 }
 
-/** The message's value; empty when it has none. */
-export function valueOf({ bytes, valueStart, valueEnd }: RecordCursor): Buffer {
+/** The message's value, what is skipped of it included; empty when it has none. */
+export function wholeValueOf({ bytes, wholeStart, valueEnd }: RecordCursor): Buffer {
+  return bytes.subarray(wholeStart, Math.max(wholeStart, valueEnd));
+}
+
+/** What the format reads of the message. */
+export function payloadOf({ bytes, valueStart, valueEnd }: RecordCursor): Buffer {
   return bytes.subarray(valueStart, Math.max(valueStart, valueEnd));
 }
 

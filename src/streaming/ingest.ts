@@ -22,7 +22,7 @@ export type SendInsert = (request: InsertRequest, body: readonly Buffer[], mayEn
 
 export interface IngestOptions extends Pick<
   CarefulReadingOptions,
-  'table' | 'pool' | 'status' | 'logger' | 'deadLetterTable' | 'sendLetters'
+  'table' | 'pool' | 'status' | 'logger' | 'deadLetterTable' | 'ensureDeadLetterTable' | 'sendLetters'
 > {
   readonly send: SendInsert;
   readonly budget: MemoryBudget;
@@ -54,6 +54,7 @@ export class Ingest {
   readonly #positions = new Positions();
   readonly #stopping = new AbortController();
   readonly #careful: CarefulReading;
+  readonly #skipBytes: number;
   /** Partitions of a new generation that have not been fetched yet: partition keys. */
   readonly #fresh = new Set<string>();
   /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
@@ -66,6 +67,7 @@ export class Ingest {
     this.#budget = options.budget;
     this.#status = options.status;
     this.#logger = options.logger;
+    this.#skipBytes = options.table().options.skipBytes;
     this.#careful = new CarefulReading({
       ...options,
       send: async (request, body) => this.#send(request, body, Promise.resolve(), this.#stopping.signal),
@@ -101,7 +103,7 @@ export class Ingest {
   async fetched(member: Member, fetched: FetchedPartition, control: FetchControl): Promise<number> {
     if (this.#fresh.delete(partitionKey(fetched))) this.#positions.restarted(fetched, fetched.fromOffset);
     if (this.#isHeld(member, fetched) || !(await this.#mayBegin(member, fetched, control))) return fetched.fromOffset;
-    const cursor = new RecordCursor();
+    const cursor = new RecordCursor(this.#skipBytes);
     let position = this.#positions.resumeAt(fetched, fetched.fromOffset);
     for (const batch of fetched.batches) {
       if (batch.lastOffset < position) continue;
@@ -190,6 +192,8 @@ export class Ingest {
     const source = lane.sourceOf(partition);
     const writer = canCarry(source, end) ? seat.writer : undefined;
     const careful = this.#careful.beginsAt(partition, position);
+    // An empty message makes no row; only formats whose messages begin with something find it broken.
+    const passesOverEmpty = this.#skipBytes > 0 || lane.plan.passesOverEmpty;
     let known = this.#positions.nextInterval(partition, position)?.first ?? Infinity;
     const quota = lane.quota(seat);
     batch.begin(source, position);
@@ -203,12 +207,12 @@ export class Ingest {
         batch.cover(careful);
         return 'careful';
       }
-      if (cursor.valueEnd <= cursor.valueStart) {
+      if (cursor.valueEnd <= cursor.valueStart && (!cursor.hasValue || passesOverEmpty)) {
         this.#status.messagesRead += 1;
-        batch.cover(cursor.offset + 1); // a tombstone or an empty message makes no row in any format
+        batch.cover(cursor.offset + 1);
         continue;
       }
-      const rows = writer === undefined ? UNPROVABLE : writer.write(batch, source, cursor);
+      const rows = writer === undefined || cursor.valueEnd <= cursor.valueStart ? UNPROVABLE : writer.write(batch, source, cursor);
       if (rows === UNPROVABLE) {
         this.#careful.addOne(partition, cursor.offset, lane.plan);
         batch.cover(cursor.offset);

@@ -57,6 +57,11 @@ export class InsertPlan {
     this.#head.bytes = undefined;
   }
 
+  /** Whether an empty message makes no row and is not broken; false where only the server can tell. */
+  get passesOverEmpty(): boolean {
+    return this.#splicer !== undefined && this.#splicer.findsEmptyBroken !== true;
+  }
+
   /** Whether several messages can go in one INSERT. */
   get isSpliced(): boolean {
     return this.createWriter() !== undefined;

@@ -1,7 +1,7 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import { sendWithOffset, type ClientOptions, type ProducedMessage, type TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { headersOf, valueOf } from './error-rows.ts';
+import { headersOf, wholeValueOf } from './error-rows.ts';
 import type { BrokenMessage } from './sorter.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function lettersToTopic(
     const own = headersOf(one.message).map(({ name, value }) => ({ name: name.toString(), value }));
     return {
       key: keyEnd < keyStart ? null : bytes.subarray(keyStart, keyEnd),
-      value: valueOf(one.message),
+      value: wholeValueOf(one.message),
       headers: [...own, ...origin(one)],
     };
   });

@@ -13,10 +13,16 @@ export interface Segment {
 const SEGMENT_MESSAGES = 20_000;
 const SEGMENT_BYTES = 16 * 1024 * 1024;
 
-/** The messages from `first` on, below `end`, as far as `batches` go; at most `mostMessages`. Their bytes are not copied. */
-export function readSegment(batches: readonly RecordBatch[], first: number, end: number, mostMessages = SEGMENT_MESSAGES): Segment {
+/** The messages from `first` on, below `end`, as far as `batches` go; at most `mostMessages`. Their bytes are not copied. `skipBytes`: as of `RecordCursor`. */
+export function readSegment(
+  batches: readonly RecordBatch[],
+  skipBytes: number,
+  first: number,
+  end: number,
+  mostMessages = SEGMENT_MESSAGES,
+): Segment {
   const messages: RecordCursor[] = [];
-  const cursor = new RecordCursor();
+  const cursor = new RecordCursor(skipBytes);
   let [next, bytes] = [first, 0];
   for (const batch of batches) {
     if (batch.lastOffset < first) continue;
@@ -25,7 +31,7 @@ export function readSegment(batches: readonly RecordBatch[], first: number, end:
       if (cursor.offset < first) continue;
       if (cursor.offset >= end) return { first, next: end, messages };
       next = cursor.offset + 1;
-      if (cursor.valueEnd <= cursor.valueStart) continue;
+      if (!makesRows(cursor)) continue;
       messages.push(cursor.copy());
       bytes += cursor.valueEnd - cursor.valueStart;
       if (messages.length >= mostMessages || bytes >= SEGMENT_BYTES) return { first, next, messages };
@@ -38,4 +44,9 @@ export function readSegment(batches: readonly RecordBatch[], first: number, end:
 /** The part of a segment below `next`. */
 export function segmentBelow({ first, messages }: Segment, next: number): Segment {
   return { first, next, messages: messages.filter(({ offset }) => offset < next) };
+}
+
+/** Whether the format has to look at the message: not at a tombstone, nor at one that has nothing behind the bytes to be skipped. An empty one may be broken. */
+function makesRows({ hasValue, wholeStart, valueStart, valueEnd }: RecordCursor): boolean {
+  return hasValue && (valueEnd > valueStart || valueStart === wholeStart);
 }

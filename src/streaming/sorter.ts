@@ -2,6 +2,7 @@ import { Batch, type ChunkPool } from '../batching/index.ts';
 import { UNPROVABLE, type RecordCursor } from '../formats/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
 import { errorText, explainFailure } from './broken-message.ts';
+import { payloadOf } from './error-rows.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import { SourceTable } from './sources.ts';
 
@@ -95,7 +96,7 @@ export class Sorter {
     writer.scanNext?.(messages.length);
     batch.begin(source, messages[0]?.offset ?? 0);
     for (const message of messages) {
-      const rows = writer.write(batch, source, message);
+      const rows = message.valueStart === message.valueEnd ? UNPROVABLE : writer.write(batch, source, message);
       if (rows === UNPROVABLE) unprovable.push(message);
       else batch.endMessage(message.offset, rows);
     }
@@ -152,7 +153,7 @@ export class Sorter {
   /** The rows of one message, or why it is broken. */
   async #checkOne(message: RecordCursor): Promise<number | string> {
     try {
-      return await this.#send(this.#plan.messageCheck(), [message.bytes.subarray(message.valueStart, message.valueEnd)]);
+      return await this.#send(this.#plan.messageCheck(), [payloadOf(message)]);
     } catch (error) {
       if (explainFailure(error).kind === 'other') throw error;
       return errorText(error);

@@ -1,8 +1,9 @@
 import type { ManagedTable } from '../catalog/index.ts';
+import { clickhouseError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { within } from './backoff.ts';
 import { VIEW_CHANGE_MS } from './company.ts';
-import { TableStream, VIEW_CHANGE_WAIT_MS, type StreamContext } from './table-stream.ts';
+import { TableStream, VIEW_CHANGE_WAIT_MS, type DeadLetter, type StreamContext } from './table-stream.ts';
 import type { TableStatus } from './table-status.ts';
 
 /** How long a statement waits for the streams to follow it. */
@@ -70,6 +71,20 @@ export class Supervisor {
       table: stream.table.table,
       status: stream.status(),
     }));
+  }
+
+  /**
+   * Inserts dead letters of a table as its rows; answers for each why it still cannot be read, or undefined. Throws BAD_ARGUMENTS when the table does not
+   * stream: its rows would come to no view.
+   */
+  async replay(id: { readonly database: string; readonly table: string }, letters: readonly DeadLetter[]): Promise<(string | undefined)[]> {
+    const stream = this.#streams.get(keyOf(id));
+    if (stream !== undefined) return stream.replay(letters);
+    const reason = this.#notReady.get(keyOf(id)) ?? 'no materialized view reads it';
+    throw clickhouseError(
+      'BAD_ARGUMENTS',
+      `Dead letters of ${id.database}.${id.table} cannot be replayed: the table does not stream (${reason})`,
+    );
   }
 
   /** Drains all streams: running batches finish and are committed, within `graceMs`. No stream starts afterwards. */

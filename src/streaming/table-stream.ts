@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { blockRows, type ChunkPool, type FlushLimits, type MemoryBudget } from '../batching/index.ts';
 import type { ManagedTable } from '../catalog/index.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
+import { messageOf } from '../formats/index.ts';
 import {
   createGroupConsumer,
   describeKafkaError,
@@ -12,11 +13,14 @@ import {
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause, within } from './backoff.ts';
+import { errorText, explainFailure } from './broken-message.ts';
 import { Company } from './company.ts';
+import { payloadOf } from './error-rows.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
 import { Lane } from './lane.ts';
 import { lettersToTopic } from './letters-to-topic.ts';
+import { securityOf } from './security.ts';
 import type { ServerDefaults } from './server-defaults.ts';
 import { StatusRecorder, type TableStatus } from './table-status.ts';
 
@@ -30,9 +34,17 @@ export interface StreamContext {
   readonly maxBatchBytes: number;
   /** Name of the table for dead letters, as SQL. */
   readonly deadLetterTable: string;
+  readonly ensureDeadLetterTable: () => Promise<unknown>;
   /** The server's own defaults for what a table does not say; asked once for each stream. */
   readonly serverDefaults: () => Promise<ServerDefaults>;
   readonly logger: Logger;
+}
+
+/** A message as a dead letter keeps it: without headers and timestamp. */
+export interface DeadLetter extends TopicPartition {
+  readonly offset: number;
+  readonly key: Buffer;
+  readonly value: Buffer;
 }
 
 /** How long a change of the plan waits for the INSERTs that were under way before it. */
@@ -143,6 +155,23 @@ export class TableStream {
   /** Resolves when the group has let a first consumer in, or failed to, or after `waitMs`: every other member of the group knows of us by then. */
   async joined(waitMs: number): Promise<void> {
     await within(waitMs, this.#decided);
+  }
+
+  /** Inserts messages that could not be read once, each by itself; answers for each why it still cannot be read, or undefined. Other troubles are thrown. */
+  async replay(letters: readonly DeadLetter[]): Promise<(string | undefined)[]> {
+    const errors: (string | undefined)[] = [];
+    for (const { topic, partition, offset, key, value } of letters) {
+      const message = messageOf({ offset, key, value }, this.#table.options.skipBytes);
+      const request = this.#plan().messageRequest(topic, partition, message);
+      try {
+        await this.#context.send(request, [payloadOf(message)], Promise.resolve(), this.#stopping.signal);
+        errors.push(undefined);
+      } catch (error) {
+        if (explainFailure(error).kind === 'other') throw error;
+        errors.push(errorText(error));
+      }
+    }
+    return errors;
   }
 
   #plan(): InsertPlan {
@@ -264,16 +293,6 @@ export function flushLimits(options: KafkaTableOptions, defaults: ServerDefaults
     maxBytes: maxBatchBytes,
     eagerBytes: Math.min(maxBatchBytes, EAGER_BYTES),
     flushIntervalMs: options.flushIntervalMs ?? defaults.streamFlushIntervalMs,
-  };
-}
-
-function securityOf(options: KafkaTableOptions): ConsumerOptions['security'] {
-  const protocol = options.securityProtocol.toUpperCase();
-  const mechanism = options.saslMechanism.toLowerCase();
-  const isSasl = protocol.startsWith('SASL') && (mechanism === 'plain' || mechanism === 'scram-sha-256' || mechanism === 'scram-sha-512');
-  return {
-    ...(protocol.endsWith('SSL') ? { ssl: true } : {}),
-    ...(isSasl ? { sasl: { mechanism, username: options.saslUsername, password: options.saslPassword } } : {}),
   };
 }
 

@@ -197,7 +197,7 @@ test.serial('a broken message holds its partition, is reported, and loses nothin
     ...rows(30, 60).map((value) => ({ value, partition: 1 })),
   ]);
   await stream.answers('SELECT countIf(id < 30), countIf(id >= 30) FROM target', '20\t30');
-  await waitFor(() => stream.gateway.logs().includes(`${stream.topic}[0]:20-20`), { message: 'the log names the message' });
+  await waitFor(() => stream.gateway.logs().includes(`topic: ${stream.topic}, partition: 0, offset: 20)`), { message: 'the log names the message' });
   const offsets = await waitFor(async () => {
     const committed = await stream.kafka.groupOffsets(stream.group);
     return committed.some(({ partition, offset }) => partition === 1 && offset === 30n) && committed;

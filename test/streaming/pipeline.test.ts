@@ -83,6 +83,7 @@ function useLane(): { server: Server; write: (offset: number) => void; lane: Lan
     pool: new ChunkPool(budget),
     table: () => TABLE,
     deadLetterTable: '',
+    ensureDeadLetterTable: async () => Promise.resolve(),
     sendLetters: async () => Promise.resolve(),
     status: new StatusRecorder(),
     logger: silentLogger(),
