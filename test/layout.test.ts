@@ -15,7 +15,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['streaming'],
   ['catalog', 'formats'],
   ['kafka', 'batching'],
-  ['engine', 'clickhouse'],
+  ['engine', 'clickhouse', 'registry'],
   ['sql', 'protocol', 'sockets'],
   ['config'],
   ['errors.ts', 'logger.ts', 'metrics.ts'],

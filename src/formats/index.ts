@@ -1,3 +1,4 @@
+import { avroConfluent } from './avro-confluent.ts';
 import { csv } from './csv.ts';
 import { customSeparated } from './custom-separated.ts';
 import type { HeadKind } from './head-lines.ts';
@@ -12,7 +13,7 @@ import { tskv } from './tskv.ts';
 import { values } from './values.ts';
 
 export { readNotes, type NotedField, type NotedTexts } from './notes.ts';
-export { RecordCursor } from './record-cursor.ts';
+export { messageOf, RecordCursor } from './record-cursor.ts';
 export { canCarry, SOURCES_OF_A_POSITION } from './position.ts';
 export { BodyHead, UNPROVABLE, type BodyTable, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
 
@@ -38,6 +39,7 @@ const SPLICERS: Readonly<Record<string, Splicer>> = {
   rowbinary: rowBinary,
   rowbinarywithdefaults: rowBinaryWithDefaults,
   msgpack: msgPack,
+  avroconfluent: avroConfluent,
   protobuf,
   protobufsingle: protobufSingle,
   protobuflist: protobufList,

@@ -1,5 +1,6 @@
 import type { Batch } from '../batching/index.ts';
 import { writeNote } from './notes.ts';
+import { numbered } from './numbered.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { UNPROVABLE, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
 import { MOST_VARUINT_BYTES, varuint, writeVaruint } from './varuint.ts';
@@ -90,14 +91,6 @@ class ProtobufListWriter implements MessageWriter {
     return rows;
   }
 }
-
-const numbered = {
-  isNumbered: true,
-  forcedSettings: {},
-  decodeText: (expression: string): string => expression,
-  decodeList: (expression: string): string => expression,
-  listType: 'Array(String)',
-} as const;
 
 export const protobuf: Splicer = { createWriter: (fields) => new ProtobufWriter(fields), ...numbered };
 

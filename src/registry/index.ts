@@ -1,0 +1,1 @@
+export { SchemaRegistry, schemaRegistryAt, type RegistryAddress } from './schema-registry.ts';

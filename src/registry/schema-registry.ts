@@ -1,0 +1,112 @@
+/** Where schemas are asked for; made of a table's settings. */
+export interface RegistryAddress {
+  /** As in `format_avro_schema_registry_url`; user and password in it are sent as HTTP Basic. */
+  readonly url: string;
+}
+
+/** Longest time for one answer, in milliseconds. */
+const ANSWER_MS = 5_000;
+const FIRST_PAUSE_MS = 500;
+const MOST_PAUSE_MS = 60_000;
+/** Requests under way at a time: ids come from messages, which may name any. */
+const MOST_UNDER_WAY = 8;
+/** Ids without a schema that are remembered. */
+const MOST_MISSED = 10_000;
+const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024;
+
+interface Missed {
+  readonly attempts: number;
+  readonly nextAtMs: number;
+}
+
+/**
+ * Schemas by their ids, as a Confluent schema registry hands them out (`GET <url>/schemas/ids/<id>`). It never waits: `schemaOf` answers what is known, and
+ * asks for the rest meanwhile. A schema never changes under its id, so it is kept.
+ */
+export class SchemaRegistry {
+  readonly #base: string;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #schemas = new Map<number, string>();
+  readonly #missed = new Map<number, Missed>();
+  readonly #underWay = new Set<number>();
+
+  /** Throws a TypeError when the address is no URL. */
+  constructor({ url }: RegistryAddress) {
+    const parsed = new URL(url);
+    const [user, password] = [parsed.username, parsed.password].map(decodeURIComponent);
+    parsed.username = '';
+    parsed.password = '';
+    this.#base = `${parsed.origin}${parsed.pathname.replace(/\/+$/, '')}`;
+    this.#headers = {
+      accept: 'application/vnd.schemaregistry.v1+json, application/json',
+      ...(user === '' ? {} : { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` }),
+    };
+  }
+
+  /** The Avro schema of this id as JSON text; undefined while it is not known. A later call may know it. */
+  schemaOf(id: number): string | undefined {
+    const known = this.#schemas.get(id);
+    if (known === undefined && this.#mayAsk(id)) void this.#ask(id);
+    return known;
+  }
+
+  #mayAsk(id: number): boolean {
+    if (this.#underWay.has(id) || this.#underWay.size >= MOST_UNDER_WAY) return false;
+    return (this.#missed.get(id)?.nextAtMs ?? 0) <= Date.now();
+  }
+
+  async #ask(id: number): Promise<void> {
+    this.#underWay.add(id);
+    try {
+      this.#schemas.set(id, await this.#fetch(id));
+      this.#missed.delete(id);
+    } catch {
+      // The server asks the registry itself for messages that go alone, and says what is wrong with it.
+      this.#miss(id);
+    } finally {
+      this.#underWay.delete(id);
+    }
+  }
+
+  #miss(id: number): void {
+    const attempts = (this.#missed.get(id)?.attempts ?? 0) + 1;
+    if (this.#missed.size >= MOST_MISSED) this.#missed.clear();
+    this.#missed.set(id, { attempts, nextAtMs: Date.now() + Math.min(MOST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(attempts - 1, 10)) });
+  }
+
+  async #fetch(id: number): Promise<string> {
+    const response = await fetch(`${this.#base}/schemas/ids/${id}`, { headers: this.#headers, signal: AbortSignal.timeout(ANSWER_MS) });
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new Error(`the registry answered ${response.status}`);
+    }
+    const text = await response.text();
+    if (text.length > LARGEST_ANSWER_BYTES) throw new Error('the registry answered too much');
+    return schemaIn(JSON.parse(text));
+  }
+}
+
+/** The schema in an answer. Throws when it is no Avro schema that stands by itself. */
+function schemaIn(answer: unknown): string {
+  if (typeof answer !== 'object' || answer === null) throw new Error('no object');
+  const { schema, schemaType, references } = answer as Record<string, unknown>;
+  if (typeof schema !== 'string') throw new Error('no schema');
+  if (schemaType !== undefined && schemaType !== 'AVRO') throw new Error('no Avro schema');
+  if (Array.isArray(references) && references.length > 0) throw new Error('a schema with references');
+  return schema;
+}
+
+const registries = new Map<string, SchemaRegistry>();
+
+/** The process's one registry at this address, or undefined when it is no URL. */
+export function schemaRegistryAt(address: RegistryAddress): SchemaRegistry | undefined {
+  const known = registries.get(address.url);
+  if (known !== undefined) return known;
+  try {
+    const registry = new SchemaRegistry(address);
+    registries.set(address.url, registry);
+    return registry;
+  } catch {
+    return undefined;
+  }
+}
