@@ -28,6 +28,8 @@ export interface BothRows {
 }
 
 const VIRTUAL_COLUMNS = ['_partition', '_offset', '_topic', '_key', '_timestamp', '_timestamp_ms', '_headers.name', '_headers.value'];
+/** Fields of a row that `readByBoth` answers; `rawMessage` and `error` of tables in stream mode. */
+export const ROW = { partition: 0, offset: 1, topic: 2, key: 3, rawMessage: 8, error: 9 } as const;
 const ERROR_COLUMNS = ['_raw_message', '_error'];
 
 /**

@@ -64,7 +64,7 @@ export const ANY_ROWS = [ONE_ROW, SEVERAL_ROWS, NULLS, WORDS_LIKE_NULL, UNICODE,
 
 type Metadata = Omit<Message, 'value'>;
 
-const METADATA: readonly Metadata[] = [
+export const METADATA: readonly Metadata[] = [
   {},
   { key: 'key' },
   { key: '' },
@@ -78,9 +78,8 @@ const METADATA: readonly Metadata[] = [
 
 /** The case's messages: the first payload with all kinds of metadata, then every payload; between them, in both partitions, a tombstone and an empty message. */
 export async function messagesOf(url: string, one: FormatCase): Promise<Message[]> {
-  const { payloads, format, settings, renderSettings = settings } = one;
-  const bytes: Buffer[] = [];
-  for (const payload of payloads) bytes.push(await bytesOf(url, payload, format, renderSettings));
+  const bytes = await payloadsOf(url, one);
+  const { format } = one;
   const [first] = bytes;
   if (one.isOnlyMessage === true) return bytes.map((value) => ({ ...METADATA[3], value }));
   const all = [
@@ -91,6 +90,13 @@ export async function messagesOf(url: string, one: FormatCase): Promise<Message[
     ...bytes.map((value, i) => ({ ...METADATA[i % METADATA.length], value })),
   ];
   return all.map((message, i) => ({ ...message, partition: i % 2, timestamp: String(1_700_000_000_000 + i * 333) }));
+}
+
+/** The bytes of the case's payloads. */
+export async function payloadsOf(url: string, { payloads, format, settings, renderSettings = settings }: FormatCase): Promise<Buffer[]> {
+  const bytes: Buffer[] = [];
+  for (const payload of payloads) bytes.push(await bytesOf(url, payload, format, renderSettings));
+  return bytes;
 }
 
 async function bytesOf(url: string, payload: Payload, format: string, settings?: string): Promise<Buffer> {

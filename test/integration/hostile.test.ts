@@ -1,0 +1,117 @@
+import test, { type ExecutionContext } from 'ava';
+import fc from 'fast-check';
+import { readByBoth, ROW } from '../helpers/engines.ts';
+import { useClickHouse } from '../helpers/index.ts';
+import { ownClickHouse } from '../helpers/servers.ts';
+import { METADATA, payloadsOf } from './formats/case.ts';
+import { CASES } from './formats/cases.ts';
+import { hostileMessages, TINY } from './formats/hostile.ts';
+
+// HOSTILE_RUNS: topics for each format; HOSTILE_MESSAGES: of one topic; HOSTILE_SEED: of a run that failed; HOSTILE_SHRINK=1: look for the fewest messages.
+const RUNS = numberFrom('HOSTILE_RUNS', 1);
+const MESSAGES = numberFrom('HOSTILE_MESSAGES', 60);
+const SEED = numberFrom('HOSTILE_SEED', Date.now() % 0x7fffffff);
+const IS_SHRINKING = process.env['HOSTILE_SHRINK'] === '1';
+const REPORTED = 6;
+
+/** Titles of CASES: their messages are the good ones. A format is added by its line. */
+const FORMATS = [
+  ...['JSONEachRow', 'JSONStringsEachRow', 'JSONCompactEachRow', 'JSONCompactEachRowWithNames', 'JSONCompactEachRowWithNamesAndTypes'],
+  ...['JSONCompactStringsEachRow', 'JSONCompactStringsEachRowWithNames', 'JSONAsString', 'JSONAsObject'],
+  ...['CSV', 'CSV with another delimiter', 'CSVWithNames', 'CSVWithNamesAndTypes'],
+  ...['TSV', 'TSVWithNames', 'TSVWithNamesAndTypes', 'TSVRaw', 'TSVRawWithNames', 'TSKV'],
+  ...['CustomSeparated', 'CustomSeparatedWithNames', 'CustomSeparated with delimiters of its own', 'Values'],
+  ...['LineAsString', 'RawBLOB', 'RowBinary', 'RowBinaryWithDefaults', 'MsgPack', 'BSONEachRow'],
+  ...['Protobuf with a schema given as text', 'ProtobufSingle with a schema given as text', 'ProtobufList with a schema given as text'],
+  ...['Avro', 'Native', 'Template', 'Regexp'],
+];
+
+ownClickHouse({ configXml: '<background_message_broker_schedule_pool_size>32</background_message_broker_schedule_pool_size>' });
+
+for (const title of FORMATS) {
+  test(`hostile messages become the same rows and errors as in the real engine, and harm no others: ${title}`, async (t) => {
+    const { url } = await useClickHouse(t);
+    const one = CASES[title];
+    if (one === undefined) throw new Error(`no case is called ${title}`);
+    const good = await payloadsOf(url, one);
+    const property = fc.asyncProperty(hostileMessages(good, MESSAGES), async (hostile) => {
+      await compare(t, { ...one, bytes: [...good, ...TINY, ...hostile] });
+    });
+    // The whole of a counterexample is a topic: what the comparison says of the messages that differ is short.
+    const result = await fc.check(property, { seed: SEED, numRuns: RUNS, endOnFailure: !IS_SHRINKING });
+    if (!result.failed) return t.pass();
+    const seed = `run it again with HOSTILE_SEED=${SEED}${RUNS === 1 ? '' : ` HOSTILE_RUNS=${RUNS}`}${MESSAGES === 60 ? '' : ` HOSTILE_MESSAGES=${MESSAGES}`}`;
+    t.fail(`${String(result.errorInstance)}\n${seed}`);
+  });
+}
+
+async function compare(
+  t: ExecutionContext,
+  { bytes, columns, format, settings }: { bytes: readonly Buffer[]; columns: string; format: string; settings?: string },
+): Promise<void> {
+  const messages = bytes.map((value, i) => ({
+    ...METADATA[i % METADATA.length],
+    value,
+    partition: i % 2,
+    timestamp: String(1_700_000_000_000 + i * 333),
+  }));
+  const streamMode = `kafka_handle_error_mode = 'stream'`;
+  const both = await readByBoth(t, {
+    columns,
+    format,
+    settings: settings === undefined ? streamMode : `${settings}, ${streamMode}`,
+    messages,
+    partitions: 2,
+  });
+  const [native, gateway] = [byMessage(both.native), byMessage(both.gateway)];
+  const wrong: string[] = [];
+  const texts = new Set<string>();
+  for (const [i, value] of bytes.entries()) {
+    const at = `${i % 2}\t${i >> 1}`;
+    const [expected, actual] = [native.get(at) ?? NOTHING, gateway.get(at) ?? NOTHING];
+    if (expected.rows !== actual.rows) {
+      wrong.push(
+        `${format} ${JSON.stringify(value.toString('latin1').slice(0, 600))}\n  native:  ${show(expected)}\n  gateway: ${show(actual)}`,
+      );
+    } else if (expected.error !== actual.error)
+      texts.add(
+        `${format} ${JSON.stringify(value.toString('latin1').slice(0, 100))}\n  native:  ${expected.error}\n  gateway: ${actual.error}`,
+      );
+  }
+  for (const text of [...texts].slice(0, REPORTED)) t.log(`another text: ${text}`);
+  if (wrong.length === 0) return;
+  const shortest = wrong.sort((a, b) => a.length - b.length).slice(0, REPORTED);
+  throw new Error(`${wrong.length} of ${bytes.length} messages differ\n${shortest.join('\n')}`);
+}
+
+/** What one message became: its rows without the text of the error, but with a word whether there is one. */
+interface Outcome {
+  readonly rows: string;
+  readonly error: string;
+}
+
+const NOTHING: Outcome = { rows: 'no row', error: '' };
+
+function byMessage(rows: readonly string[]): Map<string, Outcome> {
+  const outcomes = new Map<string, Outcome>();
+  for (const row of rows) {
+    const fields = row.split('\t');
+    const error = fields[ROW.error] ?? '';
+    fields[ROW.error] = error === '' ? '' : 'error';
+    fields[ROW.topic] = 'topic';
+    const at = `${fields[ROW.partition] ?? ''}\t${fields[ROW.offset] ?? ''}`;
+    const before = outcomes.get(at);
+    const line = fields.join('\t');
+    outcomes.set(at, before === undefined ? { rows: line, error } : { rows: `${before.rows}\n${line}`, error: before.error + error });
+  }
+  return outcomes;
+}
+
+function show({ rows, error }: Outcome): string {
+  return `${rows.slice(0, 900)}${error === '' ? '' : ` (${error.slice(0, 500)})`}`;
+}
+
+function numberFrom(name: string, otherwise: number): number {
+  const text = process.env[name];
+  return text === undefined || text === '' ? otherwise : Number(text);
+}
