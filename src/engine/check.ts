@@ -32,7 +32,7 @@ const MAX_CONSUMERS = 16;
 const MAX_POOL_TTL_MS = 600_000n;
 
 /**
- * Checks a `CREATE TABLE … ENGINE = Kafka` whose columns are known, in the server's order, and reads its settings. `database` is the
+ * Checks a `CREATE TABLE … ENGINE = Kafka` in the server's order, and reads its settings; its columns, too, when it names them. `database` is the
  * table's. Throws the exception the real engine gives; like the real engine it contacts no broker and does not look the format up.
  * Errors in column types are left to the server, which meets them in the landing table.
  */

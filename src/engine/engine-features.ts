@@ -43,9 +43,7 @@ export async function checkEngineFeatures(create: CreateTable, ask: Ask): Promis
 
 /** Throws for a column declared twice, and when none could be stored or filled by an INSERT; this the server finds before it looks at the engine. */
 export function checkInsertableColumns(create: CreateTable): void {
-  if (create.elements === undefined) {
-    throw clickhouseError('INCORRECT_QUERY', 'Incorrect CREATE query: required list of column descriptions or AS section or SELECT');
-  }
+  if (create.elements === undefined) return;
   const columns = create.elements.items.filter((item): item is ColumnDeclaration => item.kind === 'column');
   const seen = new Set<string>();
   const twice = columns.map(({ name }) => name).find((name) => seen.size === seen.add(name).size);

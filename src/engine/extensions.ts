@@ -36,7 +36,8 @@ function checkKey(values: Values, create: CreateTable): void {
 }
 
 function checkKeyColumn(name: string, create: CreateTable): void {
-  const columns = (create.elements?.items ?? []).filter((item): item is ColumnDeclaration => item.kind === 'column');
+  if (create.elements === undefined) return; // not known yet
+  const columns = create.elements.items.filter((item): item is ColumnDeclaration => item.kind === 'column');
   const column = columns.find((one) => one.name === name);
   if (column === undefined) throw badArguments(`kafka_key_columns names column '${name}', which the table does not have`);
   const kind = column.defaultKind;

@@ -1,4 +1,5 @@
 export { createGroupConsumer } from './consumer.ts';
+export { sampleTopic, type SampleLimits } from './sample.ts';
 export { topicPartitions } from './topics.ts';
 export { sendWithOffset, type ProducedMessage, type Transaction } from './transaction.ts';
 export { describeKafkaError, KafkaError } from './errors.ts';

@@ -3,4 +3,5 @@ export type { SendInsert } from './ingest.ts';
 export type { InsertRequest } from './insert-plan.ts';
 export { serverDefaultsReader, type ServerDefaults } from './server-defaults.ts';
 export type { StreamContext } from './table-stream.ts';
+export { sampleTopics, type TopicSample } from './topic-sample.ts';
 export type { TableStatus } from './table-status.ts';

@@ -16,8 +16,9 @@ import {
   type Definition,
 } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
-import { parseStatement, quoteString, splice, textOf, type CreateTable } from '../../sql/index.ts';
-import { databaseOf, forwardAndReconcile, printedName, readLanding, reconcileOf, type StatementContext } from '../context.ts';
+import { insertAt, parseStatement, quoteString, splice, textOf, type CreateTable } from '../../sql/index.ts';
+import { databaseOf, forwardAndReconcile, printedName, readLanding, reconcileOf, selectRows, type StatementContext } from '../context.ts';
+import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
@@ -34,7 +35,56 @@ export async function createTable(create: CreateTable, context: StatementContext
   const unsupported = notYet(create);
   if (unsupported !== undefined) return refuseNotYet(unsupported);
   const { text, statement } = create.asTable ? await withExplicitColumns(create, context) : { text: context.text, statement: create };
-  return createKafkaTable(statement, { ...context, text });
+  return isWithoutColumns(create) ? createWithInferredColumns(create, context) : createKafkaTable(statement, { ...context, text });
+}
+
+/** The table is made with the columns that its topic's messages have, and the answer lists them. */
+async function createWithInferredColumns(create: CreateTable, context: StatementContext): Promise<Action> {
+  const { session, options } = context;
+  const database = await databaseOf(create.name, session);
+  const own = await serversOwnAnswer(create, database, context);
+  if (own !== undefined) return own;
+  if (options.sampleTopics === undefined) throw clickhouseError('INCORRECT_QUERY', NO_COLUMNS);
+  await requireGrant(create, database, context);
+  const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
+  const columns = await inferColumns(settingTexts(checked), { database, table: create.name.table }, options.sampleTopics, context);
+  const { text, statement } = withColumns(create, columns, context);
+  const action = await createKafkaTable(statement, { ...context, text });
+  if (action.kind !== 'run') return action;
+  // The client's statement makes the table and then says what it found, so the table is made here.
+  await session.query(action.sql);
+  await action.after?.();
+  options.logger.info({ table: `${database}.${create.name.table}`, columns: columnList(columns) }, 'columns inferred');
+  const [format = ''] = FORMAT_AT_END.exec(context.text) ?? [];
+  const answer = selectRows(
+    [{ name: 'name' }, { name: 'type' }],
+    columns.map(({ name, type }) => [name, type]),
+    format.replace(/\s*;\s*$/, ''),
+  );
+  return { kind: 'run', sql: answer };
+}
+
+/** The format of the answer, where the statement says it. */
+const FORMAT_AT_END = /\bFORMAT\s+\w+\s*;?\s*$/i;
+
+/** Nobody reads a topic through the gateway who could not make the table. */
+async function requireGrant({ name }: CreateTable, database: string, { session }: StatementContext): Promise<void> {
+  const table = printedName({ database, table: name.table });
+  const [[isGranted] = []] = await session.query(`CHECK GRANT CREATE TABLE ON ${table}`);
+  if (isGranted === '1') return;
+  const needed = `CREATE TABLE ON ${database}.${name.table}`;
+  throw clickhouseError('ACCESS_DENIED', `Not enough privileges. To execute this query, it's necessary to have the grant ${needed}`);
+}
+
+/** The same statement with its columns written out, without FORMAT and what stands behind. */
+function withColumns(
+  create: CreateTable,
+  columns: readonly InferredColumn[],
+  context: StatementContext,
+): { text: string; statement: CreateTable } {
+  const head = context.text.slice(0, create.end).replace(FORMAT_AT_END, '');
+  const text = splice(head, [insertAt(create.engine?.span.start ?? head.length, `${columnList(columns)} `)]);
+  return { text, statement: reread(text) };
 }
 
 async function createOtherTable(create: CreateTable, context: StatementContext): Promise<Action> {
@@ -129,10 +179,15 @@ async function withExplicitColumns(create: CreateTable, context: StatementContex
   const engine = create.engine === undefined ? copiedEngine(shown, context) : '';
   const { start } = asTable.span;
   const text = splice(context.text, [{ start, end: asTable.name.span.end, text: `(${source.columnTexts.join(', ')})${engine}` }]);
+  return { text, statement: reread(text) };
+}
+
+/** A statement whose columns were written out. */
+function reread(text: string): CreateTable {
   const parsed = parseStatement(text);
   if (!parsed.ok || parsed.statement.kind !== 'create-table')
     throw new TypeError('a statement with its columns written out cannot be read');
-  return { text, statement: parsed.statement };
+  return parsed.statement;
 }
 
 function commentOf(statement: string): string {

@@ -1,0 +1,13 @@
+import type { KafkaTableOptions } from '../engine/index.ts';
+import type { KafkaSecurity } from '../kafka/index.ts';
+
+/** How the brokers of a table are spoken to. */
+export function securityOf(options: KafkaTableOptions): KafkaSecurity {
+  const protocol = options.securityProtocol.toUpperCase();
+  const mechanism = options.saslMechanism.toLowerCase();
+  const isSasl = protocol.startsWith('SASL') && (mechanism === 'plain' || mechanism === 'scram-sha-256' || mechanism === 'scram-sha-512');
+  return {
+    ...(protocol.endsWith('SSL') ? { ssl: true } : {}),
+    ...(isSasl ? { sasl: { mechanism, username: options.saslUsername, password: options.saslPassword } } : {}),
+  };
+}

@@ -1,0 +1,120 @@
+import test from 'ava';
+import { uniqueName, useOwnClickHouse, waitFor } from '../helpers/index.ts';
+import { useGateway } from '../helpers/gateway.ts';
+import { useStream } from '../helpers/stream.ts';
+
+test('a table without columns gets those of its JSON messages, lists them, and streams', async (t) => {
+  const stream = await useStream(t, { partitions: 3 });
+  await stream.kafka.produce(stream.topic, [
+    { value: '{"id":1,"name":"a"}', partition: 0 },
+    { value: '{"id":2,"at":"2026-01-02 03:04:05","tags":["x"]}', partition: 1 },
+    { value: '{"id":3,"nested":{"deep":1.5}}', partition: 2 },
+    { value: null, partition: 2 },
+  ]);
+  const found = await stream.sql(`CREATE TABLE q ${stream.engine()} FORMAT CSV`);
+  t.deepEqual(
+    found.split('\n').sort(),
+    [
+      '"at","Nullable(DateTime)"',
+      '"id","Nullable(Int64)"',
+      '"name","Nullable(String)"',
+      '"nested","Tuple(deep Nullable(Float64))"',
+      '"tags","Array(Nullable(String))"',
+    ].sort(),
+  );
+  t.regex(await stream.sql('SHOW CREATE TABLE q FORMAT TSVRaw'), /^CREATE TABLE \S+\n\(\n {4}`id` Nullable\(Int64\),\n/);
+  t.regex(await stream.sql('DESCRIBE q'), /^id\tNullable\(Int64\)/);
+  t.regex(stream.gateway.logs(), /columns inferred/);
+  t.deepEqual(await stream.kafka.groupMembers(stream.group), []);
+  await stream.sql('CREATE MATERIALIZED VIEW rows ENGINE = Memory AS SELECT id, nested.deep AS deep, _partition AS part FROM q');
+  await stream.answers('SELECT * FROM rows ORDER BY id FORMAT CSV', '1,\\N,0\n2,\\N,1\n3,1.5,2');
+});
+
+test('columns of CSV messages are numbered: no line of a message is taken for a header', async (t) => {
+  const stream = await useStream(t);
+  await stream.kafka.produce(stream.topic, ['id,name\n', '1,a\n2,b', '3,"c"']);
+  t.is(await stream.sql(`CREATE TABLE q ${stream.engine({ format: 'CSV' })}`), 'c1\tNullable(String)\nc2\tNullable(String)');
+});
+
+test('messages that do not stand in lines are tried one by one, and broken ones are passed over', async (t) => {
+  const stream = await useStream(t);
+  await stream.kafka.produce(stream.topic, ['broken', '{"a":[1,2],"b":["x","y"]}', '{"a":[3]}']);
+  t.is(await stream.sql(`CREATE TABLE q ${stream.engine({ format: 'JSONColumns' })}`), 'a\tNullable(Int64)\nb\tNullable(String)');
+  await stream.kafka.produce(stream.topic, ['{"c":1}']);
+  const lines = await stream.sql(`CREATE TABLE q2 ${stream.engine({ format: 'JSONEachRow', group: uniqueName(t, 'g2') })}`);
+  t.true(lines !== '', 'one broken line does not hide the others');
+});
+
+test("the table's format settings and skipped bytes count", async (t) => {
+  const stream = await useStream(t);
+  await stream.kafka.produce(stream.topic, ['12345x;1', '12345', '12345y;2']);
+  const settings = "kafka_schema_registry_skip_bytes = 5, format_csv_delimiter = ';'";
+  t.is(await stream.sql(`CREATE TABLE q ${stream.engine({ format: 'CSV', settings })}`), 'c1\tNullable(String)\nc2\tNullable(Int64)');
+});
+
+test('a schema tells the columns without any message', async (t) => {
+  const stream = await useStream(t);
+  const settings = `format_schema_source = 'string', format_schema_message_name = 'M', format_schema = 'syntax = "proto3"; message M { int32 id = 1; string name = 2; }'`;
+  t.is(await stream.sql(`CREATE TABLE q ${stream.engine({ format: 'Protobuf', settings })}`), 'id\tInt32\nname\tString');
+});
+
+test('messages in a transaction that was committed are seen, its marks are not', async (t) => {
+  const stream = await useStream(t);
+  const producer = await stream.kafka.producer({ transactionalId: uniqueName(t, 'tx'), idempotent: true, maxInFlightRequests: 1 });
+  t.teardown(async () => producer.disconnect());
+  for (const [value, ends] of [
+    ['{"kept":1}', 'commit'],
+    ['{"gone":1}', 'abort'],
+  ] as const) {
+    const transaction = await producer.transaction();
+    await transaction.send({ topic: stream.topic, messages: [{ value }] });
+    await transaction[ends]();
+  }
+  await waitFor(async () => (await stream.kafka.endOffsets(stream.topic))[0]?.high === 4n);
+  t.is(await stream.sql(`CREATE TABLE q ${stream.engine()}`), 'kept\tNullable(Int64)');
+});
+
+test('what gives no columns is refused with what to do, and no table is made', async (t) => {
+  const stream = await useStream(t);
+  const create = (engine: string): Promise<string> => stream.sql(`CREATE TABLE q ${engine}`);
+  const refused = async (engine: string, text: RegExp): Promise<void> => {
+    await t.throwsAsync(create(engine), { message: text });
+    t.is(await stream.sql('EXISTS TABLE q'), '0');
+  };
+  const hint = 'Name the columns, or try again when there are messages';
+  await refused(stream.engine(), new RegExp(`Code: 80\\. .*topic '${stream.topic}' has no messages to infer them from\\. ${hint}`));
+  await refused(stream.engine({ topic: 'no_such_topic' }), /Code: 80\. .*topic 'no_such_topic' does not exist/);
+  await refused(
+    "ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'JSONEachRow')",
+    /Code: 80\. .*topic 't' cannot be read: Local: .*Connection refused/,
+  );
+  await stream.kafka.produce(stream.topic, ['whatever']);
+  await refused(
+    stream.engine({ format: 'RowBinary' }),
+    /Code: 80\. .*RowBinary messages of topic .* do not tell them: .*doesn't support schema inference/,
+  );
+  await refused(stream.engine({ format: 'Bogus' }), /Unknown format Bogus/);
+  await refused(stream.engine({ settings: 'kafka_bogus = 1' }), /Code: 115\. .*kafka_bogus/);
+});
+
+test('a table that exists is told before any broker is asked', async (t) => {
+  const stream = await useStream(t);
+  const engine = "ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'JSONEachRow')";
+  await stream.sql(`CREATE TABLE q (a Int32) ${engine}`);
+  await t.throwsAsync(stream.sql(`CREATE TABLE q ${engine}`), { message: /Code: 57\. .*already exists/ });
+  t.is(await stream.sql(`CREATE TABLE IF NOT EXISTS q ${engine}`), '');
+  await t.throwsAsync(stream.sql(`CREATE TABLE no_such_database.q ${engine}`), { message: /Code: 81\. / });
+});
+
+test('who may not create the table does not get to see its topic', async (t) => {
+  const clickHouse = await useOwnClickHouse(t, {
+    usersXml: `<reader><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
+      <grants><query>GRANT SELECT ON *.*</query></grants></reader>`,
+  });
+  const gateway = await useGateway(t, { clickHouseUrl: clickHouse.url });
+  const answer = await fetch(`${gateway.url}/?user=reader`, {
+    method: 'POST',
+    body: "CREATE TABLE q ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'JSONEachRow')",
+  });
+  t.regex(await answer.text(), /Code: 497\. .*CREATE TABLE ON default\.q/);
+});
