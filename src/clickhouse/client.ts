@@ -1,8 +1,17 @@
 import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
-import { ClickHouseError, ClickHouseLogLevel, createClient, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client';
+import {
+  ClickHouseError,
+  ClickHouseLogLevel,
+  createClient,
+  parseError,
+  type ClickHouseClient,
+  type ClickHouseSettings,
+} from '@clickhouse/client';
 import { ClickHouseException } from '../errors.ts';
+import { parseException } from './exception.ts';
 import type { ServerTls } from './upstream.ts';
 
 export interface ServiceClientOptions {
@@ -139,7 +148,13 @@ async function insert(
     clickhouse_settings: asSettings(settings),
     ...(options.queryId === undefined ? {} : { query_id: options.queryId }),
     ...(signals.length === 0 ? {} : { abort_signal: AbortSignal.any(signals) }),
+    // The package would keep the last exception in the text: a format quotes another one in what it tells of the row, and names the row in front of it.
+    ignore_error_response: true,
   });
+  if (answer.http_status_code !== 200 || answer.response_headers['x-clickhouse-exception-code'] !== undefined) {
+    const answered = await text(answer.stream);
+    throw parseException(answered) ?? parseError(answered);
+  }
   // Nothing comes but the end, which says that the answer is whole.
   answer.stream.resume();
   await finished(answer.stream);
@@ -177,6 +192,7 @@ async function repeatedOnce<T>(where: string, call: () => Promise<T>): Promise<T
 const NOTHING_SENT: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN']);
 
 function translate(where: string, error: unknown): Error {
+  if (error instanceof ClickHouseException) return error;
   if (error instanceof ClickHouseError) {
     return new ClickHouseException(Number(error.code), error.type ?? '', withoutVersion(error.message), { cause: error });
   }

@@ -122,6 +122,17 @@ test('an INSERT of broken data says which row, and nothing is written', async (t
   t.is(await server.query(`SELECT count() FROM ${database}.t`), '0');
 });
 
+test('an INSERT of broken data says which row where the format quotes an exception of its own as well', async (t) => {
+  const client = useClient(t, (await useClickHouse(t)).url);
+  const database = await useDatabase(t);
+  await client.command(`CREATE TABLE ${database}.arrays (tags Array(String)) ENGINE = MergeTree ORDER BY tuple()`);
+  const failure = await t.throwsAsync(
+    client.insert(`INSERT INTO ${database}.arrays FORMAT TSV`, [Buffer.from("['a']\n['b\n['c']\n")], { input_format_parallel_parsing: 0 }),
+    { instanceOf: ClickHouseException },
+  );
+  t.regex(failure.text, /\(at row 2\)[^]*DB::Exception/);
+});
+
 test("an early refusal of a large INSERT is the server's error, not a broken connection", async (t) => {
   const client = useClient(t, (await useClickHouse(t)).url);
   const chunks = Array.from({ length: 200 }, () => Buffer.alloc(262_144, 'x'));

@@ -46,7 +46,7 @@ test('keys and headers travel with compact JSON rows', (t) => {
 });
 
 test('a compact JSON message that is not a plain sequence of arrays goes alone', (t) => {
-  for (const value of ['[1', '1]', '[1]]', '[1],', '[1];', '{"a":1}', '[1}', '["\\u"],[1]', '["a]', '[1]x', '\ufeff[1]', '[1],,[2]'])
+  for (const value of ['[1', '1]', '[1]]', '[1],', '[1];', '{"a":1}', '[1}', '["\\u"],[1]', '["a],[1]', '[1]x', '\ufeff[1]', '[1],,[2]'])
     t.deepEqual(splice('JSONCompactEachRow', [value]), { body: '', rows: ['alone'] }, value);
 });
 
