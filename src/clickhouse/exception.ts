@@ -4,11 +4,19 @@ import { ClickHouseException } from '../errors.ts';
 // what other libraries threw ("Poco::Exception. Code: 1000, …"). NetException and ParsingException stand where Exception does.
 const ERROR_TEXT = /Code: (\d+)\. DB::[A-Za-z]*Exception: ([\s\S]*?)\.? \(([A-Z][A-Z0-9_]*)\)(?: \(version [^()]*(?:\([^()]*\))?\))?\s*$/;
 
+// What a library threw that reads a format: "std::exception. Code: 1001, type: avro::Exception, e.what() = EOF reached (version 26.7.2.1)".
+const LIBRARY_TEXT = /^std::exception\. Code: (\d+), type: ([^,]+), e\.what\(\) = ([\s\S]*?)(?: \(version [^()]*(?:\([^()]*\))?\))?\s*$/;
+
 /** Reads the server's error text, as an HTTP body or an exception's message holds it; undefined when it is not one. */
 export function parseException(text: string): ClickHouseException | undefined {
   const found = ERROR_TEXT.exec(text);
-  if (found === null) return undefined;
+  if (found === null) return parseLibraryException(text);
   return new ClickHouseException(Number(found[1]), found[3] ?? '', found[2] ?? '');
+}
+
+function parseLibraryException(text: string): ClickHouseException | undefined {
+  const found = LIBRARY_TEXT.exec(text);
+  return found === null ? undefined : new ClickHouseException(Number(found[1]), 'STD_EXCEPTION', `${found[2]}: ${found[3]}`);
 }
 
 /**

@@ -56,6 +56,13 @@ test(
   'Stop',
 );
 
+test('what a library of the server threw is read, too', (t) => {
+  const exception = parseException('std::exception. Code: 1001, type: avro::Exception, e.what() = EOF reached (version 26.7.2.1)\n');
+  t.is(exception?.code, 1001);
+  t.is(exception?.exceptionName, 'STD_EXCEPTION');
+  t.is(exception?.text, 'avro::Exception: EOF reached');
+});
+
 test('what is no exception is not read as one', (t) => {
   for (const text of [
     '',
