@@ -1,5 +1,6 @@
+import avro from 'avsc';
 import test, { type ExecutionContext } from 'ava';
-import { useClickHouse, waitFor } from '../helpers/index.ts';
+import { uniqueName, useClickHouse, useRegistry, waitFor } from '../helpers/index.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
 
 /** Bytes of `SELECT … FORMAT …`, as the server writes them. */
@@ -145,49 +146,139 @@ const CASES: Readonly<Record<string, Case>> = {
 const METADATA =
   '_topic AS topic, _key AS k, _offset AS o, _partition AS p, _timestamp AS s, _timestamp_ms AS ms, _headers.name AS hn, _headers.value AS hv';
 
-for (const [title, { columns, format, settings, ...making }] of Object.entries(CASES)) {
-  test.serial(`the real engine and the gateway read the same rows and metadata: ${title}`, async (t) => {
-    const stream = await useStream(t, { partitions: 2 });
-    const messages = await making.messages(await renderer(t));
-    await stream.kafka.produce(stream.topic, messages.map(withMetadata));
+for (const [title, one] of Object.entries(CASES)) {
+  test.serial(`the real engine and the gateway read the same rows and metadata: ${title}`, async (t) => compare(t, one));
+  test.serial(`broken messages neither change their neighbours nor become rows: ${title}`, async (t) => isolate(t, one));
+}
+
+test.serial('the real engine and the gateway read the same rows and metadata: AvroConfluent', async (t) => compare(t, await avroCase(t)));
+test.serial('broken messages neither change their neighbours nor become rows: AvroConfluent', async (t) => isolate(t, await avroCase(t)));
+
+async function compare(t: ExecutionContext, { columns, format, settings, ...making }: Case): Promise<void> {
+  const stream = await useStream(t, { partitions: 2 });
+  const messages = await making.messages(await renderer(t));
+  await stream.kafka.produce(stream.topic, messages.map(withMetadata));
+  await stream.kafka.produce(
+    stream.topic,
+    [null, Buffer.alloc(0), ...messages].map((value) => ({ partition: 1, key: 'k', value })),
+  );
+  const create = createStatement(stream, columns, format, settings);
+  await stream.direct(create('native', `${stream.group}_native`));
+  await stream.direct(view('native'));
+  await stream.sql(create('ours', stream.group), view('ours'));
+  for (const group of [`${stream.group}_native`, stream.group]) await waitForCommits(stream, group, [messages.length, messages.length + 2]);
+  const all = (table: string) => `SELECT * FROM ${table}_view ORDER BY p, o, toString(tuple(*)) FORMAT JSONCompactEachRow`;
+  const expected = await stream.direct(all('native'));
+  t.not(expected, '');
+  t.is(await stream.sql(all('ours')), expected);
+  await stream.direct('DROP TABLE native');
+}
+
+async function isolate(t: ExecutionContext, { columns, format, settings, ...making }: Case): Promise<void> {
+  const render = await renderer(t);
+  const messages = await making.messages(render);
+  const broken = await making.broken(render);
+  const stream = await useStream(t, { partitions: 1 + broken.length });
+  // Each broken one stands between good ones in a partition of its own, where it stops what is behind it.
+  for (const [i, value] of broken.entries()) {
     await stream.kafka.produce(
       stream.topic,
-      [null, Buffer.alloc(0), ...messages].map((value) => ({ partition: 1, key: 'k', value })),
+      [messages[0], value, messages[1]].map((value) => ({ partition: 1 + i, key: `broken ${i}`, value: value as Buffer })),
     );
-    const create = createStatement(stream, columns, format, settings);
-    await stream.direct(create('native', `${stream.group}_native`));
-    await stream.direct(view('native'));
-    await stream.sql(create('ours', stream.group), view('ours'));
-    for (const group of [`${stream.group}_native`, stream.group])
-      await waitForCommits(stream, group, [messages.length, messages.length + 2]);
-    const all = (table: string) => `SELECT * FROM ${table}_view ORDER BY p, o, toString(tuple(*)) FORMAT JSONCompactEachRow`;
-    const expected = await stream.direct(all('native'));
-    t.not(expected, '');
-    t.is(await stream.sql(all('ours')), expected);
-    await stream.direct('DROP TABLE native');
+  }
+  await stream.kafka.produce(stream.topic, messages.map(withMetadata));
+  await stream.sql(createStatement(stream, columns, format, settings)('ours', stream.group), view('ours'));
+  await waitForCommits(stream, stream.group, [messages.length, ...broken.map(() => 1)]);
+  const columnsOf = (condition: string) => `SELECT count(), groupUniqArray(o), groupUniqArray(k) FROM ours_view WHERE ${condition}`;
+  for (const i of broken.keys()) {
+    t.is(await stream.sql(columnsOf(`p = ${1 + i}`)), `1\t[0]\t['broken ${i}']`, `broken ${i}`);
+  }
+  t.is(await stream.sql('SELECT uniqExact(o), countIf(hn = []) FROM ours_view WHERE p = 0'), `${messages.length}\t0`);
+}
+
+const WIDE_SCHEMA: avro.Schema = {
+  type: 'record',
+  name: 'Wide',
+  namespace: 'n.s',
+  fields: [
+    { name: 'id', type: 'long' },
+    { name: 'name', type: ['null', 'string'], default: null },
+    { name: 'e', type: { type: 'enum', name: 'E', symbols: ['a', 'b'] } },
+    { name: 'dec', type: { type: 'bytes', logicalType: 'decimal', precision: 9, scale: 2 } },
+    {
+      name: 'nested',
+      type: {
+        type: 'record',
+        name: 'N',
+        fields: [
+          { name: 'x', type: 'double' },
+          { name: 'y', type: 'E' },
+        ],
+      },
+    },
+    { name: 'list', type: { type: 'array', items: ['null', 'int'] } },
+    { name: 'm', type: { type: 'map', values: 'string' } },
+    { name: 'either', type: ['string', 'long'] },
+    { name: 'at', type: { type: 'long', logicalType: 'timestamp-millis' } },
+    { name: 'fix', type: { type: 'fixed', name: 'F', size: 2 } },
+    { name: 'unknown', type: { type: 'array', items: 'string' } },
+  ],
+};
+const NARROW_SCHEMA: avro.Schema = {
+  type: 'record',
+  name: 'Narrow',
+  fields: [
+    { name: 'e', type: { type: 'enum', name: 'E', symbols: ['b', 'a'] } },
+    { name: 'name', type: 'string' },
+    { name: 'id', type: 'int' },
+  ],
+};
+const AVRO_WIDE = avro.Type.forSchema(WIDE_SCHEMA, { wrapUnions: true });
+const AVRO_NARROW = avro.Type.forSchema(NARROW_SCHEMA);
+
+const wide = (id: number): Buffer =>
+  AVRO_WIDE.toBuffer({
+    id,
+    name: id % 2 === 0 ? null : { string: `n${id}` },
+    e: id % 3 === 0 ? 'a' : 'b',
+    dec: Buffer.from([id % 128, 7]),
+    nested: { x: id / 2, y: 'a' },
+    list: [null, { int: -id }],
+    m: { k: 'v', '': 'empty' },
+    either: id % 2 === 0 ? { string: 's' } : { long: id },
+    at: 1_700_000_000_123 + id,
+    fix: Buffer.from('ab'),
+    unknown: ['x'],
   });
 
-  test.serial(`broken messages neither change their neighbours nor become rows: ${title}`, async (t) => {
-    const render = await renderer(t);
-    const messages = await making.messages(render);
-    const broken = await making.broken(render);
-    const stream = await useStream(t, { partitions: 1 + broken.length });
-    // Each broken one stands between good ones in a partition of its own, where it stops what is behind it.
-    for (const [i, value] of broken.entries()) {
-      await stream.kafka.produce(
-        stream.topic,
-        [messages[0], value, messages[1]].map((value) => ({ partition: 1 + i, key: `broken ${i}`, value: value as Buffer })),
-      );
-    }
-    await stream.kafka.produce(stream.topic, messages.map(withMetadata));
-    await stream.sql(createStatement(stream, columns, format, settings)('ours', stream.group), view('ours'));
-    await waitForCommits(stream, stream.group, [messages.length, ...broken.map(() => 1)]);
-    const columnsOf = (condition: string) => `SELECT count(), groupUniqArray(o), groupUniqArray(k) FROM ours_view WHERE ${condition}`;
-    for (const i of broken.keys()) {
-      t.is(await stream.sql(columnsOf(`p = ${1 + i}`)), `1\t[0]\t['broken ${i}']`, `broken ${i}`);
-    }
-    t.is(await stream.sql('SELECT uniqExact(o), countIf(hn = []) FROM ours_view WHERE p = 0'), `${messages.length}\t0`);
-  });
+/** Two schemas, message by message; several records in some. */
+async function avroCase(t: ExecutionContext): Promise<Case> {
+  const registry = await useRegistry(t);
+  const subject = uniqueName(t, 'subject');
+  const wideId = await registry.register(`${subject}_wide`, JSON.stringify(WIDE_SCHEMA));
+  const narrowId = await registry.register(`${subject}_narrow`, JSON.stringify(NARROW_SCHEMA));
+  const framed = (id: number, record: Buffer): Buffer => Buffer.concat([Buffer.from([0, 0, 0, id >> 8, id & 255]), record]);
+  const good = (id: number): Buffer =>
+    id % 3 === 2 ? framed(narrowId, AVRO_NARROW.toBuffer({ e: 'a', name: 'narrow', id })) : framed(wideId, wide(id));
+  const whole = framed(wideId, wide(77));
+  return {
+    columns:
+      "id Int64, name Nullable(String), e Enum8('a' = 1, 'b' = 2), dec Decimal(9, 2), nested Tuple(x Float64, y String), list Array(Nullable(Int32)), m Map(String, String), either Variant(Int64, String), at DateTime64(3), fix FixedString(2)",
+    format: 'AvroConfluent',
+    settings: `format_avro_schema_registry_url = '${registry.url}', input_format_avro_allow_missing_fields = 1`,
+    messages: async () =>
+      Promise.resolve([...Array(12).keys()].map((i) => (i % 4 === 3 ? Buffer.concat([good(i), good(i + 100), good(i + 101)]) : good(i)))),
+    broken: async () =>
+      Promise.resolve([
+        whole.subarray(0, -1),
+        whole.subarray(0, 4),
+        Buffer.concat([whole, Buffer.from([7])]),
+        Buffer.concat([whole, whole.subarray(0, 9)]),
+        framed(9_999, wide(77)),
+        Buffer.concat([Buffer.from([1]), whole.subarray(1)]),
+        framed(wideId, Buffer.concat([AVRO_NARROW.toBuffer({ e: 'a', name: 'x', id: 1 })])),
+      ]),
+  };
 }
 
 const withMetadata = (value: Buffer, i: number) => ({
@@ -218,12 +309,12 @@ async function renderer(t: ExecutionContext): Promise<Render> {
 
 async function waitForCommits({ kafka }: Stream, group: string, offsets: readonly number[]): Promise<void> {
   const expected = offsets.join();
-  let seen = '';
   await waitFor(
     async () => {
       const committed = await kafka.groupOffsets(group);
-      seen = offsets.map((_, partition) => String(committed.find((one) => one.partition === partition)?.offset ?? -1n)).join();
-      return seen === expected;
+      const seen = offsets.map((_, partition) => String(committed.find((one) => one.partition === partition)?.offset ?? -1n)).join();
+      if (seen !== expected) throw new Error(`committed ${seen}`);
+      return true;
     },
     { message: `group ${group} commits ${expected}`, timeoutMs: 60_000 },
   );
