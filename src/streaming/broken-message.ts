@@ -1,11 +1,12 @@
 import { ClickHouseException } from '../errors.ts';
 import { STRAY_ROW } from './carried-columns.ts';
+import { UNREADABLE_KEY } from './key-columns.ts';
 
 /**
  * What an INSERT's failure says about its messages.
  *
  * - `stray-row`: a message made rows that carry no metadata; scanning the messages sorts it out.
- * - `broken`: the format could not read a row; `row` counts from 0 when the server named one.
+ * - `broken`: the format could not read a row, or a column's default could not be computed from it; `row` counts from 0 when the server named one.
  * - `other`: the messages are not to blame (target, view, memory, network): the same batch is tried again.
  */
 export type InsertFailure =
@@ -28,12 +29,21 @@ const NOT_THE_MESSAGE = new Set([
 ]);
 
 /** The format's reader speaks: `(at row N)`, or the name of an input format as the processor that failed. */
-const FORMAT_SPEAKS = /\(at row (\d+)\)|While executing \w*(?:InputFormat|ParallelParsing)/;
+const FORMAT_SPEAKS = /\(at row (\d+)\)|While executing (?:\w*(?:InputFormat|ParallelParsing)|Native\b)/;
+
+/** What the libraries throw that read some formats, such as Avro (STD_EXCEPTION). */
+const THROWN_BY_A_LIBRARY = 1001;
+
+/** A default of the table's own could not be computed from what the message holds. */
+const DEFAULT_SPEAKS = /: while executing 'FUNCTION /;
 
 export function explainFailure(error: unknown): InsertFailure {
   if (!(error instanceof ClickHouseException) || NOT_THE_MESSAGE.has(error.code)) return { kind: 'other' };
   if (error.text.includes(STRAY_ROW)) return { kind: 'stray-row' };
   if (error.text.includes('while pushing to view')) return { kind: 'other' };
+  if (error.text.startsWith(UNREADABLE_KEY)) return { kind: 'broken' };
+  if (DEFAULT_SPEAKS.test(error.text)) return { kind: 'broken' };
+  if (error.code === THROWN_BY_A_LIBRARY) return { kind: error.text.startsWith('std::bad_alloc') ? 'other' : 'broken' };
   const match = FORMAT_SPEAKS.exec(error.text);
   if (match === null) return { kind: 'other' };
   return match[1] === undefined ? { kind: 'broken' } : { kind: 'broken', row: Number(match[1]) - 1 };

@@ -15,6 +15,7 @@ import { readSegment, segmentBelow, type Segment } from './segment.ts';
 import { Sorter, type Sorted } from './sorter.ts';
 import { partitionKey } from './sources.ts';
 import type { StatusRecorder } from './table-status.ts';
+import { tombstoneRows } from './tombstone-rows.ts';
 import { waitFor } from './waiting.ts';
 
 /** What careful reading needs of the stream it belongs to. */
@@ -110,43 +111,60 @@ export class CarefulReading {
     const manner = plan.isSpliced ? range.manner : 'alone';
     const end = Math.min(range.next, this.#options.positions.nextInterval(fetched, position)?.first ?? Infinity);
     const mostMessages = manner === 'alone' || this.#held.has(partitionKey(fetched)) ? 1 : undefined;
-    const segment = readSegment(fetched.batches, this.#options.table().options.skipBytes, position, end, mostMessages);
+    const segment = readSegment(fetched.batches, this.#options.table().options, position, end, mostMessages);
     const where: Place = { lane, plan, partition: { topic: fetched.topic, partition: fetched.partition }, control };
     return (await this.#insertAll(where, segment, manner)) ?? (await this.#insertSorted(where, segment));
+  }
+
+  /** What it resolves with, or undefined when the fetch has become void meanwhile; then the checks end. A rebalance is thrown. */
+  async #checked<T>(where: Place, check: (sorter: Sorter) => Promise<T>): Promise<{ readonly value: T } | undefined> {
+    const cut = new AbortController();
+    const signal = AbortSignal.any([cut.signal, this.#options.stopping, where.lane.planSignal]);
+    try {
+      const checking = check(this.#sorter(where, signal));
+      return (await waitFor(checking, where.control)) ? { value: await checking } : undefined;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return undefined;
+    } finally {
+      cut.abort();
+    }
   }
 
   /** Inserts the segment in one go. Undefined: some of it cannot be read, or has to go alone. */
   async #insertAll(where: Place, segment: Segment, manner: Manner): Promise<CarefullyRead | undefined> {
     const { plan, partition } = where;
-    if (manner === 'checked' || segment.messages.length === 0) {
+    if (manner === 'checked') {
+      // Before anything is inserted it must be sure that all can be: two INSERTs are not one.
+      if (segment.tombstones.length > 0 && segment.messages.length > 0) {
+        const areGood = await this.#checked(where, async (sorter) => sorter.canReadTombstones(segment.tombstones));
+        if (areGood === undefined) return { position: segment.first, isVoid: true };
+        if (!areGood.value) return undefined;
+      }
       const together = this.#sorter(where).splice(segment.messages);
       if (together === undefined) return undefined;
       const { request, batch } = together;
-      const steps = batch.rows === 0 ? [] : [async () => this.#send(request, batch.body())];
+      const steps = [
+        ...(batch.rows === 0 ? [] : [async () => this.#send(request, batch.body())]),
+        ...this.#tombstones(where, segment.tombstones),
+      ];
       const { kind } = await this.#deliver(where, segment, steps, () => batch.release());
-      return kind === 'unread' ? undefined : this.#end(where, segment, kind, 'clean');
+      return kind === 'unread' ? undefined : this.#end(where, segment, kind, segment.tombstones.length > 0 ? 'mixed' : 'clean');
     }
-    const steps = segment.messages.map((message) => this.#alone(plan, partition, message));
+    const steps = [
+      ...segment.messages.map((message) => this.#alone(plan, partition, message)),
+      ...this.#tombstones(where, segment.tombstones),
+    ];
     const { kind, error } = await this.#deliver(where, segment, steps);
     if (kind !== 'unread') return this.#end(where, segment, kind, 'clean');
     // There is one message, and its own INSERT says what is wrong with it.
-    const broken = segment.messages.map((message) => ({ message, error: errorText(error) }));
-    return this.#deliverSorted(where, segment, { together: [], alone: [], broken });
+    const broken = [...segment.messages, ...segment.tombstones].map((message) => ({ message, error: errorText(error) }));
+    return this.#deliverSorted(where, segment, { together: [], tombstones: [], alone: [], broken });
   }
 
   async #insertSorted(where: Place, segment: Segment): Promise<CarefullyRead> {
-    const cut = new AbortController();
-    const signal = AbortSignal.any([cut.signal, this.#options.stopping, where.lane.planSignal]);
-    try {
-      const sorting = this.#sorter(where, signal).sort(segment.messages);
-      if (!(await waitFor(sorting, where.control))) return { position: segment.first, isVoid: true };
-      return await this.#deliverSorted(where, segment, await sorting);
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      return { position: segment.first, isVoid: true };
-    } finally {
-      cut.abort();
-    }
+    const sorted = await this.#checked(where, async (sorter) => sorter.sort(segment));
+    return sorted === undefined ? { position: segment.first, isVoid: true } : this.#deliverSorted(where, segment, sorted.value);
   }
 
   /** Inserts what is good and does what the table wants about the broken messages; where it wants to stop, it stops at the first. */
@@ -163,6 +181,7 @@ export class CarefulReading {
     const steps = [
       ...(together === undefined ? [] : [async () => this.#send(together.request, together.batch.body())]),
       ...sorted.alone.filter(isIn).map((message) => this.#alone(plan, partition, message)),
+      ...this.#tombstones(where, sorted.tombstones.filter(isIn)),
       ...(forBroken ?? []),
     ];
     if (part.next > part.first || steps.length > 0) {
@@ -225,6 +244,12 @@ export class CarefulReading {
     return async () => this.#send(plan.messageRequest(topic, partition, message), [payloadOf(message)]);
   }
 
+  #tombstones({ partition }: Place, tombstones: readonly RecordCursor[]): Step[] {
+    if (tombstones.length === 0) return [];
+    const { request, body } = tombstoneRows(this.#options.table(), partition, tombstones);
+    return [async () => this.#send(request, body)];
+  }
+
   async #send(request: InsertRequest, body: readonly Buffer[]): Promise<number> {
     return this.#options.send(request, request.head === undefined ? body : [request.head, ...body]);
   }
@@ -243,18 +268,18 @@ export class CarefulReading {
         }
       }
     };
-    return new Sorter({ plan, pool: this.#options.pool, partition, send });
+    return new Sorter({ plan, table: this.#options.table(), pool: this.#options.pool, partition, send });
   }
 
   /** `mixed`: some messages did not go with the others, so those behind them are read carefully as well. */
   #end({ partition }: Place, segment: Segment, kind: Outcome['kind'], how: 'clean' | 'mixed'): CarefullyRead {
     if (kind === 'given-up') return { position: segment.first, isVoid: true };
-    const { next, messages } = segment;
-    this.#options.status.messagesRead += messages.length;
+    const { next } = segment;
+    const messages = segment.messages.length + segment.tombstones.length;
+    this.#options.status.messagesRead += messages;
     this.#held.delete(partitionKey(partition));
     this.#ranges.passed(partition, next);
-    if (how === 'mixed' && messages.length > 1)
-      this.add(partition, next, Math.min(next + 2 * messages.length, this.beginsAt(partition, next)));
+    if (how === 'mixed' && messages > 1) this.add(partition, next, Math.min(next + 2 * messages, this.beginsAt(partition, next)));
     return { position: next, isVoid: false };
   }
 

@@ -4,52 +4,75 @@ import type { TopicPartition } from '../kafka/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import { timestamp, timestampMs } from './carried-columns.ts';
 import type { InsertRequest } from './insert-plan.ts';
-import { ONE_BLOCK } from './insert-settings.ts';
+import { ONE_BLOCK, tableSettings } from './insert-settings.ts';
 import { RowBinaryRows } from './row-binary.ts';
 import type { BrokenMessage } from './sorter.ts';
-
-const STRUCTURE =
-  'message_offset Int64, timestamp_ms Int64, message_key String, header_names Array(String), header_values Array(String), error String, raw String';
 
 /**
  * The INSERT of one row for each broken message, as the real engine makes them with `kafka_handle_error_mode = 'stream'`: its virtual columns, `_error` and
  * `_raw_message` among them; all other columns have their defaults.
  */
-export function errorRows(
-  { database, table, virtualColumns }: ManagedTable,
+export function errorRows(table: ManagedTable, partition: TopicPartition, broken: readonly BrokenMessage[]): MessageRows {
+  const messages = broken.map(({ message }) => message);
+  const texts = broken.map(({ message, error }) => [Buffer.from(error), wholeValueOf(message)] as const);
+  const columns = Object.entries({ _error: 'text_1', _raw_message: 'text_2' }).filter(([name]) => table.virtualColumns.includes(name));
+  return rowsOfMessages(table, partition, messages, texts, Object.fromEntries(columns));
+}
+
+/** An INSERT and its body. */
+export interface MessageRows {
+  readonly request: InsertRequest;
+  readonly body: readonly Buffer[];
+}
+
+const STRUCTURE =
+  'message_offset Int64, timestamp_ms Int64, message_key String, header_names Array(String), header_values Array(String), text_1 String, text_2 String';
+
+/** One row for each message, of its metadata and `columns` (SQL, by column; over the two `texts` of each message and the metadata); all else has its default. */
+export function rowsOfMessages(
+  managed: ManagedTable,
   partition: TopicPartition,
-  broken: readonly BrokenMessage[],
-): { readonly request: InsertRequest; readonly body: readonly Buffer[] } {
-  const values: Readonly<Record<string, string>> = {
+  messages: readonly RecordCursor[],
+  texts: readonly (readonly [Buffer, Buffer])[],
+  columns: Readonly<Record<string, string>>,
+  conditions: readonly string[] = [],
+): MessageRows {
+  const { database, table, virtualColumns } = managed;
+  const metadata: Readonly<Record<string, string>> = {
     _topic: quoteString(partition.topic),
     _partition: String(partition.partition),
     _offset: 'message_offset',
     _timestamp: timestamp('timestamp_ms'),
     _timestamp_ms: timestampMs('timestamp_ms'),
-    _key: 'message_key',
+    _key: MESSAGE_KEY,
     '_headers.name': 'header_names',
     '_headers.value': 'header_values',
-    _error: 'error',
-    _raw_message: 'raw',
   };
-  const columns = virtualColumns.filter((column) => column in values);
+  const values = Object.entries({ ...metadata, ...columns }).filter(([name]) => !(name in metadata) || virtualColumns.includes(name));
   const rows = new RowBinaryRows();
-  for (const { message, error } of broken) {
+  for (const [i, message] of messages.entries()) {
     const headers = headersOf(message);
+    const [first, second] = texts[i] ?? [NOTHING, NOTHING];
     rows
       .int64(message.offset)
       .int64(message.timestampMs)
       .string(keyOf(message))
       .strings(headers.map(({ name }) => name))
       .strings(headers.map(({ value }) => value))
-      .string(Buffer.from(error))
-      .string(wholeValueOf(message));
+      .string(first)
+      .string(second);
   }
   const sql =
-    `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${columns.map(quoteIdentifier).join(', ')}) ` +
-    `SELECT ${columns.map((column) => values[column]).join(', ')} FROM input(${quoteString(STRUCTURE)}) FORMAT RowBinary`;
-  return { request: { sql, settings: ONE_BLOCK }, body: rows.chunks };
+    `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${values.map(([name]) => quoteIdentifier(name)).join(', ')}) ` +
+    `SELECT ${values.map(([, value]) => value).join(', ')} FROM input(${quoteString(STRUCTURE)})` +
+    `${conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`} FORMAT RowBinary`;
+  return { request: { sql, settings: { ...tableSettings(managed), ...ONE_BLOCK } }, body: rows.chunks };
 }
+
+/** The key in `rowsOfMessages`. */
+export const MESSAGE_KEY = 'message_key';
+
+const NOTHING = Buffer.alloc(0);
 
 /** The message's key; empty when it has none. */
 export function keyOf({ bytes, keyStart, keyEnd }: RecordCursor): Buffer {

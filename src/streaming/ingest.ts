@@ -1,4 +1,5 @@
 import type { MemoryBudget } from '../batching/index.ts';
+import type { KafkaTableOptions } from '../engine/index.ts';
 import { canCarry, RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
@@ -54,7 +55,7 @@ export class Ingest {
   readonly #positions = new Positions();
   readonly #stopping = new AbortController();
   readonly #careful: CarefulReading;
-  readonly #skipBytes: number;
+  readonly #options: Pick<KafkaTableOptions, 'skipBytes' | 'tombstones'>;
   /** Partitions of a new generation that have not been fetched yet: partition keys. */
   readonly #fresh = new Set<string>();
   /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
@@ -67,7 +68,7 @@ export class Ingest {
     this.#budget = options.budget;
     this.#status = options.status;
     this.#logger = options.logger;
-    this.#skipBytes = options.table().options.skipBytes;
+    this.#options = options.table().options;
     this.#careful = new CarefulReading({
       ...options,
       send: async (request, body) => this.#send(request, body, Promise.resolve(), this.#stopping.signal),
@@ -103,7 +104,7 @@ export class Ingest {
   async fetched(member: Member, fetched: FetchedPartition, control: FetchControl): Promise<number> {
     if (this.#fresh.delete(partitionKey(fetched))) this.#positions.restarted(fetched, fetched.fromOffset);
     if (this.#isHeld(member, fetched) || !(await this.#mayBegin(member, fetched, control))) return fetched.fromOffset;
-    const cursor = new RecordCursor(this.#skipBytes);
+    const cursor = new RecordCursor(this.#options.skipBytes);
     let position = this.#positions.resumeAt(fetched, fetched.fromOffset);
     for (const batch of fetched.batches) {
       if (batch.lastOffset < position) continue;
@@ -192,8 +193,9 @@ export class Ingest {
     const source = lane.sourceOf(partition);
     const writer = canCarry(source, end) ? seat.writer : undefined;
     const careful = this.#careful.beginsAt(partition, position);
+    const passesOverTombstones = !this.#options.tombstones;
     // An empty message makes no row; only formats whose messages begin with something find it broken.
-    const passesOverEmpty = this.#skipBytes > 0 || lane.plan.passesOverEmpty;
+    const passesOverEmpty = this.#options.skipBytes > 0 || lane.plan.passesOverEmpty;
     let known = this.#positions.nextInterval(partition, position)?.first ?? Infinity;
     const quota = lane.quota(seat);
     batch.begin(source, position);
@@ -207,7 +209,7 @@ export class Ingest {
         batch.cover(careful);
         return 'careful';
       }
-      if (cursor.valueEnd <= cursor.valueStart && (!cursor.hasValue || passesOverEmpty)) {
+      if (cursor.valueEnd <= cursor.valueStart && (cursor.hasValue ? passesOverEmpty : passesOverTombstones)) {
         this.#status.messagesRead += 1;
         batch.cover(cursor.offset + 1);
         continue;

@@ -7,6 +7,7 @@ import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import { carriedFields, constantValue, rowsAreAsMany, rowsAreOurs, splicedValue } from './carried-columns.ts';
 import { DirectInsert, type Purpose } from './direct-insert.ts';
 import { ONE_BLOCK, tableSettings, withoutTableSettings } from './insert-settings.ts';
+import { keyColumnValue, keyConditions, splitColumns } from './key-columns.ts';
 import { withNotedFields } from './row-numbers.ts';
 import type { SourceTable } from './sources.ts';
 
@@ -31,6 +32,8 @@ export class InsertPlan {
   readonly #direct: DirectInsert | undefined;
   /** The virtual columns in use that every message fills. */
   readonly #metadataColumns: readonly string[];
+  /** The columns that a message's value fills. */
+  readonly #columns: readonly LandingColumn[];
   readonly #fields: readonly CarriedField[];
   readonly #settings: Readonly<Record<string, string>>;
   readonly #head = new BodyHead();
@@ -41,15 +44,18 @@ export class InsertPlan {
     const secret = randomBytes(6).toString('base64url').replaceAll('-', 'x').replaceAll('_', 'y');
     this.#metadataColumns = table.usedVirtualColumns.filter((name) => MESSAGE_COLUMNS.some((column) => column.name === name));
     this.#direct = table.carriers && new DirectInsert(table, table.carriers, this.#metadataColumns, this.#splicer);
-    this.#fields = this.#direct?.fields ?? carriedFields(this.#metadataColumns, `s${secret}`, this.#splicer);
+    const { ofKey, ofValue } = splitColumns(table);
+    this.#columns = ofValue;
+    const carried = ofKey.length === 0 ? this.#metadataColumns : [...new Set([...this.#metadataColumns, '_key'])];
+    this.#fields = this.#direct?.fields ?? carriedFields(carried, `s${secret}`, this.#splicer);
     this.#settings = { ...tableSettings(table), ...withoutTableSettings(this.#splicer?.forcedSettings ?? {}, table) };
   }
 
   /** A writer for common bodies, or undefined when each message of this table needs an INSERT of its own. */
   createWriter(): MessageWriter | undefined {
-    const { columns, options } = this.#table;
+    const { formatSettings: settings } = this.#table.options;
     if (this.#direct !== undefined && this.#direct.fields === undefined) return undefined;
-    return this.#splicer?.createWriter(this.#fields, { columns, settings: options.formatSettings, head: this.#head });
+    return this.#splicer?.createWriter(this.#fields, { columns: this.#columns, settings, head: this.#head });
   }
 
   /** Nothing is gathered that stands behind the head: the next message that has one fixes it anew. */
@@ -86,11 +92,13 @@ export class InsertPlan {
       const head = this.#head.bytes === undefined ? {} : { head: this.#head.bytes };
       return { sql: request.sql, settings: { ...settings, ...request.settings }, ...head };
     }
-    const virtual = this.#metadataColumns.map((column) => splicedValue(column, this.#fields, sources, splicer));
-    if (splicer.isNumbered === true) return this.#numberedRequest(virtual, batches, [rowsAreAsMany(rows), ...NOTHING[purpose]], settings);
-    const guard = rowsAreOurs(this.#fields, rows);
+    const valueOf = (column: string): string => splicedValue(column, this.#fields, sources, splicer);
+    const values = this.#values(valueOf);
+    const isOurs = splicer.isNumbered === true ? rowsAreAsMany(rows) : rowsAreOurs(this.#fields, rows);
+    const conditions = [isOurs, ...this.#keyConditions(valueOf), ...NOTHING[purpose]];
+    if (splicer.isNumbered === true) return this.#numberedRequest(values, batches, conditions, settings);
     return {
-      sql: this.#insert(virtual, [...this.#fields, ...this.#table.columns], [guard, ...NOTHING[purpose]], splicer.bodyFormat),
+      sql: this.#insert(values, [...this.#fields, ...this.#columns], conditions, splicer.bodyFormat),
       settings,
       ...(this.#head.bytes === undefined ? {} : { head: this.#head.bytes }),
     };
@@ -98,16 +106,15 @@ export class InsertPlan {
 
   /** The statement is as large as what it tells of each message, so most of it goes in front of the body. */
   #numberedRequest(
-    virtual: readonly string[],
+    values: readonly Value[],
     batches: readonly Batch[],
     conditions: readonly string[],
     settings: Readonly<Record<string, string>>,
   ): InsertRequest {
-    const { columns } = this.#table;
     const splicer = this.#splicer as Splicer;
-    const [sql, end] = this.#insertFrom(virtual, conditions, splicer.bodyFormat);
-    const names = columns.map(({ name }) => name);
-    const statement = Buffer.concat([withNotedFields(input(columns), names, this.#fields, batches), Buffer.from(`${end}\n`)]);
+    const [sql, end] = this.#insertFrom(values, conditions, splicer.bodyFormat);
+    const names = this.#columns.map(({ name }) => name);
+    const statement = Buffer.concat([withNotedFields(input(this.#columns), names, this.#fields, batches), Buffer.from(`${end}\n`)]);
     const lead = splicer.bodyLead?.(batches.reduce((total, batch) => total + batch.bodyBytes, 0));
     return {
       sql,
@@ -119,17 +126,30 @@ export class InsertPlan {
   /** The INSERT for one message's unchanged bytes; metadata are constants of the statement. Errors allowed are those of the table, as in the real engine. */
   messageRequest(topic: string, partition: number, message: RecordCursor): InsertRequest {
     if (this.#direct !== undefined) return this.#aloneRequest(this.#direct.messageRequest(topic, partition, message));
-    const virtual = this.#metadataColumns.map((column) => constantValue(column, topic, partition, message));
-    return this.#messageRequest(virtual, 'insert');
+    const valueOf = (column: string): string => constantValue(column, topic, partition, message);
+    return this.#aloneRequest({ sql: this.#insert(this.#values(valueOf), this.#columns, this.#keyConditions(valueOf)), settings: {} });
   }
 
   /** Reads one message's unchanged bytes as `messageRequest` does, and inserts nothing. */
-  messageCheck(): InsertRequest {
-    return this.#direct === undefined ? this.#messageRequest(undefined, 'check') : this.#aloneRequest(this.#direct.messageCheck());
+  messageCheck(message: RecordCursor): InsertRequest {
+    if (this.#direct !== undefined) return this.#aloneRequest(this.#direct.messageCheck());
+    const values = this.#columns.map(({ name }) => ({ name, value: quoteIdentifier(name) }));
+    const conditions = [...this.#keyConditions((column) => constantValue(column, '', 0, message)), ...NOTHING.check];
+    return this.#aloneRequest({ sql: this.#insert(values, this.#columns, conditions), settings: {} });
   }
 
-  #messageRequest(virtual: readonly string[] | undefined, purpose: Purpose): InsertRequest {
-    return this.#aloneRequest({ sql: this.#insert(virtual, this.#table.columns, NOTHING[purpose]), settings: {} });
+  /** What is inserted; `valueOf`: SQL for a virtual column. */
+  #values(valueOf: (column: string) => string): Value[] {
+    const { ofKey } = splitColumns(this.#table);
+    return [
+      ...this.#columns.map(({ name }) => ({ name, value: quoteIdentifier(name) })),
+      ...ofKey.map((column) => ({ name: column.name, value: keyColumnValue(column, this.#table, valueOf('_key')) })),
+      ...this.#metadataColumns.map((name) => ({ name, value: valueOf(name) })),
+    ];
+  }
+
+  #keyConditions(valueOf: (column: string) => string): string[] {
+    return this.#table.options.keyColumns.length === 0 ? [] : keyConditions(this.#table, valueOf('_key'));
   }
 
   #aloneRequest({ sql, settings }: InsertRequest): InsertRequest {
@@ -138,27 +158,26 @@ export class InsertPlan {
     return { sql, settings: { ...this.#settings, ...ONE_BLOCK, ...allowed, ...settings } };
   }
 
-  #insert(
-    virtual: readonly string[] | undefined,
-    structure: readonly LandingColumn[],
-    conditions: readonly string[],
-    format?: string,
-  ): string {
-    return this.#insertFrom(virtual, conditions, format).join(input(structure));
+  #insert(values: readonly Value[], structure: readonly LandingColumn[], conditions: readonly string[], format?: string): string {
+    return this.#insertFrom(values, conditions, format).join(input(structure));
   }
 
   /** The INSERT before and behind what it selects from. */
-  #insertFrom(virtual: readonly string[] | undefined, conditions: readonly string[], format?: string): [string, string] {
-    const { database, table, columns, options } = this.#table;
-    const own = columns.map((column) => quoteIdentifier(column.name));
-    const names = [...own, ...(virtual === undefined ? [] : this.#metadataColumns.map(quoteIdentifier))];
-    const values = [...own, ...(virtual ?? [])];
+  #insertFrom(values: readonly Value[], conditions: readonly string[], format?: string): [string, string] {
+    const { database, table, options } = this.#table;
+    const names = values.map(({ name }) => quoteIdentifier(name)).join(', ');
     const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
     return [
-      `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${names.join(', ')}) SELECT ${values.join(', ')} FROM `,
+      `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${names}) SELECT ${values.map(({ value }) => value).join(', ')} FROM `,
       `${where} FORMAT ${quoteIdentifier(format ?? options.format)}`,
     ];
   }
+}
+
+/** A column and the SQL that makes its value. */
+interface Value {
+  readonly name: string;
+  readonly value: string;
 }
 
 function input(structure: readonly LandingColumn[]): string {

@@ -1,10 +1,13 @@
 import { Batch, type ChunkPool } from '../batching/index.ts';
+import type { ManagedTable } from '../catalog/index.ts';
 import { UNPROVABLE, type RecordCursor } from '../formats/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { payloadOf } from './error-rows.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
+import type { Segment } from './segment.ts';
 import { SourceTable } from './sources.ts';
+import { tombstoneRows } from './tombstone-rows.ts';
 
 /** Messages that make one body, and the statement that goes with it. */
 export interface Together {
@@ -22,6 +25,8 @@ export interface BrokenMessage {
 export interface Sorted {
   /** Go in one INSERT. */
   readonly together: readonly RecordCursor[];
+  /** Become rows without value. */
+  readonly tombstones: readonly RecordCursor[];
   /** Each needs an INSERT of its own. */
   readonly alone: readonly RecordCursor[];
   readonly broken: readonly BrokenMessage[];
@@ -42,19 +47,21 @@ const CHECKS_UNDER_WAY = 8;
  */
 export class Sorter {
   readonly #plan: InsertPlan;
+  readonly #table: ManagedTable;
   readonly #pool: ChunkPool;
   readonly #partition: TopicPartition;
   readonly #send: SendCheck;
 
-  constructor(options: { plan: InsertPlan; pool: ChunkPool; partition: TopicPartition; send: SendCheck }) {
+  constructor(options: { plan: InsertPlan; table: ManagedTable; pool: ChunkPool; partition: TopicPartition; send: SendCheck }) {
     this.#plan = options.plan;
+    this.#table = options.table;
     this.#pool = options.pool;
     this.#partition = options.partition;
     this.#send = options.send;
   }
 
   /** Throws what `SendCheck` throws when it was aborted. */
-  async sort(messages: readonly RecordCursor[]): Promise<Sorted> {
+  async sort({ messages, tombstones }: Pick<Segment, 'messages' | 'tombstones'>): Promise<Sorted> {
     const suspects = await this.#suspects(messages);
     const single = messages.filter((message) => suspects.has(message));
     const alone: RecordCursor[] = [];
@@ -66,12 +73,24 @@ export class Sorter {
       else if (result === 0) withoutRows.add(message);
       else if (suspects.get(message) === 'blamed') alone.push(message);
     });
+    if (!(await this.canReadTombstones(tombstones))) {
+      await forEachOf(tombstones, CHECKS_UNDER_WAY, async (message) => {
+        const error = await this.#checkTombstones([message]);
+        if (error !== undefined) broken.push({ message, error });
+      });
+    }
     const apart = new Set([...alone, ...broken.map(({ message }) => message), ...withoutRows]);
     return {
       together: messages.filter((message) => !apart.has(message)),
+      tombstones: tombstones.filter((message) => !apart.has(message)),
       alone: alone.sort((a, b) => a.offset - b.offset),
       broken: broken.sort((a, b) => a.message.offset - b.message.offset),
     };
+  }
+
+  /** Whether the keys of all these tombstones can be read. */
+  async canReadTombstones(tombstones: readonly RecordCursor[]): Promise<boolean> {
+    return tombstones.length === 0 || (await this.#checkTombstones(tombstones)) === undefined;
   }
 
   /** One body of all messages, or undefined when one of them needs an INSERT of its own. The caller releases the batch. */
@@ -150,10 +169,20 @@ export class Sorter {
     }
   }
 
-  /** The rows of one message, or why it is broken. */
+  async #checkTombstones(tombstones: readonly RecordCursor[]): Promise<string | undefined> {
+    const { request, body } = tombstoneRows(this.#table, this.#partition, tombstones, 'check');
+    const result = await this.#check(request, body);
+    return typeof result === 'string' ? result : undefined;
+  }
+
   async #checkOne(message: RecordCursor): Promise<number | string> {
+    return this.#check(this.#plan.messageCheck(message), [payloadOf(message)]);
+  }
+
+  /** The rows of one message, or why it is broken. */
+  async #check(request: InsertRequest, body: readonly Buffer[]): Promise<number | string> {
     try {
-      return await this.#send(this.#plan.messageCheck(), [payloadOf(message)]);
+      return await this.#send(request, body);
     } catch (error) {
       if (explainFailure(error).kind === 'other') throw error;
       return errorText(error);
