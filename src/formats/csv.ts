@@ -1,5 +1,6 @@
 import type { Batch } from '../batching/index.ts';
 import { ByteFinder } from './byte-finder.ts';
+import { isCutOff } from './cut-end.ts';
 import { HeadLines, LINE_BREAK, type HeadKind } from './head-lines.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { hexDecoding, RowPrefix, writeRow } from './row-prefix.ts';
@@ -14,20 +15,23 @@ const QUOTE = 0x22;
  * CSV: the carried fields go in front of each row. A message without quotes ends its rows at line breaks; one with quotes is read
  * field by field as ClickHouse does (RFC 4180 with white space around fields). Whatever else — an open quote, text behind a closing
  * one, lone carriage returns, empty lines, a byte order mark, and a blank at the very end, which the server keeps there
- * and cuts off in front of a line break — is left to the exact path.
+ * and cuts off in front of a line break, or anything else there that may mean something else (`isCutOff`) — is left to the exact path.
  */
 class CsvWriter implements MessageWriter {
   readonly #prefix: RowPrefix;
   readonly #head: HeadLines;
   readonly #delimiter: number;
+  /** Rows may have fewer fields than columns. */
+  readonly #mayLeaveOut: boolean;
   readonly #newlines = new ByteFinder(NEWLINE);
   readonly #quotes = new ByteFinder(QUOTE);
   readonly #carriageReturns = new ByteFinder(CARRIAGE_RETURN);
 
-  constructor(fields: readonly CarriedField[], delimiter: number, head: BodyTable['head'], kind: HeadKind) {
+  constructor(fields: readonly CarriedField[], delimiter: number, { settings, head }: BodyTable, kind: HeadKind) {
     const comma = String.fromCharCode(delimiter);
     this.#prefix = new RowPrefix(fields, { start: '', before: () => '', after: () => comma });
     this.#delimiter = delimiter;
+    this.#mayLeaveOut = (settings['input_format_csv_allow_variable_number_of_columns'] ?? '0') !== '0';
     const line = (bytes: Buffer, at: number, end: number): readonly [number, number, number] | undefined => {
       const newline = endOfRow(bytes, at, end, delimiter);
       const lineEnd = withoutCarriageReturn(bytes, at, newline);
@@ -52,7 +56,7 @@ class CsvWriter implements MessageWriter {
       const newline =
         isQuoted || hasCarriageReturn ? endOfRow(bytes, start, valueEnd, this.#delimiter) : this.#endOfPlainRow(bytes, start, valueEnd);
       const rowEnd = withoutCarriageReturn(bytes, start, newline);
-      if (newline < 0 || rowEnd === start || (newline === valueEnd && isBlank(bytes[valueEnd - 1]))) {
+      if (newline < 0 || rowEnd === start || (newline === valueEnd && this.#isOpenEnded(bytes, start, valueEnd))) {
         batch.rollback();
         return UNPROVABLE;
       }
@@ -62,6 +66,12 @@ class CsvWriter implements MessageWriter {
     }
     this.#head.accept(message, rowsFrom);
     return rows;
+  }
+
+  /** Whether the message's last field, without a line break behind it, may mean something else with one. */
+  #isOpenEnded(bytes: Buffer, start: number, end: number): boolean {
+    const last = bytes[end - 1];
+    return isBlank(last) || (last === this.#delimiter && this.#mayLeaveOut) || isCutOff(bytes, start, end);
   }
 
   #endOfPlainRow(bytes: Buffer, start: number, end: number): number {
@@ -132,10 +142,11 @@ function plainDelimiter(text: string, kind: HeadKind): number | undefined {
 /** CSV with any one-character delimiter, without or with lines of names and types. */
 export const csv = (kind: HeadKind): Splicer => ({
   isPositional: true,
-  createWriter(fields, { settings, head }) {
+  createWriter(fields, table) {
+    const { settings } = table;
     const delimiter = plainDelimiter(settings['format_csv_delimiter'] ?? ',', kind);
     const isSafe = Object.entries(UNSAFE).every(([name, safe]) => (settings[name] ?? safe) === safe);
-    return delimiter === undefined || !isSafe ? undefined : new CsvWriter(fields, delimiter, head, kind);
+    return delimiter === undefined || !isSafe ? undefined : new CsvWriter(fields, delimiter, table, kind);
   },
   forcedSettings: { input_format_csv_detect_header: '0', format_csv_allow_single_quotes: '0' },
   ...hexDecoding,

@@ -1,5 +1,6 @@
 import type { Batch } from '../batching/index.ts';
 import { ByteFinder } from './byte-finder.ts';
+import { isCutOff } from './cut-end.ts';
 import { HeadLines, LINE_BREAK, type HeadKind } from './head-lines.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { hexDecoding, RowPrefix, writeRow } from './row-prefix.ts';
@@ -12,7 +13,7 @@ const BACKSLASH = 0x5c;
 
 /**
  * TabSeparated: the carried fields go in front of each line. A line break always ends a row, except behind a backslash (in the raw dialect there too); such
- * messages, and those with carriage returns, empty lines or a byte order mark, whose meaning depends on the place in the text, are left to the exact path.
+ * messages, and those with carriage returns, empty lines, a byte order mark or a last field that is cut off, whose meaning depends on the place in the text, are left to the exact path.
  */
 class TabSeparatedWriter implements MessageWriter {
   readonly #prefix: RowPrefix;
@@ -43,7 +44,7 @@ class TabSeparatedWriter implements MessageWriter {
     let rows = 0;
     for (let start = rowsFrom; start < end;) {
       const rowEnd = this.#endOfRow(bytes, start, end);
-      if (rowEnd < 0) {
+      if (rowEnd < 0 || (rowEnd === end && !this.#isRaw && isCutOff(bytes, start, end))) {
         batch.rollback();
         return UNPROVABLE;
       }

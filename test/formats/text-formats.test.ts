@@ -97,6 +97,17 @@ test('a delimiter that may be part of a name is not spliced where lines of names
   t.deepEqual(splice('CSVWithNames', ['axb\n1x2'], { settings }).rows, ['alone']);
 });
 
+test('a message goes alone whose last field means something else in front of a line break', (t) => {
+  for (const value of ['x\t', 'x\t-', 'x\t1e', 'x\t1e+', 'x\t.E', 'x\t\\x', 'x\t\\x4']) {
+    t.deepEqual(splice('TSV', [value]).rows, ['alone'], value);
+    t.deepEqual(splice('TSV', [`${value}\ny\t1`, `${value}\n`]).rows, [2, 1], value);
+  }
+  t.deepEqual(splice('CSV', ['x,1e', 'x,-', 'x,name', 'x,', 'x,1e\n']).rows, ['alone', 'alone', 1, 1, 1]);
+  const settings = { input_format_csv_allow_variable_number_of_columns: '1' };
+  t.deepEqual(splice('CSV', ['x,', 'x,\n', 'x'], { settings }).rows, ['alone', 1, 1]);
+  t.deepEqual(splice('TSV', ['x\tname', 'x\t\\x41']).rows, [1, 1]);
+});
+
 test('raw TSV rows end at every line break, behind a backslash as well', (t) => {
   t.is(splice('TSVRaw', ['1\ta\\\n2\tb']).body, `${GUARD}\t410003\t1\ta\\\n${GUARD}\t410003\t2\tb\n`);
   t.deepEqual(splice('TSVRaw', ['1\ta\r\n', '1\n\n2', '\ufeff1']).rows, ['alone', 'alone', 'alone']);
