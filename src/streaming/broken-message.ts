@@ -28,8 +28,11 @@ const NOT_THE_MESSAGE = new Set([
   394, // QUERY_WAS_CANCELLED
 ]);
 
-/** The format's reader speaks: `(at row N)`, or the name of an input format as the processor that failed. */
-const FORMAT_SPEAKS = /\(at row (\d+)\)|While executing (?:\w*(?:InputFormat|ParallelParsing)|Native\b)/;
+// Texts quote what messages hold, so what counts is how they end: there the server says what was executing.
+/** The format's reader speaks: an input format is the processor that failed. */
+const FORMAT_SPEAKS = /: While executing (?:\w*(?:InputFormat|ParallelParsing\w*)|Native)$/;
+const VIEW_SPEAKS = /: while pushing to view [^\n]*$/;
+const AT_ROW = /\(at row (\d+)\)/;
 
 /** What the libraries throw that read some formats, such as Avro (STD_EXCEPTION). */
 const THROWN_BY_A_LIBRARY = 1001;
@@ -39,19 +42,23 @@ const DEFAULT_SPEAKS = /: while executing 'FUNCTION /;
 
 export function explainFailure(error: unknown): InsertFailure {
   if (!(error instanceof ClickHouseException) || NOT_THE_MESSAGE.has(error.code)) return { kind: 'other' };
-  if (error.text.includes(STRAY_ROW)) return { kind: 'stray-row' };
-  if (error.text.includes('while pushing to view')) return { kind: 'other' };
-  if (error.text.startsWith(UNREADABLE_KEY)) return { kind: 'broken' };
-  if (DEFAULT_SPEAKS.test(error.text)) return { kind: 'broken' };
-  if (error.code === THROWN_BY_A_LIBRARY) return { kind: error.text.startsWith('std::bad_alloc') ? 'other' : 'broken' };
-  const match = FORMAT_SPEAKS.exec(error.text);
-  if (match === null) return { kind: 'other' };
-  return match[1] === undefined ? { kind: 'broken' } : { kind: 'broken', row: Number(match[1]) - 1 };
+  const { text } = error;
+  if (FORMAT_SPEAKS.test(text)) return brokenAt(text);
+  if (VIEW_SPEAKS.test(text)) return { kind: 'other' };
+  if (text.includes(STRAY_ROW)) return { kind: 'stray-row' };
+  if (text.startsWith(UNREADABLE_KEY) || DEFAULT_SPEAKS.test(text)) return { kind: 'broken' };
+  if (error.code === THROWN_BY_A_LIBRARY) return { kind: text.startsWith('std::bad_alloc') ? 'other' : 'broken' };
+  return AT_ROW.test(text) ? brokenAt(text) : { kind: 'other' };
+}
+
+function brokenAt(text: string): InsertFailure {
+  const row = AT_ROW.exec(text)?.[1];
+  return row === undefined ? { kind: 'broken' } : { kind: 'broken', row: Number(row) - 1 };
 }
 
 /** The sentence of the exception as the real engine shows it (`_error`): without number, name, and what was executing. */
 export function errorText(error: unknown): string {
   if (!(error instanceof ClickHouseException)) return error instanceof Error ? error.message : String(error);
-  // To say what was executing the server takes a full stop away; of the formats' sentences only this one has one.
-  return error.text.replace(/: While executing \w+$/, '').replace(/about what has been parsed$/, '$&.');
+  // To say what was executing the server takes a full stop away; of the formats' sentences these have one.
+  return error.text.replace(/: While executing \w+$/, '').replace(/(?:about what has been parsed|at end of stream)$/, '$&.');
 }
