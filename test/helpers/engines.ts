@@ -6,7 +6,8 @@ import { useClickHouse } from './servers.ts';
 import { useStream, type Stream } from './stream.ts';
 
 const COMMIT_TIMEOUT_MS = 90_000;
-const MAX_LOG_LINE = 500;
+const MAX_QUERY_SHOWN = 500;
+const MAX_LOG_LINE = 1500;
 
 /** What a topic holds and the Kafka table that reads it. */
 export interface Feed {
@@ -28,6 +29,9 @@ export interface BothRows {
 }
 
 const VIRTUAL_COLUMNS = ['_partition', '_offset', '_topic', '_key', '_timestamp', '_timestamp_ms', '_headers.name', '_headers.value'];
+/** Fields of a row in front of the table's columns. */
+export const VIRTUAL_COLUMN_COUNT = VIRTUAL_COLUMNS.length;
+
 /** Fields of a row that `readByBoth` answers; `rawMessage` and `error` of tables in stream mode. */
 export const ROW = { partition: 0, offset: 1, topic: 2, key: 3, rawMessage: 8, error: 9 } as const;
 const ERROR_COLUMNS = ['_raw_message', '_error'];
@@ -109,10 +113,10 @@ function inOrder(tsv: string): string[] {
 }
 
 /** Answers the bytes of a query's result as Latin-1: strings need not be UTF-8. */
-export async function ask(url: string, query: string): Promise<string> {
-  const response = await fetch(url, { method: 'POST', body: query });
+export async function ask(url: string, query: string | Buffer): Promise<string> {
+  const response = await fetch(url, { method: 'POST', body: query as string });
   const bytes = Buffer.from(await response.arrayBuffer());
-  if (!response.ok) throw new Error(`${bytes.toString()} (for ${query})`);
+  if (!response.ok) throw new Error(`${bytes.toString()} (for ${query.toString().slice(0, MAX_QUERY_SHOWN)})`);
   return bytes.toString('latin1');
 }
 

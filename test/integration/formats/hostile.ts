@@ -198,7 +198,7 @@ function changes(good: readonly Buffer[]): fc.Arbitrary<Change> {
 }
 
 /** Messages of one topic: good ones, good ones with up to three changes, and bytes without sense. */
-export function hostileMessages(good: readonly Buffer[], count: number): fc.Arbitrary<Buffer[]> {
+export function hostileMessages(good: readonly Buffer[], count: { min: number; max: number }): fc.Arbitrary<Buffer[]> {
   const changed = fc
     .tuple(
       fc.constantFrom(...good),
@@ -210,5 +210,5 @@ export function hostileMessages(good: readonly Buffer[], count: number): fc.Arbi
     { weight: 10, arbitrary: changed },
     { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)) },
   );
-  return fc.array(message, { minLength: Math.min(count, 1), maxLength: count, size: 'max' });
+  return fc.array(message, { minLength: count.min, maxLength: count.max, size: 'max' });
 }
