@@ -6,7 +6,7 @@ export interface LandingColumn {
   readonly type: string;
 }
 
-/** What a direct INSERT into a table with DEFAULT or EPHEMERAL columns needs to know. */
+/** What a direct INSERT into a table with DEFAULT, MATERIALIZED or EPHEMERAL columns needs to know. */
 export interface Carriers {
   /** Beginning of the carriers' names (`carrierName`). */
   readonly prefix: string;

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { quoteIdentifier, quoteString, type CreateTable } from '../sql/index.ts';
 
 /**
- * Tables with DEFAULT or EPHEMERAL columns are inserted into directly (`INSERT INTO q (…) FORMAT X`), since the server computes no
+ * Tables with DEFAULT, EPHEMERAL or MATERIALIZED columns are inserted into directly (`INSERT INTO q (…) FORMAT X`), since the server computes no
  * defaults for omitted fields behind `SELECT … FROM input(…)`. Then metadata travel in *carriers*: EPHEMERAL columns whose names hold a
  * secret of the table, and what is the same for all rows in the setting `log_comment`, as JSON (`InsertComment`). The virtual columns are
  * MATERIALIZED expressions over both.
@@ -65,16 +65,17 @@ export type InsertComment =
 /** Text in the server's exception when the rows of a batch are not, one by one, those that were written. */
 export const STRAY_ROW = 'sluice: a row without a source';
 
-/** Sources are below this in a position, which is `offset * SOURCES + source` (`SOURCES_OF_A_POSITION` of the formats). */
-export const SOURCES = 10_000;
+/** Sources are below this in a position, which is `offset * POSITION_SOURCES + source` (`SOURCES_OF_A_POSITION` of the formats). */
+export const POSITION_SOURCES = 10_000;
 const COMMENT = "getSetting('log_comment')";
 const IS_ALONE = `JSONExtractBool(${COMMENT}, 'alone')`;
 
-/** Whether the table's rows need defaults that only a direct INSERT computes. */
+/**
+ * Whether the table's rows need defaults that only a direct INSERT computes, or MATERIALIZED columns: with carriers a check of messages
+ * (`DirectInsert`) computes these, too, and finds the one that fails.
+ */
 export function needsCarriers({ elements }: CreateTable): boolean {
-  return (elements?.items ?? []).some(
-    (item) => item.kind === 'column' && (item.defaultKind === 'DEFAULT' || item.defaultKind === 'EPHEMERAL'),
-  );
+  return (elements?.items ?? []).some((item) => item.kind === 'column' && item.defaultKind !== undefined && item.defaultKind !== 'ALIAS');
 }
 
 /** Beginning of the carriers' names in a table that is being made. */
@@ -132,7 +133,7 @@ export function carriedExpression(column: string, prefix: string): string | unde
     case '_partition':
       return either(`JSONExtractUInt(${COMMENT}, 'partition')`, ofSource('partitions', 'Array(UInt64)', position));
     case '_offset':
-      return either(`JSONExtractUInt(${COMMENT}, 'offset')`, `intDiv(${position}, ${SOURCES})`);
+      return either(`JSONExtractUInt(${COMMENT}, 'offset')`, `intDiv(${position}, ${POSITION_SOURCES})`);
     case '_timestamp':
       return `if(${ms} < 0, NULL, toDateTime(intDiv(${ms}, 1000)))`;
     case '_timestamp_ms':
@@ -152,5 +153,5 @@ export function carriedExpression(column: string, prefix: string): string | unde
 }
 
 function ofSource(path: string, type: string, position: string): string {
-  return `JSONExtract(${COMMENT}, '${path}', '${type}')[${position} % ${SOURCES}]`;
+  return `JSONExtract(${COMMENT}, '${path}', '${type}')[${position} % ${POSITION_SOURCES}]`;
 }

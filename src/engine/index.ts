@@ -6,6 +6,7 @@ export {
   HEX_DECODING,
   needsCarriers,
   newCarrierPrefix,
+  POSITION_SOURCES,
   STRAY_ROW,
   type AddedColumn,
   type Carrier,

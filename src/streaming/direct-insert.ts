@@ -14,7 +14,7 @@ export interface DirectRequest {
 export type Purpose = 'insert' | 'check';
 
 /**
- * INSERTs into a table with DEFAULT or EPHEMERAL columns: `INSERT INTO q (carriers, columns) FORMAT X`, so that the server computes the
+ * INSERTs into a table with DEFAULT, MATERIALIZED or EPHEMERAL columns: `INSERT INTO q (carriers, columns) FORMAT X`, so that the server computes the
  * defaults of omitted fields. Metadata travel in carriers and in `log_comment` (`engine/carriers.ts`). Carriers' names last as long as the table: a payload that
  * names one has a field twice, fails the batch, and goes alone, where carriers are no columns of the statement.
  */

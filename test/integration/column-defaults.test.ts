@@ -1,4 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
+import { useOwnClickHouse, waitFor } from '../helpers/index.ts';
+import { useGateway } from '../helpers/gateway.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
 
 const COLUMNS = `(
@@ -187,4 +189,61 @@ test('a table with MATERIALIZED columns only computes them from payload and meta
     { key: 'b', value: '{"id":2}' },
   ]);
   await stream.answers('SELECT * FROM rows ORDER BY id FORMAT CSV', '1,"1@a",0\n2,"2@b",1');
+});
+
+test('a broken message becomes a row of defaults with its error, its neighbours keep theirs', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(
+    `CREATE TABLE q (id Int32, s String DEFAULT '5', d Int32 DEFAULT toInt32(s)) ${stream.engine({ settings: "kafka_handle_error_mode = 'stream'" })}`,
+    'CREATE MATERIALIZED VIEW rows ENGINE = Memory AS SELECT id, d, _offset, _key, _raw_message, _error FROM q',
+  );
+  const values = ['{"id":1}', '{"id":"x"}', '{"id":2,"s":"six"}', '{"id":3,"s":"7"}', 'nothing'];
+  await stream.kafka.produce(
+    stream.topic,
+    values.map((value, i) => ({ key: `k${i}`, value })),
+  );
+  await stream.answers(
+    `SELECT _offset, _key, _raw_message, _error != '' AS is_broken, if(is_broken, (0, 0), (id, d)) FROM rows ORDER BY _offset FORMAT CSV`,
+    [
+      '0,"k0","",0,1,5',
+      '1,"k1","{""id"":""x""}",1,0,0',
+      '2,"k2","{""id"":2,""s"":""six""}",1,0,0',
+      '3,"k3","",0,3,7',
+      '4,"k4","nothing",1,0,0',
+    ].join('\n'),
+  );
+});
+
+test('a copy of a table with defaults that is not a Kafka table has its columns only, and takes rows', async (t) => {
+  const stream = await useDefaults(t, 'JSONEachRow');
+  await stream
+    .sql("ALTER TABLE q COMMENT COLUMN constant 'commented'", 'CREATE TABLE copy AS q ENGINE = MergeTree ORDER BY id')
+    .catch((error: unknown) => {
+      // The copy has no virtual columns that its defaults could read.
+      t.regex(String(error), /Missing columns|UNKNOWN_IDENTIFIER/);
+    });
+  await stream.sql(
+    `CREATE TABLE q2 (id Int32, b Int32 DEFAULT id + 1, e String EPHEMERAL, f String DEFAULT e) ${stream.engine({ group: `${stream.group}2` })}`,
+    'CREATE TABLE plain AS q2 ENGINE = MergeTree ORDER BY id',
+    "INSERT INTO plain (id, e) VALUES (1, 'x')",
+  );
+  t.is(await stream.sql('SELECT * FROM plain'), '1\t2\tx');
+});
+
+test('a table with defaults goes on when the server was restarted', async (t) => {
+  const clickHouse = await useOwnClickHouse(t);
+  const gateway = await useGateway(t, { clickHouseUrl: clickHouse.url, clickHouseNativePort: clickHouse.nativePort });
+  const stream = await useStream(t, { gateway });
+  const database = 'default';
+  const ask = async (sql: string): Promise<string> => clickHouse.query(sql, { database });
+  const send = async (sql: string): Promise<string> =>
+    (await fetch(`${gateway.url}/?database=${database}`, { method: 'POST', body: sql })).text();
+  t.is(await send(`CREATE TABLE q (id Int32, d String DEFAULT _topic, k String MATERIALIZED _key) ${stream.engine()}`), '');
+  await send('CREATE MATERIALIZED VIEW rows ENGINE = MergeTree ORDER BY id AS SELECT id, d, k, _offset AS at FROM q');
+  await stream.kafka.produce(stream.topic, [{ key: 'a', value: '{"id":1}' }]);
+  await waitFor(async () => (await ask('SELECT count() FROM rows')) === '1');
+  await clickHouse.restart();
+  await stream.kafka.produce(stream.topic, [{ key: 'b', value: '{"id":2}' }]);
+  await waitFor(async () => (await ask('SELECT uniqExact(id) FROM rows').catch(() => '')) === '2', { timeoutMs: 60_000 });
+  t.is(await ask('SELECT DISTINCT id, d, k, at FROM rows ORDER BY id'), `1\t${stream.topic}\ta\t0\n2\t${stream.topic}\tb\t1`);
 });

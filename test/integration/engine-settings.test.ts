@@ -106,6 +106,8 @@ test('extensions that do not go together are refused with a sentence', async (t)
     [{ kafka_key_format: "'JSONEachRow'", kafka_key_columns: "'a,'" }, "kafka_key_columns names column '', which the table does not have"],
     [{ kafka_key_format: "'JSONEachRow'", kafka_key_columns: "'c'" }, "kafka_key_columns names column 'c', which the table does not have"],
   ];
+  const withDefault = createTable('q', { kafka_key_format: "'RawBLOB'", kafka_key_columns: "'b'" }).replace('a Int32', 'a Int32 DEFAULT 1');
+  t.regex(await both.ours(withDefault), /^48 NOT_IMPLEMENTED kafka_key_columns in a table with DEFAULT/);
   for (const [values, text] of refused) t.is(await both.ours(createTable('q', values)), `36 BAD_ARGUMENTS ${text}`);
   t.is(await both.ours('EXISTS TABLE q'), '0');
 });

@@ -2,6 +2,7 @@ import test from 'ava';
 import { uniqueName, useOwnClickHouse, waitFor } from '../helpers/index.ts';
 import { useGateway } from '../helpers/gateway.ts';
 import { useStream } from '../helpers/stream.ts';
+import { useDoors } from './doors/index.ts';
 
 test('a table without columns gets those of its JSON messages, lists them, and streams', async (t) => {
   const stream = await useStream(t, { partitions: 3 });
@@ -28,6 +29,20 @@ test('a table without columns gets those of its JSON messages, lists them, and s
   t.deepEqual(await stream.kafka.groupMembers(stream.group), []);
   await stream.sql('CREATE MATERIALIZED VIEW rows ENGINE = Memory AS SELECT id, nested.deep AS deep, _partition AS part FROM q');
   await stream.answers('SELECT * FROM rows ORDER BY id FORMAT CSV', '1,\\N,0\n2,\\N,1\n3,1.5,2');
+});
+
+test('the columns are listed to clients of the HTTP and of the native interface alike', async (t) => {
+  const stream = await useStream(t);
+  await stream.kafka.produce(stream.topic, ['{"id":1,"name":"a"}']);
+  for (const [index, door] of (await useDoors(t, stream.gateway)).entries()) {
+    const answer = await door.ask({ sql: `CREATE TABLE ${stream.database}.q${index} ${stream.engine()}` });
+    t.deepEqual(answer.rows, [
+      ['id', 'Nullable(Int64)'],
+      ['name', 'Nullable(String)'],
+    ]);
+    const again = await door.ask({ sql: `CREATE TABLE ${stream.database}.q${index} ${stream.engine()}` });
+    t.is(again.refusal?.code, 57);
+  }
 });
 
 test('columns of CSV messages are numbered: no line of a message is taken for a header', async (t) => {

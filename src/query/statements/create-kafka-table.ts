@@ -17,7 +17,16 @@ import {
 } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import { insertAt, parseStatement, quoteString, splice, textOf, type CreateTable } from '../../sql/index.ts';
-import { databaseOf, forwardAndReconcile, printedName, readLanding, reconcileOf, selectRows, type StatementContext } from '../context.ts';
+import {
+  databaseOf,
+  findManaged,
+  forwardAndReconcile,
+  printedName,
+  readLanding,
+  reconcileOf,
+  selectRows,
+  type StatementContext,
+} from '../context.ts';
 import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
@@ -88,7 +97,12 @@ function withColumns(
 }
 
 async function createOtherTable(create: CreateTable, context: StatementContext): Promise<Action> {
-  const { asSelect } = create;
+  const { asSelect, asTable } = create;
+  // The landing table has columns that a copy of the Kafka table must not get.
+  if (asTable && (await findManaged(asTable.name, context)) !== undefined) {
+    const { text } = await withExplicitColumns(create, context);
+    return { kind: 'run', sql: text, after: reconcileOf(context.options) };
+  }
   if (asSelect && !asSelect.empty && (await readsManaged(textOf(context.text, asSelect.span).replace(/^AS\s/i, ''), context)))
     return refuseDirectSelect();
   // Nothing that lasts can depend on a temporary table.
