@@ -155,6 +155,22 @@ test('a Values message with anything but literals goes alone', (t) => {
   t.deepEqual(splice('Values', [' \n'], {}).rows, [0]);
 });
 
+test("a Values message with a literal of another type than its column's goes alone", (t) => {
+  const columns = ['UInt8', 'Nullable(Int64)', 'LowCardinality(String)', 'Float64'].map((type, i) => ({ name: `c${i}`, type }));
+  for (const value of [
+    "('1',1,'',1)",
+    "(-1,1,'',1)",
+    "(1.0,1,'',1)",
+    "(1e3,1,'',1)",
+    "(1,- 1,'',1)",
+    '(1,1,2,1)',
+    '(1,1,[],1)',
+    "(,1,'',1)",
+  ])
+    t.deepEqual(splice('Values', [value], { columns }).rows, ['alone'], value);
+  t.deepEqual(splice('Values', ["( 1 , -1 , 'x' , -1.5)", '(NULL,NULL,DEFAULT,1)', "(1,1,'a,b','1',2)"], { columns }).rows, [1, 1, 1]);
+});
+
 test('rows of CustomSeparated carry the metadata in front', (t) => {
   t.is(splice('CustomSeparated', ['1\tx\n2\ty\n']).body, `${GUARD}\t410003\t1\tx\n${GUARD}\t410003\t2\ty\n`);
   const settings = {

@@ -24,12 +24,12 @@ export interface Spliced {
 export function splice(
   format: string,
   messages: readonly (TestMessage | string)[],
-  options: { allFields?: boolean; settings?: Record<string, string>; scan?: boolean; head?: BodyHead } = {},
+  options: { allFields?: boolean; settings?: Record<string, string>; scan?: boolean; head?: BodyHead; columns?: BodyTable['columns'] } = {},
 ): Spliced {
   const splicer = splicerOf(format);
   const fields = [...(splicer?.isPositional === true ? GUARDED : [POSITION]), ...(options.allFields === true ? METADATA : [])];
   const head = options.head ?? new BodyHead();
-  const table: BodyTable = { columns: [], settings: options.settings ?? {}, head };
+  const table: BodyTable = { columns: options.columns ?? [], settings: options.settings ?? {}, head };
   const writer = splicer?.createWriter(fields, table);
   if (writer === undefined) return { body: '', rows: messages.map(() => 'alone') };
   if (options.scan === true) writer.scanNext?.(messages.length);
