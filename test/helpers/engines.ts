@@ -1,11 +1,12 @@
 import type { ExecutionContext } from 'ava';
-import type { Message } from 'kafkajs';
+import kafkajs, { type Message } from 'kafkajs';
 import type { KafkaPart } from '../parts/kafka.ts';
 import { waitFor } from '../parts/wait-for.ts';
 import { useClickHouse } from './servers.ts';
 import { useStream, type Stream } from './stream.ts';
 
-const COMMIT_TIMEOUT_MS = 90_000;
+const { ConfigResourceTypes } = kafkajs;
+const COMMIT_TIMEOUT_MS = 150_000;
 const MAX_QUERY_SHOWN = 500;
 const MAX_LOG_LINE = 1500;
 
@@ -20,6 +21,8 @@ export interface Feed {
   readonly messages: readonly Message[];
   /** 1 when absent. */
   readonly partitions?: number;
+  /** The topic's `max.message.bytes`; the broker's when absent. Each message is then sent in a record batch of its own. */
+  readonly maxMessageBytes?: number;
 }
 
 /** The rows of one topic, by the server's own engine and by the gateway. */
@@ -58,6 +61,14 @@ export async function readByBoth(t: ExecutionContext, feed: Feed): Promise<BothR
   return rows;
 }
 
+async function produceLarge({ kafka, topic }: Stream, messages: readonly Message[], maxMessageBytes: number): Promise<void> {
+  const configEntries = [{ name: 'max.message.bytes', value: String(maxMessageBytes) }];
+  await kafka.withAdmin(async (admin) => {
+    await admin.alterConfigs({ validateOnly: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }] });
+  });
+  for (const message of messages) await kafka.produce(topic, [message]);
+}
+
 function lastLogs({ gateway, database }: Stream): string {
   const lines = gateway
     .logs()
@@ -81,7 +92,8 @@ export interface BothTables {
 export async function createBoth(t: ExecutionContext, feed: Feed): Promise<BothTables> {
   const stream = await useStream(t, { partitions: feed.partitions ?? 1 });
   const clickHouse = await useClickHouse(t);
-  await stream.kafka.produce(stream.topic, feed.messages);
+  if (feed.maxMessageBytes === undefined) await stream.kafka.produce(stream.topic, feed.messages);
+  else await produceLarge(stream, feed.messages, feed.maxMessageBytes);
   const { format, settings } = feed;
   const groups = [`${stream.group}_native`, stream.group] as const;
   const isStreamMode = /kafka_handle_error_mode\s*=\s*'stream'/.test(settings ?? '');
