@@ -1,4 +1,5 @@
 import { avroConfluent } from './avro-confluent.ts';
+import { bsonEachRow } from './bson.ts';
 import { csv } from './csv.ts';
 import { customSeparated } from './custom-separated.ts';
 import type { HeadKind } from './head-lines.ts';
@@ -6,7 +7,7 @@ import { jsonRows } from './json-rows.ts';
 import { msgPack } from './msgpack.ts';
 import { protobuf, protobufList, protobufSingle } from './protobuf.ts';
 import { jsonAsObject, jsonAsString, lineAsString, rawBlob } from './raw-text.ts';
-import { rowBinary, rowBinaryWithDefaults } from './row-binary.ts';
+import { rowBinary, rowBinaryWithDefaults, rowBinaryWithNames, rowBinaryWithNamesAndTypes } from './row-binary.ts';
 import type { Splicer } from './splicer.ts';
 import { tabSeparated } from './tab-separated.ts';
 import { tskv } from './tskv.ts';
@@ -38,6 +39,9 @@ const SPLICERS: Readonly<Record<string, Splicer>> = {
   jsonasobject: jsonAsObject,
   rowbinary: rowBinary,
   rowbinarywithdefaults: rowBinaryWithDefaults,
+  rowbinarywithnames: rowBinaryWithNames,
+  rowbinarywithnamesandtypes: rowBinaryWithNamesAndTypes,
+  bsoneachrow: bsonEachRow,
   msgpack: msgPack,
   avroconfluent: avroConfluent,
   protobuf,
@@ -60,4 +64,9 @@ function withNamesAndTypes(name: string, splicer: (head: HeadKind) => Splicer): 
 export function splicerOf(format: string): Splicer | undefined {
   const name = ALIASES.reduce((known, [alias, own]) => known.replace(alias, own), format.toLowerCase());
   return Object.hasOwn(SPLICERS, name) ? SPLICERS[name] : undefined;
+}
+
+/** Lower-case names of the formats that are spliced, without their other names. */
+export function splicedFormats(): readonly string[] {
+  return Object.keys(SPLICERS);
 }

@@ -155,6 +155,35 @@ test('RowBinaryWithDefaults says of carried values that they are given', (t) => 
   t.is(body.subarray(0, 17).toString('hex'), '0061626364009341060000000000010001'.slice(0, 34));
 });
 
+test('RowBinary messages with the names of the columns in front are spliced without them', (t) => {
+  const { body, rows } = splice(
+    'RowBinaryWithNames',
+    ['UInt8', 'UInt8'],
+    ['02 026330 026331 0708 0910', '02 026330 026331', '02 026331 026330 0708', '02', '02 026330 026331 07'].map(hex),
+  );
+  t.deepEqual(rows, [2, 0, 'alone', 'alone', 'alone']);
+  t.is(body.toString('latin1').replaceAll(first.toString('latin1'), '|'), '|\x07\x08|\x09\x10');
+  const typed = splice(
+    'RowBinaryWithNamesAndTypes',
+    ['UInt8'],
+    [hex(`01 026330 05${Buffer.from('UInt8').toString('hex')} 07`), hex(`01 026330 04${Buffer.from('Int8').toString('hex')} 07`)],
+  );
+  t.deepEqual(typed.rows, [1, 'alone']);
+});
+
+test('BSON documents stand in the body as they are, and each length is a row', (t) => {
+  const { body, rows } = splice(
+    'BSONEachRow',
+    [],
+    ['0500000000', '0500000000 0500000000', '0500000001', '0600000000', '04000000', '0500000000 00', 'ffffffff00'].map(hex),
+    {
+      fields: FIELDS.slice(1),
+    },
+  );
+  t.deepEqual(rows, [1, 2, 'alone', 'alone', 'alone', 'alone', 'alone']);
+  t.is(body.toString('hex'), '0500000000'.repeat(3));
+});
+
 test('LineAsString makes a row of each line, and none of the end of the last one', (t) => {
   t.deepEqual(
     splice(
