@@ -3,6 +3,7 @@ import test from 'ava';
 import { settingsTable } from '../src/config/help.ts';
 import { loadConfig } from '../src/config/index.ts';
 import { engineSettingsTable } from '../src/engine/index.ts';
+import { splicedFormats, splicerOf } from '../src/formats/index.ts';
 import { codeBlocks } from './fixtures/markdown.ts';
 import { useGateway } from './helpers/gateway.ts';
 import { uniqueName, useCertificate, useClickHouse, useDatabase, useKafka, useTopic, waitFor } from './helpers/index.ts';
@@ -17,6 +18,20 @@ test("the README's table of settings is the code's", (t) => {
 
 test("the README's table of engine settings is the code's", (t) => {
   t.true(README.includes(engineSettingsTable()), `put this into README.md:\n\n${engineSettingsTable()}`);
+});
+
+test("the README's formats are those that are spliced", (t) => {
+  const [, text = ''] = /<!-- formats: .*? -->(.*?)<!-- end of formats -->/s.exec(README) ?? [];
+  const named = [...text.matchAll(/`(\w+)`/g)].map(([, name = '']) => name);
+  t.deepEqual(
+    named.filter((name) => splicerOf(name) === undefined && !/^With/.test(name)),
+    [],
+  );
+  const families = new Set(named.map((name) => name.toLowerCase()));
+  t.deepEqual(
+    splicedFormats().filter((name) => !families.has(name.replace(/with(?:names|namesandtypes|defaults)$/, ''))),
+    [],
+  );
 });
 
 test("the README's configuration file is accepted", (t) => {

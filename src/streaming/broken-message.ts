@@ -1,6 +1,13 @@
+import { STRAY_ROW } from '../engine/index.ts';
 import { ClickHouseException } from '../errors.ts';
-import { STRAY_ROW } from './carried-columns.ts';
+import type { RecordCursor } from '../formats/index.ts';
 import { UNREADABLE_KEY } from './key-columns.ts';
+
+export interface BrokenMessage {
+  readonly message: RecordCursor;
+  /** The server's exception without its number, as the real engine puts it into `_error`. */
+  readonly error: string;
+}
 
 /**
  * What an INSERT's failure says about its messages.

@@ -4,7 +4,7 @@ import type { TopicPartition } from '../kafka/index.ts';
 import { deadLetterRows } from './dead-letters.ts';
 import { errorRows } from './error-rows.ts';
 import type { InsertRequest } from './insert-plan.ts';
-import type { BrokenMessage } from './sorter.ts';
+import type { BrokenMessage } from './broken-message.ts';
 
 /** Where the stream of a table puts the messages that its format cannot read. */
 export interface BrokenMessageTargets {

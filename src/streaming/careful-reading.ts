@@ -7,7 +7,7 @@ import { backoffMs, pause } from './backoff.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { stepsForBroken, type BrokenMessageTargets } from './broken-messages.ts';
 import { CarefulRanges, type Manner } from './careful-ranges.ts';
-import { payloadOf } from './error-rows.ts';
+import { payloadOf } from './message-rows.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Lane } from './lane.ts';
 import type { Positions } from './positions.ts';

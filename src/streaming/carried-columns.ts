@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { STRAY_ROW } from '../engine/index.ts';
 import { SOURCES_OF_A_POSITION, type Carried, type CarriedField, type RecordCursor, type Splicer } from '../formats/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import type { SourceTable } from './sources.ts';
@@ -39,9 +40,6 @@ export function carriedFields(virtualColumns: readonly string[], secret: string,
     ...(what === 'guard' ? { constant: randomInt(1e9, 2 ** 32) } : {}),
   }));
 }
-
-/** Text in the server's exception when the rows it read are not, one by one, those that were written. */
-export const STRAY_ROW = 'sluice: a row without a source';
 
 /**
  * SQL that throws unless the server read exactly `rows` rows, each of them from where one of ours begins. Each begins with a secret (the

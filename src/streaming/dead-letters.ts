@@ -1,11 +1,11 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
 import { quoteString } from '../sql/index.ts';
-import { keyOf, wholeValueOf } from './error-rows.ts';
+import { keyOf, wholeValueOf } from './message-rows.ts';
 import type { InsertRequest } from './insert-plan.ts';
 import { ONE_BLOCK } from './insert-settings.ts';
 import { RowBinaryRows } from './row-binary.ts';
-import type { BrokenMessage } from './sorter.ts';
+import type { BrokenMessage } from './broken-message.ts';
 
 const STRUCTURE = 'at_us Int64, error String, raw String, message_offset Int64, message_key String';
 

@@ -1,8 +1,8 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import { sendWithOffset, type ClientOptions, type ProducedMessage, type TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { headersOf, wholeValueOf } from './error-rows.ts';
-import type { BrokenMessage } from './sorter.ts';
+import { headersOf, wholeValueOf } from './message-rows.ts';
+import type { BrokenMessage } from './broken-message.ts';
 
 /**
  * Sends broken messages to the table's dead-letter topic as they are, with headers that tell why and where from, in one transaction with the commit of

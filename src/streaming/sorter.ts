@@ -2,8 +2,8 @@ import { Batch, type ChunkPool } from '../batching/index.ts';
 import type { ManagedTable } from '../catalog/index.ts';
 import { UNPROVABLE, type RecordCursor } from '../formats/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
-import { errorText, explainFailure } from './broken-message.ts';
-import { payloadOf } from './error-rows.ts';
+import { errorText, explainFailure, type BrokenMessage } from './broken-message.ts';
+import { payloadOf } from './message-rows.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Segment } from './segment.ts';
 import { SourceTable } from './sources.ts';
@@ -13,12 +13,6 @@ import { tombstoneRows } from './tombstone-rows.ts';
 export interface Together {
   readonly batch: Batch;
   readonly request: InsertRequest;
-}
-
-export interface BrokenMessage {
-  readonly message: RecordCursor;
-  /** The server's exception without its number, as the real engine puts it into `_error`. */
-  readonly error: string;
 }
 
 /** What the server makes of a segment's messages. Those that are nowhere make no row. */

@@ -15,7 +15,7 @@ import type { Logger } from '../logger.ts';
 import { backoffMs, pause, within } from './backoff.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { Company } from './company.ts';
-import { payloadOf } from './error-rows.ts';
+import { payloadOf } from './message-rows.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
 import { Lane } from './lane.ts';

@@ -1,7 +1,7 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import type { RecordCursor } from '../formats/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
-import { MESSAGE_KEY, rowsOfMessages, type MessageRows } from './error-rows.ts';
+import { MESSAGE_KEY, rowsOfMessages, type MessageRows } from './message-rows.ts';
 import { keyColumnValue, keyConditions, splitColumns } from './key-columns.ts';
 
 /**

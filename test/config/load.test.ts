@@ -33,6 +33,7 @@ test('without any setting every default holds', (t) => {
     secretKey: undefined,
     memoryBudgetBytes: 208 * 1024 ** 2,
     maxBatchBytes: 64 * 1024 ** 2,
+    deadLetterTable: { database: 'system', name: 'dead_letter_queue' },
     catalogIntervalMs: 1000,
     shutdownGraceMs: 30_000,
     logLevel: 'info',

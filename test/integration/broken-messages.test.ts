@@ -64,11 +64,11 @@ test.serial('a view that does not read _error gets a row of defaults for each br
   await stream.answers('SELECT id FROM v ORDER BY id FORMAT TSV', '0\n1\n2');
 });
 
-test.serial('thousands of broken messages among good ones are told apart exactly', async (t) => {
+test.serial('hundreds of broken messages among thousands of good ones are told apart exactly', async (t) => {
   const total = 20_000;
   const stream = await useStream(t);
   // Alone, in pairs and in crowds, at the beginning and at the end.
-  const isBroken = (i: number): boolean => i % 997 === 0 || i % 1000 === 1 || (i > 7000 && i < 9000 && i % 2 === 0) || i === total - 1;
+  const isBroken = (i: number): boolean => i % 997 === 0 || i % 1000 === 1 || (i > 7000 && i < 7600 && i % 2 === 0) || i === total - 1;
   const messages = Array.from({ length: total }, (_, i) => (isBroken(i) ? `{"id":"x${i}"}` : `{"id":${i}}`));
   await stream.kafka.produce(stream.topic, messages);
   await stream.sql(

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { ClickHouseException } from '../../src/errors.ts';
 import { explainFailure } from '../../src/streaming/broken-message.ts';
-import { STRAY_ROW } from '../../src/streaming/carried-columns.ts';
+import { STRAY_ROW } from '../../src/engine/index.ts';
 
 // Texts as ClickHouse 26.7 sends them.
 const failure = (code: number, text: string) => explainFailure(new ClickHouseException(code, 'NAME', text));

@@ -17,7 +17,7 @@ const TABLE = {
   table: 'q',
   columns: [{ name: 'a', type: 'UInt64' }],
   usedVirtualColumns: [],
-  options: { format: 'JSONEachRow', schema: '', formatSettings: {}, skipBrokenMessages: 0 },
+  options: { format: 'JSONEachRow', keyColumns: [], schema: '', formatSettings: {}, skipBrokenMessages: 0 },
 } as unknown as ManagedTable;
 
 /** A server that answers an INSERT when told to; `applied` lists the bodies it has applied, in its order. */
