@@ -33,6 +33,10 @@ Measures, over topics that are filled first: (a) a plain HTTP INSERT of the same
 const PARTITIONS = 4;
 const BUSY_LOAD = 0.7;
 
+interface ShapeSource extends Source {
+  readonly shape: Shape;
+}
+
 interface BenchOptions {
   readonly rows: Readonly<Record<Shape['name'], number>>;
   readonly runs: number;
@@ -99,13 +103,14 @@ async function runBench(options: BenchOptions): Promise<void> {
   }
 }
 
-async function fillTopics({ kafka, clickHouse }: Bench, options: BenchOptions, folder: string): Promise<Source[]> {
-  const sources: Source[] = [];
+async function fillTopics({ kafka, clickHouse }: Bench, options: BenchOptions, folder: string): Promise<ShapeSource[]> {
+  const sources: ShapeSource[] = [];
   for (const shape of options.shapes) {
     const rows = options.rows[shape.name];
-    const source: Source = { shape, rows, topic: `bench-${shape.name}`, file: join(folder, `${shape.name}.ndjson`) };
+    const file = join(folder, `${shape.name}.ndjson`);
+    const source: ShapeSource = { shape, rows, topic: `bench-${shape.name}`, file };
     await kafka.createTopic(source.topic, PARTITIONS);
-    const copyTo = createWriteStream(source.file);
+    const copyTo = createWriteStream(file);
     const bytes = await produceRows({ kafka, clickHouse, sql: shape.rowsSql, rows, topic: source.topic, partitions: PARTITIONS, copyTo });
     copyTo.end();
     await finished(copyTo);
@@ -120,7 +125,7 @@ async function fillTopics({ kafka, clickHouse }: Bench, options: BenchOptions, f
 }
 
 /** All variants once, then all again, so that a slow minute of the machine does not hit one of them alone. */
-async function measureAll(bench: Bench, sources: readonly Source[], options: BenchOptions): Promise<Result[]> {
+async function measureAll(bench: Bench, sources: readonly ShapeSource[], options: BenchOptions): Promise<Result[]> {
   const measurements = new Map<string, Measurement[]>();
   for (let run = 1; run <= options.runs; run += 1) {
     for (const source of sources) {

@@ -21,10 +21,14 @@ export type Variant = (typeof VARIANTS)[number];
 
 /** A topic that is full, and its bytes as a file. */
 export interface Source {
-  readonly shape: Shape;
+  readonly shape: Pick<Shape, 'columns' | 'orderBy'>;
+  /** JSONEachRow when absent. */
+  readonly format?: string;
+  /** More settings of the Kafka table, as SQL. */
+  readonly settings?: string;
   readonly topic: string;
-  /** The values of all messages, each with a newline. */
-  readonly file: string;
+  /** The values of all messages, each with a newline: what the plain INSERT sends. */
+  readonly file?: string;
   readonly rows: number;
 }
 
@@ -63,7 +67,7 @@ export async function measure(bench: Bench, source: Source, variant: Variant): P
 // The server counts two hardware threads as one core, and would refuse the second consumer.
 const NATIVE_SETTINGS = { kafka_disable_num_consumers_limit: '1' };
 
-async function createTarget(clickHouse: ClickHousePart, shape: Shape): Promise<void> {
+async function createTarget(clickHouse: ClickHousePart, shape: Source['shape']): Promise<void> {
   await clickHouse.query(`DROP DATABASE IF EXISTS ${DATABASE} SYNC`);
   await clickHouse.query(`CREATE DATABASE ${DATABASE}`);
   await clickHouse.query(
@@ -78,7 +82,7 @@ async function measureInsert(bench: Bench, source: Source): Promise<Measurement>
     `CREATE MATERIALIZED VIEW ${DATABASE}.view TO ${DATABASE}.target AS SELECT *, ${CONSTANT_METADATA} FROM ${DATABASE}.source`,
   );
   return clocked(bench, source, undefined, async () => {
-    await insertFile(clickHouse, source.file);
+    await insertFile(clickHouse, source.file ?? '');
     return undefined;
   });
 }
@@ -127,8 +131,8 @@ async function measureKafkaTable(
   const group = `bench-${randomBytes(4).toString('hex')}`;
   await send(
     `CREATE TABLE ${DATABASE}.queue (${source.shape.columns}) ENGINE = Kafka SETTINGS kafka_broker_list = '${bench.kafka.brokers}',
-      kafka_topic_list = '${source.topic}', kafka_group_name = '${group}', kafka_format = 'JSONEachRow',
-      kafka_num_consumers = ${consumers}, kafka_thread_per_consumer = ${gatewayPid === undefined ? 1 : 0}, kafka_flush_interval_ms = ${bench.flushIntervalMs}`,
+      kafka_topic_list = '${source.topic}', kafka_group_name = '${group}', kafka_format = '${source.format ?? 'JSONEachRow'}',
+      kafka_num_consumers = ${consumers}, kafka_thread_per_consumer = ${gatewayPid === undefined ? 1 : 0}, kafka_flush_interval_ms = ${bench.flushIntervalMs}${source.settings === undefined ? '' : `, ${source.settings}`}`,
   );
   const measurement = await clocked(bench, source, gatewayPid, async () => {
     await send(`CREATE MATERIALIZED VIEW ${DATABASE}.view TO ${DATABASE}.target AS SELECT *, ${METADATA} FROM ${DATABASE}.queue`);
