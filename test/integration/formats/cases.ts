@@ -107,16 +107,22 @@ const PROTO_ROWS = [
   values(`(18446744073709551615, 'ünï\\n"', '', ['ü'], -1e300)`, PROTO_COLUMNS),
 ].map((select) => ({ select }));
 const PROTO_SEVERAL = { select: values(`(3, 'three', 'n', [], 3), (4, 'four', NULL, ['x'], 4), (0, '', NULL, [], 0)`, PROTO_COLUMNS) };
-const STRING_SCHEMA = `format_schema_source = 'string', format_schema = '${PROTO}', format_schema_message_name = 'Row'`;
+/**
+ * A schema given as text for one format alone: the server keeps each text in a file, and two statements that are the first to use the same one get into each
+ * other's way (CANNOT_OPEN_FILE, ATOMIC_RENAME_FAIL).
+ */
+function schemaText(format: string): string {
+  return `format_schema_source = 'string', format_schema = '${PROTO} // ${format}', format_schema_message_name = 'Row'`;
+}
 
-function protobuf(settings: string): Record<string, FormatCase> {
-  const shared = { columns: PROTO_COLUMNS, settings, renderSettings: settings.replace('kafka_schema', 'format_schema') };
-  const name = settings.startsWith('kafka_schema') ? 'a schema file' : 'a schema given as text';
-  return {
-    [`Protobuf with ${name}`]: { ...shared, format: 'Protobuf', payloads: [...PROTO_ROWS, PROTO_SEVERAL] },
-    [`ProtobufList with ${name}`]: { ...shared, format: 'ProtobufList', payloads: [...PROTO_ROWS, PROTO_SEVERAL] },
-    [`ProtobufSingle with ${name}`]: { ...shared, format: 'ProtobufSingle', payloads: PROTO_ROWS },
-  };
+function protobuf(name: string, settingsOf: (format: string) => string): Record<string, FormatCase> {
+  const cases = ['Protobuf', 'ProtobufList', 'ProtobufSingle'].map((format): [string, FormatCase] => {
+    const settings = settingsOf(format);
+    const payloads = format === 'ProtobufSingle' ? PROTO_ROWS : [...PROTO_ROWS, PROTO_SEVERAL];
+    const renderSettings = settings.replace('kafka_schema', 'format_schema');
+    return [`${format} with ${name}`, { format, columns: PROTO_COLUMNS, settings, renderSettings, payloads }];
+  });
+  return Object.fromEntries(cases);
 }
 
 const TEMPLATE_FILES = `format_template_row = '${schemaFile('row.template')}', format_template_resultset = '${schemaFile('rows.template')}'`;
@@ -126,8 +132,8 @@ export const CASES: Readonly<Record<string, FormatCase>> = {
   ...GENERATED,
   ...Object.fromEntries(UNESCAPED.map((format): [string, FormatCase] => [format, { format, columns: COLUMNS, payloads: UNESCAPED_ROWS }])),
   ProtobufSingle: { format: 'ProtobufSingle', columns: COLUMNS, payloads: ANY_ROWS.filter(({ select }) => !select.includes('), (')) },
-  ...protobuf(STRING_SCHEMA),
-  ...protobuf(`kafka_schema = '${schemaFile('message.proto')}:Row'`),
+  ...protobuf('a schema given as text', schemaText),
+  ...protobuf('a schema file', () => `kafka_schema = '${schemaFile('message.proto')}:Row'`),
   'JSONEachRow by another case of its name': {
     format: 'jsonEACHrow',
     columns: COLUMNS,
