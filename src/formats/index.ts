@@ -25,12 +25,12 @@ export { BodyHead, UNPROVABLE, type BodyTable, type Carried, type CarriedField, 
 const SPLICERS: Readonly<Record<string, Splicer>> = {
   jsoneachrow: jsonRows('objects'),
   jsonstringseachrow: jsonRows('objects', 'strings'),
-  ...withNamesAndTypes('jsoncompacteachrow', (head) => jsonRows('arrays', 'json', head)),
-  ...withNamesAndTypes('jsoncompactstringseachrow', (head) => jsonRows('arrays', 'strings', head)),
+  ...withNamesAndTypes('jsoncompacteachrow', (head) => beginningWithHead(head, jsonRows('arrays', 'json', head))),
+  ...withNamesAndTypes('jsoncompactstringseachrow', (head) => beginningWithHead(head, jsonRows('arrays', 'strings', head))),
   ...withNamesAndTypes('csv', csv),
   ...withNamesAndTypes('tabseparated', tabSeparated),
   ...withNamesAndTypes('tabseparatedraw', (head) => tabSeparated(head, 'raw')),
-  ...withNamesAndTypes('customseparated', customSeparated),
+  ...withNamesAndTypes('customseparated', (head) => beginningWithHead(head, customSeparated(head))),
   tskv,
   values,
   rawblob: rawBlob,
@@ -39,8 +39,8 @@ const SPLICERS: Readonly<Record<string, Splicer>> = {
   jsonasobject: jsonAsObject,
   rowbinary: rowBinary,
   rowbinarywithdefaults: rowBinaryWithDefaults,
-  rowbinarywithnames: rowBinaryWithNames,
-  rowbinarywithnamesandtypes: rowBinaryWithNamesAndTypes,
+  rowbinarywithnames: beginningWithHead('names', rowBinaryWithNames),
+  rowbinarywithnamesandtypes: beginningWithHead('names-and-types', rowBinaryWithNamesAndTypes),
   bsoneachrow: bsonEachRow,
   msgpack: msgPack,
   avroconfluent: avroConfluent,
@@ -58,6 +58,11 @@ const ALIASES: readonly (readonly [RegExp, string])[] = [
 
 function withNamesAndTypes(name: string, splicer: (head: HeadKind) => Splicer): Record<string, Splicer> {
   return { [name]: splicer('none'), [`${name}withnames`]: splicer('names'), [`${name}withnamesandtypes`]: splicer('names-and-types') };
+}
+
+/** A message that lacks its head is broken, an empty one, too; CSV and TSV do without. */
+function beginningWithHead(head: HeadKind, splicer: Splicer): Splicer {
+  return head === 'none' ? splicer : { ...splicer, findsEmptyBroken: true };
 }
 
 /** The way to splice messages of `format`, or undefined where each message needs an INSERT of its own. */

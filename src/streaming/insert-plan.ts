@@ -37,6 +37,7 @@ export class InsertPlan {
   readonly #fields: readonly CarriedField[];
   readonly #settings: Readonly<Record<string, string>>;
   readonly #head = new BodyHead();
+  readonly #passesOverEmpty: boolean;
 
   constructor(table: ManagedTable) {
     this.#table = table;
@@ -49,6 +50,7 @@ export class InsertPlan {
     const carried = ofKey.length === 0 ? this.#metadataColumns : [...new Set([...this.#metadataColumns, '_key'])];
     this.#fields = this.#direct?.fields ?? carriedFields(carried, `s${secret}`, this.#splicer);
     this.#settings = { ...tableSettings(table), ...withoutTableSettings(this.#splicer?.forcedSettings ?? {}, table) };
+    this.#passesOverEmpty = this.isSpliced && this.#splicer?.findsEmptyBroken !== true;
   }
 
   /** A writer for common bodies, or undefined when each message of this table needs an INSERT of its own. */
@@ -65,7 +67,7 @@ export class InsertPlan {
 
   /** Whether an empty message makes no row and is not broken; false where only the server can tell. */
   get passesOverEmpty(): boolean {
-    return this.#splicer !== undefined && this.#splicer.findsEmptyBroken !== true;
+    return this.#passesOverEmpty;
   }
 
   /** Whether several messages can go in one INSERT. */

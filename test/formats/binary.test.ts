@@ -1,7 +1,8 @@
 import test from 'ava';
 import { Batch, ChunkPool, MemoryBudget } from '../../src/batching/index.ts';
-import { BodyHead, readNotes, RecordCursor, splicerOf, UNPROVABLE, type CarriedField } from '../../src/formats/index.ts';
+import { BodyHead, readNotes, RecordCursor, splicerOf, type CarriedField } from '../../src/formats/index.ts';
 import { recordBatch, type TestMessage } from '../helpers/records.ts';
+import { writeAll } from '../helpers/splice.ts';
 
 const FIELDS: readonly CarriedField[] = [
   { name: 'zz0', type: 'UInt32', what: 'guard', constant: 0x64636261 },
@@ -41,20 +42,7 @@ function splice(
     head: new BodyHead(),
   });
   if (writer === undefined) return { body: Buffer.alloc(0), rows: messages.map(() => 'alone'), batch };
-  const cursor = new RecordCursor();
-  cursor.open(
-    recordBatch(
-      messages.map((message) => (Buffer.isBuffer(message) ? { value: message } : message)),
-      41,
-    ),
-  );
-  const rows: (number | 'alone')[] = [];
-  batch.begin(3, 41);
-  while (cursor.next()) {
-    const count = writer.write(batch, 3, cursor);
-    rows.push(count === UNPROVABLE ? 'alone' : count);
-    if (count !== UNPROVABLE) batch.endMessage(cursor.offset, count);
-  }
+  const rows = writeAll(writer, batch, messages);
   return { body: Buffer.concat(batch.body()), rows, batch };
 }
 

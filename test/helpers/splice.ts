@@ -1,5 +1,13 @@
 import { Batch, ChunkPool, MemoryBudget } from '../../src/batching/index.ts';
-import { BodyHead, RecordCursor, splicerOf, UNPROVABLE, type BodyTable, type CarriedField } from '../../src/formats/index.ts';
+import {
+  BodyHead,
+  RecordCursor,
+  splicerOf,
+  UNPROVABLE,
+  type BodyTable,
+  type CarriedField,
+  type MessageWriter,
+} from '../../src/formats/index.ts';
 import { recordBatch, type TestMessage } from './records.ts';
 
 /** What rows of formats without names carry at least; `GUARD` is the guard's value. */
@@ -34,10 +42,16 @@ export function splice(
   if (writer === undefined) return { body: '', rows: messages.map(() => 'alone') };
   if (options.scan === true) writer.scanNext?.(messages.length);
   const batch = new Batch(new ChunkPool(new MemoryBudget(1e9)));
+  const rows = writeAll(writer, batch, messages);
+  return { body: Buffer.concat([...(head.bytes === undefined ? [] : [head.bytes]), ...batch.body()]).toString('latin1'), rows };
+}
+
+/** Writes messages of source 3 from offset 41 on; rows of each, `alone` where it needs an INSERT of its own. */
+export function writeAll(writer: MessageWriter, batch: Batch, messages: readonly (TestMessage | string | Buffer)[]): (number | 'alone')[] {
   const cursor = new RecordCursor();
   cursor.open(
     recordBatch(
-      messages.map((message) => (typeof message === 'string' ? { value: message } : message)),
+      messages.map((message) => (typeof message === 'string' || Buffer.isBuffer(message) ? { value: message } : message)),
       41,
     ),
   );
@@ -48,5 +62,5 @@ export function splice(
     rows.push(count === UNPROVABLE ? 'alone' : count);
     if (count !== UNPROVABLE) batch.endMessage(cursor.offset, count);
   }
-  return { body: Buffer.concat([...(head.bytes === undefined ? [] : [head.bytes]), ...batch.body()]).toString('latin1'), rows };
+  return rows;
 }
