@@ -167,8 +167,8 @@ function createSupervisor(config: Config, client: ServiceClient, logger: Logger)
   const budget = new MemoryBudget(config.memoryBudgetBytes);
   return new Supervisor({
     ownerId: randomUUID(),
-    send: async ({ sql, settings }, body, mayEnd, signal) => {
-      const { readRows } = await client.insert(sql, body, settings, { mayEnd, signal });
+    send: async ({ sql, settings, head }, body, mayEnd, signal) => {
+      const { readRows } = await client.insert(sql, head === undefined ? body : [head, ...body], settings, { mayEnd, signal });
       return readRows;
     },
     budget,

@@ -44,7 +44,9 @@ export interface DispatcherOptions {
   /** What SYSTEM REPLAY DEAD LETTERS works with. */
   readonly deadLetters?: DeadLetters;
   /** Payloads of the topics that a table would read, to infer its columns from. Throws a sentence when the brokers cannot be asked. Absent: columns must be named. */
-  readonly sampleTopics?: (table: KafkaTableOptions) => Promise<{ readonly payloads: readonly Buffer[]; readonly missing: readonly string[] }>;
+  readonly sampleTopics?: (
+    table: KafkaTableOptions,
+  ) => Promise<{ readonly payloads: readonly Buffer[]; readonly missing: readonly string[] }>;
   /** Seals secrets in definitions; without it statements with secrets are refused. */
   readonly secretKey?: string | undefined;
   readonly logger: Logger;

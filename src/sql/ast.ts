@@ -199,4 +199,13 @@ export interface InsertHead {
 }
 
 export type Statement =
-  CreateTable | CreateView | DropTables | AttachTable | RenameTables | ShowTable | AlterTable | TableCommand | ReplayDeadLetters | InsertHead;
+  | CreateTable
+  | CreateView
+  | DropTables
+  | AttachTable
+  | RenameTables
+  | ShowTable
+  | AlterTable
+  | TableCommand
+  | ReplayDeadLetters
+  | InsertHead;

@@ -63,7 +63,7 @@ export class CarefulReading {
   readonly #options: CarefulReadingOptions;
   readonly #ranges = new CarefulRanges();
   /** Partitions held at a broken message: partition key → attempts so far, and when the next is due. */
-  readonly #held = new Map<string, { readonly attempts: number; readonly untilMs: number }>();
+  readonly #held = new Map<string, { readonly partition: TopicPartition; readonly attempts: number; readonly untilMs: number }>();
 
   constructor(options: CarefulReadingOptions) {
     this.#options = options;
@@ -95,6 +95,11 @@ export class CarefulReading {
     this.add(partition, offset, Math.min(offset + (plan.isSpliced ? LOOK_AHEAD_MESSAGES : 1), this.beginsAt(partition, offset)));
   }
 
+  /** Partitions that are somebody else's now are not held here any more. */
+  keepHeld(isMine: (partition: TopicPartition) => boolean): void {
+    for (const [key, { partition }] of this.#held) if (!isMine(partition)) this.#held.delete(key);
+  }
+
   /** The partition's offsets begin anew. */
   reset(partition: TopicPartition): void {
     this.#ranges.reset(partition);
@@ -112,6 +117,7 @@ export class CarefulReading {
     const end = Math.min(range.next, this.#options.positions.nextInterval(fetched, position)?.first ?? Infinity);
     const mostMessages = manner === 'alone' || this.#held.has(partitionKey(fetched)) ? 1 : undefined;
     const segment = readSegment(fetched.batches, this.#options.table().options, position, end, mostMessages);
+    if (segment.next === position) return { position, isVoid: false };
     const where: Place = { lane, plan, partition: { topic: fetched.topic, partition: fetched.partition }, control };
     return (await this.#insertAll(where, segment, manner)) ?? (await this.#insertSorted(where, segment));
   }
@@ -199,25 +205,33 @@ export class CarefulReading {
     return { position: first, isVoid: false };
   }
 
-  /** Runs the steps as one delivery of the lane; `release` is called when it has ended, whoever waits for it. */
-  async #deliver(where: Place, segment: Segment, steps: readonly Step[], release?: () => void): Promise<Outcome> {
+  /** Runs the steps as one delivery of the lane; `release` is called when it has ended, or was not begun, whoever waits for it. */
+  async #deliver(where: Place, segment: Segment, steps: readonly Step[], release: () => void = () => undefined): Promise<Outcome> {
     const { lane, plan, partition, control } = where;
-    const { positions } = this.#options;
     let outcome = GIVEN_UP;
     const job = async (): Promise<boolean> => {
       // A view may have been made meanwhile that wants other columns.
-      if (lane.plan !== plan) return true;
-      positions.sealed(partition, segment.first, segment.next, lane);
-      outcome = await this.#run(steps, lane.planSignal);
-      release?.();
-      if (outcome.kind === 'inserted') positions.inserted(partition, segment.first);
-      else positions.abandoned(partition, segment.first);
-      if (outcome.kind === 'given-up' && !this.#options.stopping.aborted) lane.readAgain([{ ...partition, ...segment }]);
+      if (lane.plan === plan) outcome = await this.#runSealed(lane, partition, segment, steps);
+      release();
       await this.#options.commit();
       return outcome.kind !== 'given-up';
     };
-    while (!lane.launch(job)) if (!(await waitFor(lane.idle(), control))) return GIVEN_UP;
+    while (!lane.launch(job)) {
+      if (await waitFor(lane.idle(), control)) continue;
+      release();
+      return GIVEN_UP;
+    }
     return (await waitFor(lane.idle(), control)) ? outcome : GIVEN_UP;
+  }
+
+  async #runSealed(lane: Lane, partition: TopicPartition, segment: Segment, steps: readonly Step[]): Promise<Outcome> {
+    const { positions, stopping } = this.#options;
+    positions.sealed(partition, segment.first, segment.next, lane);
+    const outcome = await this.#run(steps, lane.planSignal);
+    if (outcome.kind === 'inserted') positions.inserted(partition, segment.first);
+    else positions.abandoned(partition, segment.first);
+    if (outcome.kind === 'given-up' && !stopping.aborted) lane.readAgain([{ ...partition, first: segment.first, next: segment.next }]);
+    return outcome;
   }
 
   /** Each step in turn, repeated as long as the messages are not to blame for its failure. */
@@ -251,7 +265,7 @@ export class CarefulReading {
   }
 
   async #send(request: InsertRequest, body: readonly Buffer[]): Promise<number> {
-    return this.#options.send(request, request.head === undefined ? body : [request.head, ...body]);
+    return this.#options.send(request, body);
   }
 
   /** A sorter whose checks wait out every trouble that is not the messages', until `signal` ends it. */
@@ -278,6 +292,7 @@ export class CarefulReading {
     const messages = segment.messages.length + segment.tombstones.length;
     this.#options.status.messagesRead += messages;
     this.#held.delete(partitionKey(partition));
+    this.#options.status.state = this.isHolding ? 'retrying' : 'streaming';
     this.#ranges.passed(partition, next);
     if (how === 'mixed' && messages > 1) this.add(partition, next, Math.min(next + 2 * messages, this.beginsAt(partition, next)));
     return { position: next, isVoid: false };
@@ -290,7 +305,7 @@ export class CarefulReading {
     this.#ranges.passed(partition, offset);
     this.addOne(partition, offset, lane.plan);
     const attempts = (this.#held.get(key)?.attempts ?? 0) + 1;
-    this.#held.set(key, { attempts, untilMs: Date.now() + backoffMs(attempts, 1000, 30_000) });
+    this.#held.set(key, { partition, attempts, untilMs: Date.now() + backoffMs(attempts, 1000, 30_000) });
     status.state = 'retrying';
     const text = `${error.trimEnd()} while parsing Kafka message (topic: ${partition.topic}, partition: ${partition.partition}, offset: ${offset})`;
     const isNew = status.exception(text);

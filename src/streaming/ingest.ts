@@ -91,6 +91,7 @@ export class Ingest {
   assigned(member: Member, partitions: readonly TopicPartition[]): void {
     member.lane.emptySeat(member.seat);
     for (const partition of partitions) this.#fresh.add(partitionKey(partition));
+    this.#careful.keepHeld((partition) => [...this.#members].some(({ consumer }) => consumer.isAssigned(partition)));
     void this.#commitInserted();
   }
 
@@ -121,7 +122,7 @@ export class Ingest {
         if (outcome === 'careful') {
           const read = await this.#careful.read(member.lane, fetched, this.#careful.beginsAt(fetched, position), control);
           position = read.position;
-          if (read.isVoid) return position;
+          if (read.isVoid || this.#isDraining) return position;
           if (position > batch.lastOffset) break;
           cursor.open(batch);
           continue;

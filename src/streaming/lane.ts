@@ -276,11 +276,10 @@ function deliveryOf(reason: FlushReason, batches: readonly Batch[], plan: Insert
   const sum = (figure: (batch: Batch) => number): number => batches.reduce((total, batch) => total + figure(batch), 0);
   const rows = sum((batch) => batch.rows);
   const request = rows === 0 ? undefined : plan.batchRequest(sources, batches);
-  const body = batches.flatMap((batch) => batch.body());
   return {
     reason,
     request,
-    body: request?.head === undefined ? body : [request.head, ...body],
+    body: batches.flatMap((batch) => batch.body()),
     rows,
     messages: sum((batch) => batch.messages),
     bytes: sum((batch) => batch.bytes),

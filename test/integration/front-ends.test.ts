@@ -257,12 +257,10 @@ const KAFKA_STATEMENTS: Readonly<Record<string, readonly Step[]>> = {
   ],
   'a wrong Kafka table is refused, and nothing is made': [
     [`CREATE TABLE q (a Int32) ${ENGINE}, kafka_no_such_setting = 1`, refused(115, /kafka_no_such_setting/)],
-    [`CREATE TABLE q ${ENGINE}`, refused(80, 'Incorrect CREATE query: required list of column descriptions or AS section or SELECT')],
     [
       "CREATE TABLE q (a Int32) ENGINE = Kafka('127.0.0.1:1')",
       refused(42, "Required parameter 'kafka_topic_list' for storage Kafka not specified"),
     ],
-    [`CREATE TABLE q (a Int32, d Int32 DEFAULT 1) ${ENGINE}`, refused(36, /DEFAULT/)],
     [`CREATE TABLE q (a NoSuchType) ${ENGINE}`, refused(50, /NoSuchType/)],
     [`CREATE TABLE q (a Int32 ${ENGINE}`, refused(62, /^Syntax error/)],
     [`CREATE TABLE no_such_database.q (a Int32) ${ENGINE}`, refused(81, 'Database no_such_database does not exist')],

@@ -115,10 +115,10 @@ async function compare(t: ExecutionContext, { bytes, columns, format, settings, 
 
 /**
  * In the server's own engine these parsers are not quite new for each message: MsgPack's goes on with what a broken message began, that of Values keeps to
- * expressions once it met one, and those of tab-separated rows take a carriage return for data once a first row ended without one. Where the engines differ,
- * a message may then also be what it becomes alone, in a plain INSERT.
+ * expressions once it met one, and those of tab-separated rows take a carriage return for data once a first row ended without one, that of CustomSeparatedWithNames finds a lone line break
+ * broken unless it is the first message. Where the engines differ, a message may then also be what it becomes alone, in a plain INSERT.
  */
-const PARSERS_THAT_REMEMBER = /^(MsgPack|Values|T(SV|abSeparated).*)$/;
+const PARSERS_THAT_REMEMBER = /^(MsgPack|Values|T(SV|abSeparated).*|CustomSeparatedWithNames.*)$/;
 
 /** Partition and offset of a topic's message, as its rows begin. */
 function placeOf(index: number): string {

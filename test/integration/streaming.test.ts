@@ -197,7 +197,9 @@ test.serial('a broken message holds its partition, is reported, and loses nothin
     ...rows(30, 60).map((value) => ({ value, partition: 1 })),
   ]);
   await stream.answers('SELECT countIf(id < 30), countIf(id >= 30) FROM target', '20\t30');
-  await waitFor(() => stream.gateway.logs().includes(`topic: ${stream.topic}, partition: 0, offset: 20)`), { message: 'the log names the message' });
+  await waitFor(() => stream.gateway.logs().includes(`topic: ${stream.topic}, partition: 0, offset: 20)`), {
+    message: 'the log names the message',
+  });
   const offsets = await waitFor(async () => {
     const committed = await stream.kafka.groupOffsets(stream.group);
     return committed.some(({ partition, offset }) => partition === 1 && offset === 30n) && committed;
@@ -268,4 +270,15 @@ test.serial('a view made on a running table reads right metadata from its first 
   enough.abort();
   await producing;
   t.is(await stream.sql('SELECT DISTINCT topic FROM topics'), stream.topic);
+});
+
+test.serial('a message that goes alone may have a key longer than any address', async (t) => {
+  const stream = await useStream(t);
+  const key = 'k'.repeat(700_000);
+  await stream.kafka.produce(stream.topic, [{ key, value: "(1 + 1, 'an expression')" }]);
+  await stream.sql(
+    `CREATE TABLE queue ${COLUMNS} ${stream.engine({ format: 'Values' })}`,
+    "CREATE MATERIALIZED VIEW v ENGINE = MergeTree ORDER BY id AS SELECT id, _key = repeat('k', 700000) AS is_same FROM queue",
+  );
+  await stream.answers('SELECT id, is_same FROM v', '2\t1');
 });
