@@ -122,7 +122,7 @@ export class Ingest {
         if (outcome === 'careful') {
           const read = await this.#careful.read(member.lane, fetched, this.#careful.beginsAt(fetched, position), control);
           position = read.position;
-          if (read.isVoid || this.#isDraining) return position;
+          if (read.isVoid || this.#isToEnd()) return position;
           if (position > batch.lastOffset) break;
           cursor.open(batch);
           continue;
@@ -384,6 +384,11 @@ export class Ingest {
     const text = `${error instanceof Error ? error.message : String(error)} (while inserting ${where})`;
     this.#status.state = 'retrying';
     if (this.#status.exception(text)) this.#logger.error({ err: error, ranges: where, rows: delivery.rows }, 'insert failed');
+  }
+
+  /** Asked anew: it may have become true while something was waited for. */
+  #isToEnd(): boolean {
+    return this.#isDraining;
   }
 
   #isAborted(): boolean {
