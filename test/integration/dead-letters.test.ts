@@ -1,6 +1,6 @@
-import kafkajs, { type KafkaMessage } from 'kafkajs';
 import test, { type ExecutionContext } from 'ava';
 import { uniqueName, waitFor } from '../helpers/index.ts';
+import { readCommitted } from '../helpers/read-committed.ts';
 import { useClickHouse } from '../helpers/servers.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
 
@@ -25,27 +25,6 @@ async function useQueue(t: ExecutionContext, settings = ''): Promise<{ stream: S
   return { stream, letters };
 }
 
-/** Every message of a topic that a reader with `read_committed` sees. */
-async function readCommitted(t: ExecutionContext, stream: Stream, topic: string, count: number): Promise<KafkaMessage[]> {
-  const kafka = new kafkajs.Kafka({ brokers: [stream.kafka.brokers], logLevel: kafkajs.logLevel.NOTHING });
-  const consumer = kafka.consumer({ groupId: uniqueName(t, 'reader'), readUncommitted: false });
-  const messages: KafkaMessage[] = [];
-  await consumer.connect();
-  await consumer.subscribe({ topic, fromBeginning: true });
-  await consumer.run({
-    eachMessage: async ({ message }) => {
-      messages.push(message);
-      return Promise.resolve();
-    },
-  });
-  try {
-    await waitFor(() => Promise.resolve(messages.length >= count), { message: `${count} messages in ${topic}`, timeoutMs: 60_000 });
-  } finally {
-    await consumer.disconnect();
-  }
-  return messages;
-}
-
 test.serial('a server without a dead-letter table gets one, with the columns of the real one', async (t) => {
   const { stream, letters } = await useQueue(t);
   await stream.answers('SELECT id FROM v ORDER BY id FORMAT TSV', '0\n1\n3');
@@ -66,7 +45,7 @@ test.serial('dead letters go to a topic as well: the original message with why a
   const topic = uniqueName(t, 'letters');
   const { stream } = await useQueue(t, `, kafka_dead_letter_topic = '${topic}'`);
   await stream.kafka.createTopic(topic);
-  const [letter, ...others] = await readCommitted(t, stream, topic, 1);
+  const [letter, ...others] = await readCommitted(t, stream.kafka, topic, 1);
   t.is(others.length, 0);
   t.is(letter?.key?.toString(), 'c');
   t.is(letter?.value?.toString(), '{"id":"broken"}');

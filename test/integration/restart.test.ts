@@ -1,6 +1,7 @@
 import test from 'ava';
 import { useGateway } from '../helpers/gateway.ts';
-import { useOwnClickHouse, waitFor } from '../helpers/index.ts';
+import { uniqueName, useOwnClickHouse, waitFor } from '../helpers/index.ts';
+import { readCommitted } from '../helpers/read-committed.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
 
 const COLUMNS = '(id UInt64, name String)';
@@ -33,6 +34,33 @@ test.serial('a gateway killed in the middle loses nothing: the next one goes on'
   t.truthy(second.pid);
   // The dead member's session (45 s) has to expire before its partitions are given out again.
   await waitFor(async () => (await stream.direct('SELECT uniqExact(id) FROM target')) === '10000', { timeoutMs: 90_000 });
+});
+
+test.serial('a gateway killed among dead letters neither loses nor doubles one', async (t) => {
+  const first = await useGateway(t);
+  const stream = await useStream(t, { gateway: first });
+  const topic = uniqueName(t, 'letters');
+  await stream.kafka.createTopic(topic);
+  const total = 3000;
+  const isBroken = (i: number): boolean => i % 10 === 3;
+  await stream.kafka.produce(
+    stream.topic,
+    Array.from({ length: total }, (_, i) => (isBroken(i) ? `{"id":"broken ${i}"}` : `{"id":${i},"name":"n"}`)),
+  );
+  const settings = `kafka_handle_error_mode = 'dead_letter_queue', kafka_dead_letter_topic = '${topic}'`;
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings })}`, TARGET, VIEW);
+  const letters = `SELECT count(), uniqExact(kafka_offset) FROM system.dead_letter_queue FINAL WHERE database = '${stream.database}'`;
+  // Its table has letters, and nothing is committed yet, or has just been.
+  await waitFor(async () => Number((await stream.direct(letters)).split('\t')[0]) > 0);
+  await first.kill();
+  await useGateway(t);
+  const broken = total / 10;
+  await waitFor(async () => (await stream.direct('SELECT uniqExact(id) FROM target')) === String(total - broken), { timeoutMs: 90_000 });
+  await waitFor(async () => (await stream.direct(letters)) === `${broken}\t${broken}`, { timeoutMs: 30_000 });
+  await waitFor(async () => (await stream.kafka.groupOffsets(stream.group)).some(({ offset }) => offset === BigInt(total)));
+  const sent = await readCommitted(t, stream.kafka, topic, broken);
+  t.is(sent.length, broken);
+  t.is(new Set(sent.map(({ headers }) => String(headers?.['sluice.offset']))).size, broken);
 });
 
 test.serial('SIGTERM finishes and commits what is under way, leaves the group and exits with 0', async (t) => {
