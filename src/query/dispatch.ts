@@ -17,7 +17,7 @@ import type { Action, Dispatcher } from './types.ts';
 
 /** The one place where statements of both front ends are decided. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const latin1Names = memoize((names: ReadonlySet<string>) => new Set([...names].map((name) => Buffer.from(name).toString('latin1'))));
+  const latin1Names = memoize(ownNames);
   return {
     classify: (head, complete) => classify(head, complete, latin1Names(options.catalog.names())),
     dispatch: async (text, session) => {
@@ -78,6 +78,12 @@ function asException(error: unknown, { logger }: DispatcherOptions): ClickHouseE
   if (error instanceof ClickHouseException) return error;
   logger.error({ err: error }, 'statement cannot be dispatched');
   return clickhouseError('ABORTED', 'The gateway failed to handle this statement, see its log', { cause: error });
+}
+
+/** What a query of ours mentions, as latin1: a managed table or, where there is any, the gateway's own table function. */
+function ownNames(tables: ReadonlySet<string>): ReadonlySet<string> {
+  const names = [...tables].map((name) => Buffer.from(name).toString('latin1'));
+  return new Set(names.length === 0 ? [] : [...names, 'replayDeadLetters']);
 }
 
 /** Remembers the last answer for the same object. */

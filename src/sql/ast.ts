@@ -181,7 +181,7 @@ export interface TableCommand {
   readonly name: TableName;
 }
 
-/** `SYSTEM REPLAY DEAD LETTERS t [WHERE condition]`, a statement of the gateway's own. */
+/** `SYSTEM REPLAY DEAD LETTERS t [WHERE condition]` or `SELECT * FROM replayDeadLetters(t [, condition])`, a statement of the gateway's own. */
 export interface ReplayDeadLetters {
   readonly kind: 'replay-dead-letters';
   readonly name: TableName;

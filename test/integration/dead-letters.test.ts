@@ -79,6 +79,16 @@ test.serial('repaired letters are replayed, and those that are still broken stay
   );
 });
 
+test.serial('letters can be replayed by a SELECT, which every client can parse', async (t) => {
+  const { stream, letters } = await useQueue(t);
+  await stream.answers(letters('kafka_offset'), '2');
+  t.regex(await stream.sql("SELECT * FROM replayDeadLetters(queue, kafka_offset >= 2 AND error != '')"), /^0\t1\tCannot parse input/);
+  t.regex(
+    await stream.sql(`select * from replayDeadLetters(${stream.database}.queue) FORMAT TSVWithNames`),
+    /^replayed\tstill_broken\tfirst_error\n0\t1\t/,
+  );
+});
+
 test.serial('only letters of a Kafka table that streams can be replayed', async (t) => {
   const { stream } = await useQueue(t);
   await stream.sql('CREATE TABLE plain (id UInt64) ENGINE = MergeTree ORDER BY id');

@@ -8,7 +8,7 @@ import type { Action, ClientSession } from '../types.ts';
 const PAGE = 500;
 
 /**
- * `SYSTEM REPLAY DEAD LETTERS t [WHERE condition]`: the dead letters of a Kafka table (those for which the condition holds) are parsed again, as the table is now
+ * `SYSTEM REPLAY DEAD LETTERS t [WHERE condition]`, or `SELECT * FROM replayDeadLetters(t [, condition])` for clients that parse statements themselves: the dead letters of a Kafka table (those for which the condition holds) are parsed again, as the table is now
  * and as `raw_message` stands now. Each that can be read becomes rows of the table and its letter is removed; the others stay. The answer counts both.
  *
  * The client needs SELECT and ALTER DELETE on the dead-letter table, and INSERT on the Kafka table. A crash in between may replay a letter again.
