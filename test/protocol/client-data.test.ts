@@ -53,6 +53,15 @@ test('a frame that looks like a packet is told by its checksum', async (t) => {
   t.deepEqual(await readPackets(new BufferReader(...packets)), startsOf(packets));
 });
 
+test('a small frame whose checksum looks like a packet with a long name is not waited on for that name', async (t) => {
+  const misleading = withChecksum(
+    compressFrame(Buffer.alloc(13), 'None'),
+    (bytes) => bytes[0] === CLIENT_PACKETS.Data && (bytes[1] ?? 0) >> 6 === 1,
+  );
+  const packets = [packet(compressFrame(Buffer.alloc(50), 'None'), misleading), EMPTY];
+  t.deepEqual(await readPackets(new BufferReader(...packets)), startsOf(packets));
+});
+
 /**
  * It begins with `02 00`, and read as a frame from there on has method LZ4, a body of 16 MiB and as much inside: bytes 18 … 26, which are its own sizes and the
  * beginning of its body. Not a body that ZSTD could unfold, which nobody does here.

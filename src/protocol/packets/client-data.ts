@@ -52,6 +52,8 @@ async function whatFollows(reader: ByteReader): Promise<'frame' | 'packet'> {
   const nameBytes = reader.chunk[reader.at + 1] ?? 0;
   const dataAt = 2 + nameBytes;
   if (nameBytes >= 0x80) return 'frame';
+  // A frame that ends before the packet's could even begin: waiting for the latter could be for ever.
+  if (frame.frameBytes <= dataAt + FRAME_HEADER_BYTES) return (await isFrame(reader, frame)) ? 'frame' : 'packet';
   await reader.want(dataAt + FRAME_HEADER_BYTES);
   const data = readFrameHeader(reader.chunk, reader.at + dataAt);
   return data === undefined ? 'frame' : decideByChecksum(reader, frame, data, dataAt);
@@ -66,6 +68,11 @@ async function decideByChecksum(reader: ByteReader, frame: FrameHeader, data: Fr
   const end = reader.at + (isFrameShorter ? frame.frameBytes : dataEnd);
   const isRight = hasRightChecksum(reader.chunk.subarray(at, end));
   return isRight === isFrameShorter ? 'frame' : 'packet';
+}
+
+async function isFrame(reader: ByteReader, { frameBytes }: FrameHeader): Promise<boolean> {
+  await reader.want(frameBytes);
+  return hasRightChecksum(reader.chunk.subarray(reader.at, reader.at + frameBytes));
 }
 
 /** A Cancel or Ping at the end of what was sent is passed on at once, although more bytes are needed to be sure that it is one. */
