@@ -1,48 +1,11 @@
-import type { Batch } from '../batching/index.ts';
 import { schemaRegistryAt, type SchemaRegistry } from '../registry/index.ts';
 import { recordSkipper } from './avro-skipper.ts';
-import { writeNote } from './notes.ts';
-import { numbered } from './numbered.ts';
-import type { RecordCursor } from './record-cursor.ts';
+import { numbered, NumberedRowsWriter } from './numbered.ts';
 import type { Skip } from './row-skipper.ts';
-import { UNPROVABLE, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
-import { writeBytes } from './write-text.ts';
+import type { Splicer } from './splicer.ts';
 
 const MAGIC = 0;
 const HEADER_BYTES = 5;
-
-/**
- * AvroConfluent: records, each with the id of its schema in front, stand one behind the other as they are; the server looks for their schemas
- * itself. A message is a number of whole records by their schemas; what has a schema that is not known (yet) goes alone.
- */
-class AvroConfluentWriter implements MessageWriter {
-  readonly #fields: readonly CarriedField[];
-  readonly #schemas: SchemaSkippers;
-
-  constructor(fields: readonly CarriedField[], schemas: SchemaSkippers) {
-    this.#fields = fields;
-    this.#schemas = schemas;
-  }
-
-  write(batch: Batch, _source: number, message: RecordCursor): number {
-    const { bytes, valueStart, valueEnd } = message;
-    let rows = 0;
-    for (let at = valueStart; at < valueEnd; rows++) {
-      at = this.#endOfRecord(bytes, at, valueEnd);
-      if (at < 0) return UNPROVABLE;
-    }
-    batch.ensure(valueEnd - valueStart);
-    writeBytes(batch, message, valueStart, valueEnd);
-    writeNote(batch.notes, this.#fields, message);
-    return rows;
-  }
-
-  #endOfRecord(bytes: Buffer, at: number, end: number): number {
-    if (at + HEADER_BYTES > end || bytes[at] !== MAGIC) return -1;
-    const skip = this.#schemas.of(bytes.readUInt32BE(at + 1));
-    return skip === undefined ? -1 : skip(bytes, at + HEADER_BYTES, end);
-  }
-}
 
 /** How records are skipped, by the ids of their schemas. */
 class SchemaSkippers {
@@ -54,9 +17,16 @@ class SchemaSkippers {
     this.#registry = registry;
   }
 
-  of(id: number): Skip | undefined {
+  #of(id: number): Skip | undefined {
     const known = this.#skips.get(id) ?? this.#make(id);
     return known === 'none' ? undefined : known;
+  }
+
+  /** As `EndOfRow`, of a record with the id of its schema in front. */
+  endOfRecord(bytes: Buffer, at: number, end: number): number {
+    if (at + HEADER_BYTES > end || bytes[at] !== MAGIC) return -1;
+    const skip = this.#of(bytes.readUInt32BE(at + 1));
+    return skip === undefined ? -1 : skip(bytes, at + HEADER_BYTES, end);
   }
 
   #make(id: number): Skip | 'none' | undefined {
@@ -78,11 +48,17 @@ function skippersOf(registry: SchemaRegistry): SchemaSkippers {
   return made;
 }
 
+/**
+ * AvroConfluent: records, each with the id of its schema in front, stand one behind the other as they are; the server looks for their schemas
+ * itself. A message is a number of whole records by their schemas; what has a schema that is not known (yet) goes alone.
+ */
 export const avroConfluent: Splicer = {
   createWriter(fields, { settings }) {
     const url = settings['format_avro_schema_registry_url'];
     const registry = url === undefined || url === '' ? undefined : schemaRegistryAt({ url });
-    return registry && new AvroConfluentWriter(fields, skippersOf(registry));
+    if (registry === undefined) return undefined;
+    const schemas = skippersOf(registry);
+    return new NumberedRowsWriter(fields, (bytes, at, end) => schemas.endOfRecord(bytes, at, end));
   },
   ...numbered,
 };

@@ -15,6 +15,7 @@ import { values } from './values.ts';
 
 export { readNotes, type NotedField, type NotedTexts } from './notes.ts';
 export { messageOf, RecordCursor } from './record-cursor.ts';
+export { varuintBytes } from './varuint.ts';
 export { canCarry, SOURCES_OF_A_POSITION } from './position.ts';
 export { BodyHead, UNPROVABLE, type BodyTable, type Carried, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
 

@@ -1,9 +1,9 @@
 import type { Batch } from '../batching/index.ts';
 import { writeNote } from './notes.ts';
-import { numbered } from './numbered.ts';
+import { countRows, numbered, NumberedRowsWriter, writeNoted } from './numbered.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { UNPROVABLE, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
-import { MOST_VARUINT_BYTES, varuint, writeVaruint } from './varuint.ts';
+import { MOST_VARUINT_BYTES, varuint, varuintBytes, writeVaruint } from './varuint.ts';
 import { writeBytes } from './write-text.ts';
 
 /**
@@ -15,32 +15,6 @@ const MOST_ROWS = 1_000_000;
 function endOfPiece(bytes: Buffer, at: number, end: number): number {
   const length = varuint.read(bytes, at, end);
   return length < 0 || varuint.next + length > end ? -1 : varuint.next + length;
-}
-
-/**
- * Protobuf: messages with their length in front. They stand one behind the other as they are, and each is one row: the server reads
- * just as many bytes as the length says, and gives up (the whole INSERT) where a message's inside would reach beyond it
- * (ClickHouse `src/Formats/ProtobufReader.cpp`, `endMessage`).
- */
-class ProtobufWriter implements MessageWriter {
-  readonly #fields: readonly CarriedField[];
-
-  constructor(fields: readonly CarriedField[]) {
-    this.#fields = fields;
-  }
-
-  write(batch: Batch, _source: number, message: RecordCursor): number {
-    const { bytes, valueStart, valueEnd } = message;
-    let rows = 0;
-    for (let at = valueStart; at < valueEnd; rows++) {
-      at = endOfPiece(bytes, at, valueEnd);
-      if (at < 0 || rows === MOST_ROWS) return UNPROVABLE;
-    }
-    batch.ensure(valueEnd - valueStart);
-    writeBytes(batch, message, valueStart, valueEnd);
-    writeNote(batch.notes, this.#fields, message);
-    return rows;
-  }
 }
 
 /** ProtobufSingle: a message is one row, and gets its length in front. */
@@ -64,6 +38,10 @@ class ProtobufSingleWriter implements MessageWriter {
 /** Field 1, length-delimited: a row in the envelope of ProtobufList. */
 const ROW_TAG = 0x0a;
 
+function endOfEnvelopedRow(bytes: Buffer, at: number, end: number): number {
+  return bytes[at] === ROW_TAG ? endOfPiece(bytes, at + 1, end) : -1;
+}
+
 /**
  * ProtobufList: one envelope, its length in front, whose field 1 is repeated once a row. The rows of all messages stand in one envelope; its
  * length is written when it is known (`Splicer.bodyLead`).
@@ -79,29 +57,24 @@ class ProtobufListWriter implements MessageWriter {
     const { bytes, valueStart, valueEnd } = message;
     if (endOfPiece(bytes, valueStart, valueEnd) !== valueEnd) return UNPROVABLE;
     const start = varuint.next;
-    let rows = 0;
-    for (let at = start; at < valueEnd; rows++) {
-      at = bytes[at] === ROW_TAG ? endOfPiece(bytes, at + 1, valueEnd) : -1;
-      if (at < 0 || rows === MOST_ROWS) return UNPROVABLE;
-    }
-    if (rows === 0) return UNPROVABLE;
-    batch.ensure(valueEnd - start);
-    writeBytes(batch, message, start, valueEnd);
-    writeNote(batch.notes, this.#fields, message);
+    const rows = countRows(bytes, start, valueEnd, endOfEnvelopedRow, MOST_ROWS);
+    if (rows === UNPROVABLE || rows === 0) return UNPROVABLE;
+    writeNoted(batch, this.#fields, message, start);
     return rows;
   }
 }
 
-export const protobuf: Splicer = { createWriter: (fields) => new ProtobufWriter(fields), ...numbered };
+/**
+ * Protobuf: messages with their length in front. They stand one behind the other as they are, and each is one row: the server reads
+ * just as many bytes as the length says, and gives up (the whole INSERT) where a message's inside would reach beyond it
+ * (ClickHouse `src/Formats/ProtobufReader.cpp`, `endMessage`).
+ */
+export const protobuf: Splicer = { createWriter: (fields) => new NumberedRowsWriter(fields, endOfPiece, MOST_ROWS), ...numbered };
 
 export const protobufSingle: Splicer = { createWriter: (fields) => new ProtobufSingleWriter(fields), bodyFormat: 'Protobuf', ...numbered };
 
 export const protobufList: Splicer = {
   createWriter: (fields) => new ProtobufListWriter(fields),
-  bodyLead: (bodyBytes) => {
-    const lead = { chunk: Buffer.alloc(MOST_VARUINT_BYTES), position: 0 };
-    writeVaruint(lead, bodyBytes);
-    return lead.chunk.subarray(0, lead.position);
-  },
+  bodyLead: varuintBytes,
   ...numbered,
 };

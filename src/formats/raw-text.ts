@@ -1,5 +1,6 @@
 import type { Batch } from '../batching/index.ts';
 import { BinaryFields, binaryDecoding } from './binary-fields.ts';
+import { ByteFinder } from './byte-finder.ts';
 import { RowScanner } from './row-scanner.ts';
 import type { RecordCursor } from './record-cursor.ts';
 import { UNPROVABLE, type BodyTable, type CarriedField, type MessageWriter, type Splicer } from './splicer.ts';
@@ -39,6 +40,7 @@ class RawBlobWriter implements MessageWriter {
 /** LineAsString: a line is a row, whatever is in it; a line break at the very end begins no other. */
 class LinesWriter implements MessageWriter {
   readonly #rows: TextRows;
+  readonly #newlines = new ByteFinder(0x0a);
 
   constructor(rows: TextRows) {
     this.#rows = rows;
@@ -48,8 +50,8 @@ class LinesWriter implements MessageWriter {
     const { bytes, valueStart, valueEnd } = message;
     let rows = 0;
     for (let start = valueStart; start < valueEnd; rows++) {
-      let end = start;
-      while (end < valueEnd && bytes[end] !== 0x0a) end++;
+      const found = this.#newlines.find(bytes, start, valueEnd);
+      const end = found < 0 ? valueEnd : found;
       this.#rows.write(batch, source, message, start, end);
       start = end + 1;
     }

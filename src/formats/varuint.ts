@@ -33,3 +33,10 @@ export function writeVaruint(target: Target, value: number): void {
   for (; rest >= 0x80; rest = Math.floor(rest / 128)) target.chunk[target.position++] = (rest % 128) | 0x80;
   target.chunk[target.position++] = rest;
 }
+
+/** A length by itself. */
+export function varuintBytes(value: number): Buffer {
+  const target = { chunk: Buffer.alloc(MOST_VARUINT_BYTES), position: 0 };
+  writeVaruint(target, value);
+  return target.chunk.subarray(0, target.position);
+}

@@ -151,7 +151,7 @@ export class CarefulReading {
       if (together === undefined) return undefined;
       const { request, batch } = together;
       const steps = [
-        ...(batch.rows === 0 ? [] : [async () => this.#send(request, batch.body())]),
+        ...(batch.rows === 0 ? [] : [async () => this.#options.send(request, batch.body())]),
         ...this.#tombstones(where, segment.tombstones),
       ];
       const { kind } = await this.#deliver(where, segment, steps, () => batch.release());
@@ -185,7 +185,7 @@ export class CarefulReading {
     const together = good.length === 0 ? undefined : this.#sorter(where).splice(good);
     if (good.length > 0 && together === undefined) return this.#eachAlone(where, part);
     const steps = [
-      ...(together === undefined ? [] : [async () => this.#send(together.request, together.batch.body())]),
+      ...(together === undefined ? [] : [async () => this.#options.send(together.request, together.batch.body())]),
       ...sorted.alone.filter(isIn).map((message) => this.#alone(plan, partition, message)),
       ...this.#tombstones(where, sorted.tombstones.filter(isIn)),
       ...(forBroken ?? []),
@@ -234,54 +234,48 @@ export class CarefulReading {
     return outcome;
   }
 
-  /** Each step in turn, repeated as long as the messages are not to blame for its failure. */
   async #run(steps: readonly Step[], planSignal: AbortSignal): Promise<Outcome> {
     const { stopping, status } = this.#options;
-    for (const step of steps) {
-      for (let attempt = 0; ; attempt++) {
-        if (stopping.aborted || planSignal.aborted) return GIVEN_UP;
-        try {
-          status.rowsInserted += await step();
-          status.inserts += 1;
-          break;
-        } catch (error) {
-          if (explainFailure(error).kind !== 'other') return { kind: 'unread', error };
-          this.#report(error);
-          await pause(backoffMs(attempt), AbortSignal.any([stopping, planSignal]));
-        }
+    const signal = AbortSignal.any([stopping, planSignal]);
+    try {
+      for (const step of steps) {
+        status.rowsInserted += await this.#untilSettled(step, signal);
+        status.inserts += 1;
+      }
+      return { kind: 'inserted' };
+    } catch (error) {
+      return explainFailure(error).kind === 'other' ? GIVEN_UP : { kind: 'unread', error };
+    }
+  }
+
+  /** Repeats a step as long as the messages are not to blame for its failure. Throws what blames them, and the signal's reason once it is aborted. */
+  async #untilSettled(step: Step, signal: AbortSignal): Promise<number> {
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted();
+      try {
+        return await step();
+      } catch (error) {
+        if (explainFailure(error).kind !== 'other') throw error;
+        this.#report(error);
+        await pause(backoffMs(attempt), signal);
       }
     }
-    return { kind: 'inserted' };
   }
 
   #alone(plan: InsertPlan, { topic, partition }: TopicPartition, message: RecordCursor): Step {
-    return async () => this.#send(plan.messageRequest(topic, partition, message), [payloadOf(message)]);
+    return async () => this.#options.send(plan.messageRequest(topic, partition, message), [payloadOf(message)]);
   }
 
   #tombstones({ partition }: Place, tombstones: readonly RecordCursor[]): Step[] {
     if (tombstones.length === 0) return [];
     const { request, body } = tombstoneRows(this.#options.table(), partition, tombstones);
-    return [async () => this.#send(request, body)];
+    return [async () => this.#options.send(request, body)];
   }
 
-  async #send(request: InsertRequest, body: readonly Buffer[]): Promise<number> {
-    return this.#options.send(request, body);
-  }
-
-  /** A sorter whose checks wait out every trouble that is not the messages', until `signal` ends it. */
-  #sorter({ plan, partition }: Place, signal?: AbortSignal): Sorter {
-    const send = async (request: InsertRequest, body: readonly Buffer[]): Promise<number> => {
-      for (let attempt = 0; ; attempt++) {
-        signal?.throwIfAborted();
-        try {
-          return await this.#send(request, body);
-        } catch (error) {
-          if (signal === undefined || explainFailure(error).kind !== 'other') throw error;
-          this.#report(error);
-          await pause(backoffMs(attempt), signal);
-        }
-      }
-    };
+  /** `signal` ends its checks. */
+  #sorter({ plan, partition }: Place, signal = this.#options.stopping): Sorter {
+    const send = async (request: InsertRequest, body: readonly Buffer[]): Promise<number> =>
+      this.#untilSettled(async () => this.#options.send(request, body), signal);
     return new Sorter({ plan, table: this.#options.table(), pool: this.#options.pool, partition, send });
   }
 

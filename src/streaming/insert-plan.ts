@@ -26,6 +26,8 @@ export interface InsertRequest {
  * choose and hold a secret made anew for each plan: no payload can name them (design, "splicing").
  */
 export class InsertPlan {
+  /** Whether several messages can go in one INSERT. */
+  readonly isSpliced: boolean;
   readonly #table: ManagedTable;
   readonly #splicer: Splicer | undefined;
   /** How a table with carriers is inserted into. */
@@ -37,7 +39,6 @@ export class InsertPlan {
   readonly #fields: readonly CarriedField[];
   readonly #settings: Readonly<Record<string, string>>;
   readonly #head = new BodyHead();
-  readonly #passesOverEmpty: boolean;
 
   constructor(table: ManagedTable) {
     this.#table = table;
@@ -50,7 +51,7 @@ export class InsertPlan {
     const carried = ofKey.length === 0 ? this.#metadataColumns : [...new Set([...this.#metadataColumns, '_key'])];
     this.#fields = this.#direct?.fields ?? carriedFields(carried, `s${secret}`, this.#splicer);
     this.#settings = { ...tableSettings(table), ...withoutTableSettings(this.#splicer?.forcedSettings ?? {}, table) };
-    this.#passesOverEmpty = this.isSpliced && this.#splicer?.findsEmptyBroken !== true;
+    this.isSpliced = this.createWriter() !== undefined;
   }
 
   /** A writer for common bodies, or undefined when each message of this table needs an INSERT of its own. */
@@ -67,12 +68,7 @@ export class InsertPlan {
 
   /** Whether an empty message makes no row and is not broken; false where only the server can tell. */
   get passesOverEmpty(): boolean {
-    return this.#passesOverEmpty;
-  }
-
-  /** Whether several messages can go in one INSERT. */
-  get isSpliced(): boolean {
-    return this.createWriter() !== undefined;
+    return this.isSpliced && this.#splicer?.findsEmptyBroken !== true;
   }
 
   /** The INSERT for a body of spliced messages from the given sources. It is one atomic block, or nothing. */

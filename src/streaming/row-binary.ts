@@ -1,3 +1,5 @@
+import { varuintBytes } from '../formats/index.ts';
+
 /** Writes rows in ClickHouse's RowBinary format, value by value; for the few rows that do not come from messages as they are. */
 export class RowBinaryRows {
   readonly #parts: Buffer[] = [];
@@ -14,21 +16,13 @@ export class RowBinaryRows {
   }
 
   string(value: Buffer): this {
-    this.#parts.push(unsignedVarint(value.length), value);
+    this.#parts.push(varuintBytes(value.length), value);
     return this;
   }
 
   strings(values: readonly Buffer[]): this {
-    this.#parts.push(unsignedVarint(values.length));
+    this.#parts.push(varuintBytes(values.length));
     for (const value of values) this.string(value);
     return this;
   }
-}
-
-function unsignedVarint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 0x80);
-  bytes.push(rest);
-  return Buffer.from(bytes);
 }

@@ -1,6 +1,6 @@
 import { clickhouseError } from '../../errors.ts';
-import { quoteIdentifier, quoteString, type ReplayDeadLetters } from '../../sql/index.ts';
-import { databaseOf, readLanding, type DeadLetter, type StatementContext, type TableId } from '../context.ts';
+import { quoteString, type ReplayDeadLetters } from '../../sql/index.ts';
+import { databaseOf, printedName, readLanding, type DeadLetter, type StatementContext, type TableId } from '../context.ts';
 import { refuse } from '../refusals.ts';
 import type { Action, ClientSession } from '../types.ts';
 
@@ -19,7 +19,7 @@ export async function replayDeadLetters({ name, condition, tail }: ReplayDeadLet
   const table = { database: await databaseOf(name, session), table: name.table };
   if ((await readLanding(name, session)) === undefined || deadLetters === undefined)
     return refuse('BAD_ARGUMENTS', `${table.database}.${table.table} is no Kafka table of the gateway, so it has no dead letters`);
-  await checkGrants(session, [`INSERT ON ${nameText(table)}`, `ALTER DELETE ON ${deadLetters.table}`]);
+  await checkGrants(session, [`INSERT ON ${printedName(table)}`, `ALTER DELETE ON ${deadLetters.table}`]);
   let [replayed, broken, firstError] = [0, 0, ''];
   for (let after: DeadLetter | undefined; ;) {
     const letters = await readLetters(session, deadLetters.table, table, condition, after);
@@ -74,8 +74,4 @@ async function checkGrants(session: ClientSession, grants: readonly string[]): P
       `${user}: Not enough privileges. To execute this query, it's necessary to have the grant ${grant}`,
     );
   }
-}
-
-function nameText({ database, table }: TableId): string {
-  return `${quoteIdentifier(database)}.${quoteIdentifier(table)}`;
 }
