@@ -1,8 +1,13 @@
 import { createRequire } from 'node:module';
 import type { Broker, Cluster, ISocketFactory } from 'kafkajs';
+import { FETCH_BY_ID_VERSION, readFetchById, writeFetchById, type FetchRequest as SentRequest } from './fetch-by-id.ts';
 import { keepFetchedBytes, reuseReceiveBuffer } from './fetch-connection.ts';
 import { FETCH_VERSIONS, readFetchResponse, type FetchResponse, type FetchResponsePartition } from './fetch-response.ts';
+import type { RequestBody, TopicId } from './flexible.ts';
+import { OFFSET_OUT_OF_RANGE } from './protocol-errors.ts';
 import type { RecordSet } from './record-batches.ts';
+import { TopicIds } from './topic-ids.ts';
+import { speaks } from './topic-metadata.ts';
 import type { TopicPartition } from './types.ts';
 
 /**
@@ -51,16 +56,19 @@ export interface OutOfRange extends TopicPartition {
 
 /**
  * Makes all fetches of the consumer that owns `cluster` raw. Call once, before it connects. `openSocket` is used for connections that fetch.
+ * A consumer that joins a group reads the topics that it found then, by their ids, and no others of the same names (`TopicIds`).
  */
 export function handOutRecordSets(cluster: Cluster, openSocket: ISocketFactory, hooks: RawFetchHooks): void {
   const findBroker = cluster.findBroker.bind(cluster);
   const wrapped = new WeakSet<Broker>();
+  const ids = new TopicIds();
+  ids.watch(cluster);
   cluster.findBroker = async (node) => {
     const broker = await findBroker(node);
     reuseReceiveBuffer(broker, openSocket);
     if (!wrapped.has(broker)) {
       wrapped.add(broker);
-      broker.fetch = rawFetch(broker as unknown as FetchingBroker, hooks);
+      broker.fetch = rawFetch(broker as unknown as FetchingBroker, ids, hooks);
     }
     return broker;
   };
@@ -72,10 +80,10 @@ type FetchingBroker = Omit<Broker, 'fetch'> & {
   readonly fetch: (this: FetchingBroker, request: FetchRequest) => Promise<unknown>;
   readonly lookupRequest: (apiKey: number, versions: unknown) => ProtocolFactory;
 };
-type ProtocolFactory = (request: FetchRequest) => Protocol;
+type ProtocolFactory = (request: SentRequest) => Protocol;
 
 interface Protocol {
-  readonly request: { readonly apiVersion: number };
+  readonly request: { readonly apiKey: number; readonly apiVersion: number; readonly apiName: string; encode(): Promise<RequestBody> };
   readonly response: {
     decode(payload: Buffer): Promise<unknown>;
     /** Throws for a partition with an error code, else answers its argument. */
@@ -83,19 +91,33 @@ interface Protocol {
   };
 }
 
-function rawFetch(broker: FetchingBroker, hooks: RawFetchHooks): Broker['fetch'] {
+function rawFetch(broker: FetchingBroker, ids: TopicIds, hooks: RawFetchHooks): Broker['fetch'] {
   const { fetch } = broker;
   return async (request) => {
-    const call = new FetchCall(request, hooks.generation(String(broker.nodeId)), () => {
+    const call = new FetchCall(request, idsOf(request, ids, broker), hooks.generation(String(broker.nodeId)), () => {
       keepFetchedBytes(broker);
     });
     // A view of the broker for this one call: kafkajs replaces `lookupRequest` at every connect.
     const lookupRequest: FetchingBroker['lookupRequest'] = (apiKey, versions) => (sent) =>
-      call.readRaw(broker.lookupRequest(apiKey, versions)(sent));
+      call.readRaw(broker.lookupRequest(apiKey, versions)(sent), sent);
     const answer = await fetch.call(Object.create(broker, { lookupRequest: { value: lookupRequest } }) as FetchingBroker, request);
     if (call.outOfRange.length > 0) await hooks.onOutOfRange(call.outOfRange);
     return answer;
   };
+}
+
+const FETCH = 1;
+
+/** The ids of the topics asked for, unless the broker or one of the topics has none. */
+function idsOf({ topics }: FetchRequest, ids: TopicIds, broker: FetchingBroker): ReadonlyMap<string, TopicId> | undefined {
+  if (!speaks(broker, FETCH, FETCH_BY_ID_VERSION)) return undefined;
+  const found = new Map<string, TopicId>();
+  for (const { topic } of topics) {
+    const id = ids.of(topic);
+    if (id === undefined) return undefined;
+    found.set(topic, id);
+  }
+  return found;
 }
 
 /** A Fetch answer in the shape that kafkajs' consumer group takes. */
@@ -113,17 +135,18 @@ interface KafkajsFetchedPartition {
   readonly messages: readonly RecordSetMessage[];
 }
 
-const OFFSET_OUT_OF_RANGE = 1;
-
 /** One Fetch request and what becomes of its answer. */
 class FetchCall {
   /** Partitions whose offset the broker does not have, once the answer was read. */
   readonly outOfRange: OutOfRange[] = [];
   readonly #offsets = new Map<string, string>();
+  readonly #ids: ReadonlyMap<string, TopicId> | undefined;
   readonly #generation: number;
   readonly #keepBytes: () => void;
 
-  constructor(request: FetchRequest, generation: number, keepBytes: () => void) {
+  /** `ids`: of all topics, by which they are asked for; by their names otherwise. */
+  constructor(request: FetchRequest, ids: ReadonlyMap<string, TopicId> | undefined, generation: number, keepBytes: () => void) {
+    this.#ids = ids;
     this.#generation = generation;
     this.#keepBytes = keepBytes;
     for (const { topic, partitions } of request.topics) {
@@ -132,17 +155,29 @@ class FetchCall {
   }
 
   /** The same request, with an answer whose record sets are left as bytes. */
-  readRaw(protocol: Protocol): Protocol {
+  readRaw(protocol: Protocol, sent: SentRequest): Protocol {
+    if (this.#ids !== undefined) return this.#byId(protocol, sent, this.#ids);
     const version = protocol.request.apiVersion;
     if (version < FETCH_VERSIONS.min || version > FETCH_VERSIONS.max) {
       throw new Error(`Local: Required feature not supported by broker: fetch version ${version}; Kafka 0.11 or newer is needed`);
     }
+    return { ...protocol, response: this.#response(protocol, (payload) => readFetchResponse(version, payload)) };
+  }
+
+  #byId(protocol: Protocol, sent: SentRequest, ids: ReadonlyMap<string, TopicId>): Protocol {
+    const names = new Map([...ids].map(([name, id]) => [id, name]));
+    const encode = async (): Promise<RequestBody> => Promise.resolve(writeFetchById(sent, (topic) => known(ids, topic)));
     return {
       ...protocol,
-      response: {
-        decode: async (payload) => Promise.resolve(this.#toKafkajs(readFetchResponse(version, payload))),
-        parse: async (decoded) => protocol.response.parse(this.#takeOutOfRange(decoded as KafkajsFetchResponse)),
-      },
+      request: { ...protocol.request, apiVersion: FETCH_BY_ID_VERSION, encode },
+      response: this.#response(protocol, (payload) => readFetchById(payload, (id) => known(names, id))),
+    };
+  }
+
+  #response(protocol: Protocol, read: (payload: Buffer) => FetchResponse): Protocol['response'] {
+    return {
+      decode: async (payload) => Promise.resolve(this.#toKafkajs(read(payload))),
+      parse: async (decoded) => protocol.response.parse(this.#takeOutOfRange(decoded as KafkajsFetchResponse)),
     };
   }
 
@@ -188,4 +223,10 @@ class FetchCall {
     if (offset === undefined) throw new Error(`the broker answered for topic ${topic}, partition ${partition}, which was not asked for`);
     return offset;
   }
+}
+
+function known(names: ReadonlyMap<string, string>, name: string): string {
+  const found = names.get(name);
+  if (found === undefined) throw new Error(`the broker answered for topic ${name}, which was not asked for`);
+  return found;
 }

@@ -1,0 +1,21 @@
+import { createRequire } from 'node:module';
+
+// Source: https://kafka.apache.org/protocol#protocol_error_codes
+export const OFFSET_OUT_OF_RANGE = 1;
+export const UNKNOWN_TOPIC = 3;
+const UNKNOWN_TOPIC_ID = 100;
+const INCONSISTENT_TOPIC_ID = 103;
+
+const { createErrorFromCode } = createRequire(import.meta.url)('kafkajs/src/protocol/error') as {
+  createErrorFromCode: (code: number) => Error;
+};
+
+/** kafkajs' error for an error code of the protocol. */
+export function brokerError(code: number): Error {
+  return createErrorFromCode(code);
+}
+
+/** The code that kafkajs knows for one that it does not: a topic id that is no topic's (any more) is a topic that does not exist. */
+export function knownErrorCode(code: number): number {
+  return code === UNKNOWN_TOPIC_ID || code === INCONSISTENT_TOPIC_ID ? UNKNOWN_TOPIC : code;
+}
