@@ -1,6 +1,8 @@
 export { createGroupConsumer } from './consumer.ts';
 export { sampleTopic, type SampleLimits } from './sample.ts';
 export { topicPartitions } from './topics.ts';
+export { TopicWatch } from './topic-watch.ts';
+export type { TopicState } from './topic-metadata.ts';
 export { sendWithOffset, type ProducedMessage, type Transaction } from './transaction.ts';
 export { describeKafkaError, KafkaError } from './errors.ts';
 export { RecordBatchError } from './record-batches.ts';
