@@ -65,7 +65,7 @@ export interface SchemaOptions {
 export function createSchema(options: SchemaOptions): Schema {
   const orders: Topic = { name: 'faults-orders', partitions: 8, brokenShare: 0 };
   const returns: Topic = { name: 'faults-returns', partitions: 3, brokenShare: 0 };
-  const notes: Topic = { name: 'faults-notes', partitions: 4, brokenShare: 0.02 };
+  const notes: Topic = { name: 'faults-notes', partitions: 4, brokenShare: 0.005 };
   const clicks: Topic = { name: 'faults-clicks', partitions: 2, brokenShare: 0 };
   const bought = [orders, returns];
   const altered = alteredQueries();

@@ -1,15 +1,19 @@
+import { waitFor } from '../../parts/wait-for.ts';
 import { pauseMs } from '../producers.ts';
 import type { CommitRule } from '../proxies/kafka-proxy.ts';
 import { SESSION_TIMEOUT_MS, type World } from '../world.ts';
 import type { Kind } from './kind.ts';
 
-/** Lets `makeRule` decide about every OffsetCommit for so long. Answers how many came. */
+const FIRST_COMMIT_TIMEOUT_MS = 20_000;
+
+/** Lets `makeRule` decide about every OffsetCommit, from the first one on for so long. Answers how many came. */
 async function ruleCommits({ kafkaProxy }: World, durationMs: number, makeRule: () => CommitRule): Promise<number> {
   let count = 0;
   kafkaProxy.rule = () => {
     count += 1;
     return makeRule();
   };
+  await waitFor(() => count > 0, { timeoutMs: FIRST_COMMIT_TIMEOUT_MS }).catch(() => undefined);
   await pauseMs(durationMs);
   kafkaProxy.rule = undefined;
   return count;

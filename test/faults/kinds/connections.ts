@@ -4,7 +4,7 @@ import { SESSION_TIMEOUT_MS, type World } from '../world.ts';
 import { waitFor } from '../../parts/wait-for.ts';
 import type { Kind } from './kind.ts';
 
-const RULES_TIMEOUT_MS = 15_000;
+const RULES_TIMEOUT_MS = 20_000;
 
 /** Lets `makeRule` decide about the next `count` INSERTs; resolves when they have come, or after some time when they do not. Answers how many came. */
 async function ruleNextInserts({ clickHouseProxy }: World, count: number, makeRule: () => InsertRule): Promise<number> {

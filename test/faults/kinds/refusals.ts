@@ -1,8 +1,11 @@
+import { waitFor } from '../../parts/wait-for.ts';
 import type { Random } from '../random.ts';
 import { pauseMs } from '../producers.ts';
 import { MEMORY_SWITCH, THROW_SWITCH } from '../schema.ts';
 import type { World } from '../world.ts';
 import type { Kind } from './kind.ts';
+
+const FIRST_INSERT_TIMEOUT_MS = 20_000;
 
 const between = (random: Random): number => random.between(500, 4000);
 
@@ -52,6 +55,7 @@ function limited(name: string, settings: string, refusal: string): Kind {
         count += 1;
         return { kind: 'settings', settings };
       };
+      await waitFor(() => count > 0, { timeoutMs: FIRST_INSERT_TIMEOUT_MS }).catch(() => undefined);
       await pauseMs(durationMs);
       clickHouseProxy.rule = undefined;
       return `${count} INSERTs refused with ${refusal} in ${durationMs} ms`;
