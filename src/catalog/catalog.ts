@@ -12,7 +12,7 @@ import {
 import type { Logger } from '../logger.ts';
 import { quoteIdentifier } from '../sql/index.ts';
 import { createStore, type ServerColumn, type ServerTable } from './store.ts';
-import type { ManagedTable } from './types.ts';
+import type { Delivery, ManagedTable } from './types.ts';
 import { keyOf, ViewReader, type ViewState } from './views.ts';
 
 export interface CatalogOptions {
@@ -209,6 +209,8 @@ function structureOf(columns: readonly ServerColumn[]): string {
     .join(', ');
 }
 
+const NOTHING_BEHIND: Delivery = { guarantee: 'exactly once', prevents: [], targets: [] };
+
 function describeTable(
   table: Pick<ManagedTable, 'database' | 'table' | 'uuid' | 'options'>,
   definition: Definition,
@@ -228,6 +230,7 @@ function describeTable(
     usedVirtualColumns: virtualColumns.filter((name) => state?.usedVirtualColumns.has(name)),
     views: state?.views ?? [],
     ...(state?.notReady !== undefined && { notReady: state.notReady }),
+    delivery: state?.delivery ?? NOTHING_BEHIND,
   };
   const fingerprint = createHash('sha256').update(JSON.stringify(described)).digest('hex');
   return { ...described, fingerprint };

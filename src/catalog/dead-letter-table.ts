@@ -2,6 +2,7 @@ import type { ServiceClient } from '../clickhouse/index.ts';
 import type { Logger } from '../logger.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import type { TableId } from './store.ts';
+import { tableNameText } from './table-name.ts';
 
 /** Columns of `system.dead_letter_queue` of 26.7, in its order and with its types (`src/Interpreters/DeadLetterQueue.cpp`). */
 const COLUMNS: readonly (readonly [name: string, type: string])[] = [
@@ -26,11 +27,6 @@ const COLUMNS: readonly (readonly [name: string, type: string])[] = [
 ];
 
 const SERVERS_OWN = tableNameText({ database: 'system', name: 'dead_letter_queue' });
-
-/** The name of a table as SQL. */
-export function tableNameText({ database, name }: TableId): string {
-  return `${quoteIdentifier(database)}.${quoteIdentifier(name)}`;
-}
 
 /**
  * Whether there is a table for dead letters, which is made if there is none. The server's own (`<dead_letter_queue>` of its configuration) is taken as it is; ours

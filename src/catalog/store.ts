@@ -1,6 +1,7 @@
 import type { ServiceClient } from '../clickhouse/index.ts';
 import { DEFINITION_PREFIX } from '../engine/index.ts';
 import { quoteString } from '../sql/index.ts';
+import { readMergeTreeDefaults, type MergeTreeDefaults } from './merge-tree-settings.ts';
 
 /** A table or view of the server, as far as the catalog needs it. */
 export interface ServerTable {
@@ -8,6 +9,8 @@ export interface ServerTable {
   readonly name: string;
   readonly uuid: string;
   readonly engine: string;
+  /** What the server prints behind `ENGINE =`. */
+  readonly engineFull: string;
   readonly comment: string;
   /** `database` and `name` of the materialized views that the server feeds from this table. */
   readonly views: readonly TableId[];
@@ -36,6 +39,7 @@ interface TableRow {
   readonly name: string;
   readonly uuid: string;
   readonly engine: string;
+  readonly engine_full: string;
   readonly comment: string;
   readonly dependencies_database: readonly string[];
   readonly dependencies_table: readonly string[];
@@ -55,6 +59,7 @@ export interface Store {
   readColumns(ids: readonly TableId[]): Promise<ServerColumn[]>;
   /** The answer of EXPLAIN AST, line by line. */
   explainAst(select: string): Promise<string>;
+  mergeTreeDefaults(): Promise<MergeTreeDefaults>;
 }
 
 export function createStore(client: Pick<ServiceClient, 'rows'>): Store {
@@ -62,7 +67,7 @@ export function createStore(client: Pick<ServiceClient, 'rows'>): Store {
   const readRows = async (condition: string): Promise<ServerTable[]> => {
     targetColumns ??= readTargetColumns(client);
     targetColumns.catch(() => (targetColumns = undefined));
-    const columns = `database, name, toString(uuid) AS uuid, engine, comment, dependencies_database, dependencies_table, as_select, create_table_query${await targetColumns}`;
+    const columns = `database, name, toString(uuid) AS uuid, engine, engine_full, comment, dependencies_database, dependencies_table, as_select, create_table_query${await targetColumns}`;
     const rows = await client.rows<TableRow>(`SELECT ${columns} FROM system.tables WHERE ${condition}`);
     return rows.map(serverTable);
   };
@@ -70,6 +75,7 @@ export function createStore(client: Pick<ServiceClient, 'rows'>): Store {
     readManagedTables: async () =>
       readRows(`engine = 'Null' AND startsWith(comment, ${quoteString(DEFINITION_PREFIX)}) ORDER BY database, name`),
     readTables: async (ids) => (ids.length === 0 ? [] : readRows(isOneOf(ids, 'name'))),
+    mergeTreeDefaults: async () => readMergeTreeDefaults(client),
     readColumns: async (ids) => (ids.length === 0 ? [] : readColumns(client, ids)),
     explainAst: async (select) => {
       const rows = await client.rows<Record<string, string>>(`SELECT * FROM (EXPLAIN AST ${select}\n)`);
@@ -104,8 +110,8 @@ async function readColumns(client: Pick<ServiceClient, 'rows'>, ids: readonly Ta
 function serverTable(row: TableRow): ServerTable {
   const views = row.dependencies_table.map((name, index) => ({ database: row.dependencies_database[index] ?? row.database, name }));
   const target = row.engine === 'MaterializedView' ? targetOf(row) : undefined;
-  const { database, name, uuid, engine, comment, as_select: select } = row;
-  return { database, name, uuid, engine, comment, views, select, ...(target && { target }) };
+  const { database, name, uuid, engine, engine_full: engineFull, comment, as_select: select } = row;
+  return { database, name, uuid, engine, engineFull, comment, views, select, ...(target && { target }) };
 }
 
 const IDENTIFIER = '(?:`(?:[^`\\\\]|\\\\.)*`|[A-Za-z_][A-Za-z0-9_]*)';

@@ -14,6 +14,35 @@ export interface Carriers {
   readonly structure: string;
 }
 
+/** A table that stands in the way of a promise. */
+export interface Hindrance {
+  /** `database.name`. */
+  readonly table: string;
+  readonly reason: string;
+  /** SQL that removes it; absent when no setting of the table does. */
+  readonly statement?: string;
+}
+
+/** For how long a table remembers what was inserted. */
+export interface DeliveryTarget {
+  /** `database.name`. */
+  readonly table: string;
+  /** Inserted blocks that it remembers, the newest; 0: none. */
+  readonly blocks: number;
+  /** How long it remembers them, in seconds; absent: as long as the table lives. */
+  readonly seconds?: number;
+}
+
+/** What becomes of an INSERT that is repeated because nobody knows whether it was applied. */
+export interface Delivery {
+  /** `exactly once`: every table behind the views drops what it has already. */
+  readonly guarantee: 'exactly once' | 'at least once';
+  /** Tables that would hold rows twice; empty when delivery is exactly once. */
+  readonly prevents: readonly Hindrance[];
+  /** The MergeTree tables that rows come to. */
+  readonly targets: readonly DeliveryTarget[];
+}
+
 /** A table the gateway manages, as read from the server's system tables at one moment. */
 export interface ManagedTable {
   readonly database: string;
@@ -31,6 +60,8 @@ export interface ManagedTable {
   readonly views: readonly string[];
   /** Why it must not stream although it has views (a target is missing, a view names the table as it was called before), or undefined. */
   readonly notReady?: string;
-  /** Changes whenever anything above changes: a running stream with another fingerprint is restarted. */
+  /** What the tables behind its views make of an INSERT that is repeated. It may change while the table streams. */
+  readonly delivery: Delivery;
+  /** Changes whenever anything above changes. */
   readonly fingerprint: string;
 }

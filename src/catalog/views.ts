@@ -1,7 +1,10 @@
 import { FILLED_COLUMN_NAMES } from '../engine/index.ts';
 import { ClickHouseException } from '../errors.ts';
 import { readExplainAst, type ViewQuery } from '../sql/index.ts';
+import { deliveryOf, withoutFsync, type Target } from './delivery.ts';
+import { BUILT_IN_DEFAULTS, readOwnSettings, type MergeTreeDefaults } from './merge-tree-settings.ts';
 import type { ServerColumn, ServerTable, Store, TableId } from './store.ts';
+import type { Delivery, Hindrance } from './types.ts';
 
 /** What the views on one table mean for its stream. */
 export interface ViewState {
@@ -10,6 +13,9 @@ export interface ViewState {
   /** Names of virtual columns that these views may read. */
   readonly usedVirtualColumns: ReadonlySet<string>;
   readonly notReady?: string;
+  readonly delivery: Delivery;
+  /** Tables behind the views that do not write through to the disk. */
+  readonly withoutFsync: readonly Hindrance[];
 }
 
 interface ReadSelect extends ViewQuery {
@@ -19,13 +25,17 @@ interface ReadSelect extends ViewQuery {
 
 const EVERY_VIRTUAL_COLUMN: ReadonlySet<string> = new Set(FILLED_COLUMN_NAMES);
 
+type Settings = Readonly<Record<string, string>>;
+
 /**
- * Follows views from tables to their targets and on. What a SELECT reads is asked from the server once for each text (`EXPLAIN AST`).
- * Not for concurrent use.
+ * Follows views from tables to their targets and on. What a SELECT reads is asked from the server once for each text (`EXPLAIN AST`), and so are the
+ * settings of a table read once for each text. Not for concurrent use.
  */
 export class ViewReader {
   readonly #store: Store;
   #selects = new Map<string, ReadSelect>();
+  /** By what stands behind `ENGINE =`. */
+  #settings = new Map<string, Settings>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -36,7 +46,24 @@ export class ViewReader {
     const known = await this.#readCascade(tables);
     const selects = await this.#readSelects(tables, known);
     this.#selects = selects;
-    return new Map(tables.map((table) => [keyOf(table), stateOf(table, columns.filter(isOf(table)), known, selects)]));
+    const reached = new Map(tables.map((table) => [keyOf(table), tablesBehind(table, known)]));
+    const hasTargets = [...reached.values()].some((behind) => behind.length > 0);
+    const defaults = hasTargets ? await this.#store.mergeTreeDefaults() : BUILT_IN_DEFAULTS;
+    this.#settings = this.#readSettings([...reached.values()].flat());
+    return new Map(
+      tables.map((table) => {
+        const targets = (reached.get(keyOf(table)) ?? []).map((one) => ({
+          table: one,
+          settings: this.#settings.get(one.engineFull) ?? {},
+        }));
+        return [keyOf(table), stateOf(table, columns.filter(isOf(table)), { known, selects, targets, defaults })];
+      }),
+    );
+  }
+
+  /** Of these tables; what was read for the last reading is not read again. */
+  #readSettings(tables: readonly ServerTable[]): Map<string, Settings> {
+    return new Map(tables.map(({ engineFull }) => [engineFull, this.#settings.get(engineFull) ?? readOwnSettings(engineFull)]));
   }
 
   /** All views behind `tables`, their targets, the views on these, and so on: one query a level. Missing ones are not in it. */
@@ -83,12 +110,14 @@ function isOf(table: TableId): (column: ServerColumn) => boolean {
   return (column) => column.database === table.database && column.table === table.name;
 }
 
-function stateOf(
-  table: ServerTable,
-  columns: readonly ServerColumn[],
-  known: ReadonlyMap<string, ServerTable>,
-  selects: ReadonlyMap<string, ReadSelect>,
-): ViewState {
+interface Reading {
+  readonly known: ReadonlyMap<string, ServerTable>;
+  readonly selects: ReadonlyMap<string, ReadSelect>;
+  readonly targets: readonly Target[];
+  readonly defaults: MergeTreeDefaults;
+}
+
+function stateOf(table: ServerTable, columns: readonly ServerColumn[], { known, selects, targets, defaults }: Reading): ViewState {
   const used = new Set<string>(table.views.length === 0 ? [] : usedByExpressions(columns));
   for (const id of table.views) {
     const select = selects.get(known.get(keyOf(id))?.select ?? '');
@@ -96,7 +125,36 @@ function stateOf(
   }
   const problem = table.views.map((id) => readsUnderItsName(table, known.get(keyOf(id)), selects)).find((reason) => reason !== undefined);
   const notReady = problem ?? missingBehind(table, known, new Set());
-  return { views: table.views.map(printed).sort(), usedVirtualColumns: used, ...(notReady !== undefined && { notReady }) };
+  return {
+    views: table.views.map(printed).sort(),
+    usedVirtualColumns: used,
+    ...(notReady !== undefined && { notReady }),
+    delivery: deliveryOf(targets, defaults),
+    withoutFsync: withoutFsync(targets, defaults),
+  };
+}
+
+/**
+ * The tables that rows of `table` end up in, each once, by name: what its views write to, and what the views on that write to. A table that keeps nothing
+ * (`Null`) is passed through, a view that writes TO a view means that one's table, and a view of another kind (`WindowView`) keeps its rows itself.
+ */
+function tablesBehind(table: ServerTable, known: ReadonlyMap<string, ServerTable>): ServerTable[] {
+  const found = new Map<string, ServerTable>();
+  const follow = (one: ServerTable): void => {
+    if (found.has(keyOf(one))) return;
+    found.set(keyOf(one), one);
+    const next = one.engine === 'MaterializedView' && one.target ? [...one.views, one.target] : one.views;
+    for (const id of next) {
+      const behind = known.get(keyOf(id));
+      if (behind !== undefined) follow(behind);
+    }
+  };
+  follow(table);
+  return [...found.values()].filter(({ engine }) => engine !== 'Null' && engine !== 'MaterializedView').sort(byName);
+}
+
+function byName(one: ServerTable, other: ServerTable): number {
+  return printed(one) < printed(other) ? -1 : 1;
 }
 
 /** After RENAME a view stays with the table but reads the old name: the server would take the rows and insert nothing. */
