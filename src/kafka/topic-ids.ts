@@ -1,10 +1,20 @@
 import kafkajs, { type Broker, type Cluster } from 'kafkajs';
+import { CommitMemory } from './commit-memory.ts';
 import type { TopicId } from './flexible.ts';
 import { brokerError, UNKNOWN_TOPIC } from './protocol-errors.ts';
 import { readTopics } from './topic-metadata.ts';
 
 type AnyBroker = Omit<Broker, 'fetch'>;
-type Committing = AnyBroker & { offsetCommit(request: { readonly topics: readonly { readonly topic: string }[] }): Promise<unknown> };
+type Coordinator = Omit<AnyBroker, 'offsetCommit' | 'offsetFetch'> & {
+  offsetCommit(request: OffsetRequest): Promise<unknown>;
+  offsetFetch(request: Pick<OffsetRequest, 'groupId'>): Promise<{ readonly responses: OffsetRequest['topics'] }>;
+};
+
+interface OffsetRequest {
+  readonly groupId: string;
+  readonly topics: Parameters<CommitMemory['committed']>[0];
+}
+
 type Subscribed = Cluster & { readonly targetTopics: ReadonlySet<string> };
 
 /**
@@ -14,6 +24,7 @@ type Subscribed = Cluster & { readonly targetTopics: ReadonlySet<string> };
  */
 export class TopicIds {
   readonly #ids = new Map<string, TopicId>();
+  readonly #commits = new CommitMemory();
 
   /** undefined: its broker gives no ids, or nothing was joined. */
   of(topic: string): TopicId | undefined {
@@ -36,11 +47,19 @@ export class TopicIds {
   }
 
   /** The group's coordinator itself is asked: it forgets a deleted topic's offsets when it hears of the deletion. */
-  #guard(broker: Committing): void {
+  #guard(broker: Coordinator): void {
     const commit = broker.offsetCommit.bind(broker);
     broker.offsetCommit = async (request) => {
-      await this.#check(broker, [...new Set(request.topics.map(({ topic }) => topic))]);
-      return commit(request);
+      await this.#check(broker as unknown as AnyBroker, [...new Set(request.topics.map(({ topic }) => topic))]);
+      const answer = await commit(request);
+      this.#commits.committed(request.topics);
+      return answer;
+    };
+    const fetch = broker.offsetFetch.bind(broker);
+    broker.offsetFetch = async (request) => {
+      const answer = await fetch(request);
+      this.#commits.check(request.groupId, answer.responses);
+      return answer;
     };
   }
 

@@ -6,7 +6,7 @@ import { messageOf } from '../formats/index.ts';
 import {
   createGroupConsumer,
   describeKafkaError,
-  topicPartitions,
+  TopicWatch,
   type ConsumerHandlers,
   type ConsumerOptions,
   type TopicPartition,
@@ -23,6 +23,7 @@ import { lettersToTopic } from './letters-to-topic.ts';
 import { securityOf } from './security.ts';
 import type { ServerDefaults } from './server-defaults.ts';
 import { StatusRecorder, type TableStatus } from './table-status.ts';
+import { TopicMemory } from './topic-memory.ts';
 
 /** What all streams of the process share. */
 export interface StreamContext {
@@ -54,8 +55,13 @@ export const VIEW_CHANGE_WAIT_MS = 30_000;
 const SESSION_TIMEOUT_MS = 45_000;
 const HEARTBEAT_INTERVAL_MS = 3_000;
 const REBALANCE_TIMEOUT_MS = 60_000;
-/** New partitions and topics are noticed within this time. */
-const METADATA_MAX_AGE_MS = 30_000;
+/** How often consumers look for new partitions; the group deals them out anew then, within seconds when no member hangs. */
+const METADATA_MAX_AGE_MS = 5_000;
+/** How often the topics are looked at, and how often while one of them is missing. */
+const TOPIC_CHECK_MS = 5_000;
+const MISSING_TOPIC_CHECK_MS = 1_000;
+/** How long the INSERTs under way may take when a topic was made anew. */
+const RENEW_GRACE_MS = 2_000;
 /** A fetch that waits less keeps the broker busy for nothing; one that waits longer keeps the consumer from its heartbeats. */
 const MIN_FETCH_WAIT_MS = 10;
 const MAX_FETCH_WAIT_MS = 500;
@@ -63,13 +69,28 @@ const MAX_FETCH_WAIT_MS = 500;
 const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
 const MAX_BYTES_PER_FETCH = 16 * 1024 * 1024;
 
+/** What messages go through, and what is noted of their offsets: made anew when those offsets are another topic's. */
+interface Pipeline {
+  readonly ingest: Ingest;
+  readonly lanes: readonly Lane[];
+}
+
 /** One Kafka table at work: its consumers, kept alive, and the ingest they feed. Started once, stopped once. */
 export class TableStream {
   readonly #context: StreamContext;
   readonly #logger: Logger;
   readonly #status = new StatusRecorder();
-  readonly #ingest: Ingest;
-  readonly #lanes: readonly Lane[];
+  readonly #watch: TopicWatch;
+  readonly #topics = new TopicMemory();
+  /** Aborted when the consumers are to be built anew: other topics are there than before. */
+  #round = new AbortController();
+  #renewal: Promise<void> | undefined;
+  #looking: Promise<readonly string[]> | undefined;
+  /** Topics that were said to be missing. */
+  #missing = '';
+  /** Consumers that run now; each resolves when it is gone. */
+  readonly #consumers = new Set<Promise<void>>();
+  #pipeline: Pipeline;
   readonly #stopping = new AbortController();
   readonly #running: Promise<void>[] = [];
   readonly #company = new Company(() => void this.useTable(this.#table, VIEW_CHANGE_WAIT_MS));
@@ -86,25 +107,41 @@ export class TableStream {
       this.#decide = resolve;
     });
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, group: table.options.groupName });
-    this.#ingest = new Ingest({
+    this.#watch = new TopicWatch(this.#consumerOptions(0), this.#logger);
+    this.#pipeline = this.#open();
+  }
+
+  #open(): Pipeline {
+    const [table, defaults, context] = [this.#table, this.#defaults, this.#context];
+    const limits = flushLimits(table.options, defaults, context.maxBatchBytes);
+    const { pool } = context;
+    const ingest = new Ingest({
       ...context,
       table: () => this.#table,
       status: this.#status,
       logger: this.#logger,
       sendLetters: async (...letters) => lettersToTopic(this.#consumerOptions(0), ...letters, this.#logger),
     });
-    const limits = flushLimits(table.options, defaults, context.maxBatchBytes);
-    const lanes = table.options.threadPerConsumer ? table.options.numConsumers : 1;
-    this.#lanes = Array.from({ length: lanes }, () => {
+    const count = table.options.threadPerConsumer ? table.options.numConsumers : 1;
+    const lanes = Array.from({ length: count }, () => {
       const lane: Lane = new Lane({
         limits,
-        pool: context.pool,
+        pool,
         plan: this.#plan(),
-        deliver: (delivery, before) => this.#ingest.deliver(lane, delivery, before),
-        onRegroup: (ranges) => this.#ingest.seekBack(lane, ranges),
+        deliver: (delivery, before) => ingest.deliver(lane, delivery, before),
+        onRegroup: (ranges) => ingest.seekBack(lane, ranges),
       });
       return lane;
     });
+    return { ingest, lanes };
+  }
+
+  get #ingest(): Ingest {
+    return this.#pipeline.ingest;
+  }
+
+  get #lanes(): readonly Lane[] {
+    return this.#pipeline.lanes;
   }
 
   get table(): ManagedTable {
@@ -118,6 +155,7 @@ export class TableStream {
   start(): void {
     this.#logger.info({ topics: this.#table.options.topics, consumers: this.#table.options.numConsumers }, 'streaming started');
     for (let i = 0; i < this.#table.options.numConsumers; i++) this.#running.push(this.#keepConsuming(i));
+    this.#running.push(this.#keepLooking());
   }
 
   /**
@@ -130,6 +168,7 @@ export class TableStream {
     }
     this.#ingest.abort();
     this.#stopping.abort();
+    this.#watch.close();
     this.#company.close();
     this.#decide();
     await Promise.all(this.#running);
@@ -182,56 +221,110 @@ export class TableStream {
   async #keepConsuming(index: number): Promise<void> {
     for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
       const startedAtMs = Date.now();
+      const { signal } = this.#round;
       try {
         await this.#consume(index);
       } catch (error) {
         this.#report(error);
       }
       if (Date.now() - startedAtMs > RESET_ATTEMPTS_MS) attempt = 0;
-      await pause(backoffMs(attempt), this.#stopping.signal);
+      await pause(backoffMs(attempt), AbortSignal.any([this.#stopping.signal, signal]));
     }
   }
 
-  /** One consumer's life: resolves when the stream stops, throws when it could not start or died. */
+  /** One consumer's life: resolves when the stream stops or other topics are there, throws when it could not start or died. */
   async #consume(index: number): Promise<void> {
-    const options = this.#consumerOptions(index);
-    const found = await topicPartitions(options, options.topics, this.#logger);
-    const missing = options.topics.filter((topic) => !found.has(topic));
-    if (missing.length > 0) this.#report(new Error(`Broker: Unknown topic or partition: ${missing.join(', ')} (group ${options.groupId})`));
-    const topics = options.topics.filter((topic) => found.has(topic));
+    const topics = await this.#look();
+    while (this.#renewal !== undefined) await this.#renewal;
     if (topics.length === 0) return;
+    const consumer = this.#runConsumer(index, topics);
+    const gone = consumer.catch(() => undefined).then(() => this.#consumers.delete(gone)) as unknown as Promise<void>;
+    this.#consumers.add(gone);
+    await consumer;
+  }
 
-    const lane = this.#lanes[index % this.#lanes.length] as Lane;
+  async #runConsumer(index: number, topics: readonly string[]): Promise<void> {
+    const { signal } = this.#round;
+    const { ingest, lanes } = this.#pipeline;
+    const lane = lanes[index % lanes.length] as Lane;
     const seat = lane.openSeat();
     let member: Member | undefined;
     const crashed = new Promise<never>((_resolve, reject) => {
       const handlers: ConsumerHandlers = {
         onAssigned: (partitions, isSoleOwner) => this.#assigned(member as Member, partitions, isSoleOwner),
-        onFetched: (fetched, control) => this.#ingest.fetched(member as Member, fetched, control),
+        onFetched: (fetched, control) => ingest.fetched(member as Member, fetched, control),
         onOffsetReset: (partition, from, to) => this.#offsetsReset(partition, from, to),
         onCrash: reject,
       };
-      member = { consumer: createGroupConsumer({ ...options, topics }, handlers, this.#logger), lane, seat };
+      member = { consumer: createGroupConsumer({ ...this.#consumerOptions(index), topics }, handlers, this.#logger), lane, seat };
     });
     crashed.catch(() => undefined);
     const { consumer } = member as unknown as Member;
-    this.#ingest.addMember(member as unknown as Member);
+    ingest.addMember(member as unknown as Member);
     try {
       await Promise.race([consumer.start(), crashed]);
-      // A topic that is missing now may appear: build the consumer anew then.
-      await Promise.race([crashed, untilAborted(this.#stopping.signal), ...(missing.length > 0 ? [this.#appears(options, missing)] : [])]);
+      await Promise.race([crashed, untilAborted(AbortSignal.any([this.#stopping.signal, signal]))]);
     } finally {
       await consumer.stop();
-      this.#ingest.removeMember(member as unknown as Member);
+      ingest.removeMember(member as unknown as Member);
     }
   }
 
-  async #appears(options: ConsumerOptions, missing: readonly string[]): Promise<void> {
+  async #keepLooking(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      await pause(TOPIC_CHECK_MS, this.#stopping.signal);
-      const found = await topicPartitions(options, missing, this.#logger).catch(() => new Map<string, number>());
-      if (found.size > 0) return;
+      await pause(this.#missing === '' ? TOPIC_CHECK_MS : MISSING_TOPIC_CHECK_MS, this.#stopping.signal);
+      // Consumers tell by themselves that no broker answers.
+      await this.#look().catch(() => undefined);
     }
+  }
+
+  /** The topics that are there. When others are than before, or one was made anew, a new round begins. Looks once for all who ask at the same time. */
+  #look(): Promise<readonly string[]> {
+    this.#looking ??= this.#lookNow().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #lookNow(): Promise<readonly string[]> {
+    const { topics, groupName } = this.#table.options;
+    const found = await this.#watch.look(topics);
+    const { existing, missing, madeAnew, isChanged } = this.#topics.note(topics, found);
+    if (missing.length > 0 && missing.join() !== this.#missing) {
+      this.#report(new Error(`Broker: Unknown topic or partition: ${missing.join(', ')} (group ${groupName})`));
+    }
+    this.#missing = missing.join();
+    if (madeAnew.length > 0) this.#beginAnew(madeAnew);
+    else if (isChanged) this.#newRound();
+    return existing;
+  }
+
+  #newRound(): void {
+    this.#round.abort();
+    this.#round = new AbortController();
+  }
+
+  /** The offsets of these topics are others' now: what is noted of them must not be used for the new ones, nor what is under way be committed. */
+  #beginAnew(topics: readonly string[]): void {
+    const text =
+      `Topic ${topics.join(', ')} was deleted and made anew: the new one is read from its beginning, ` +
+      'what had not been inserted of the old one is gone with it';
+    this.#status.exception(text);
+    this.#logger.error({ topics }, text);
+    this.#renewal ??= this.#renew().finally(() => {
+      this.#renewal = undefined;
+    });
+  }
+
+  async #renew(): Promise<void> {
+    const { ingest, lanes } = this.#pipeline;
+    await within(RENEW_GRACE_MS, ingest.finish());
+    ingest.abort();
+    this.#round.abort();
+    await Promise.all(this.#consumers);
+    for (const lane of lanes) lane.close();
+    this.#pipeline = this.#open();
+    this.#round = new AbortController();
   }
 
   #assigned(member: Member, partitions: readonly TopicPartition[], isAlone: boolean): void {
@@ -243,9 +336,13 @@ export class TableStream {
   }
 
   #offsetsReset(partition: TopicPartition, from: bigint, to: bigint): void {
-    const text = `Offset out of range: ${partition.topic}[${partition.partition}] has nothing at ${from} any more, reading goes on at ${to} (${to - from} offsets away)`;
+    const where = `Offset out of range: ${partition.topic}[${partition.partition}]: `;
+    const text =
+      from < to
+        ? `${where}messages from ${from} to ${to - 1n} (${to - from} offsets) are gone, deleted before they were read; reading goes on at ${to}`
+        : `${where}nothing is at ${from}, behind the end: the log was cut off; reading begins at its earliest offset, ${to}`;
     this.#status.exception(text);
-    this.#logger.error({ ...partition, offset: String(from), restart: String(to) }, 'offset out of range');
+    this.#logger.error({ ...partition, offset: String(from), restart: String(to) }, text);
     this.#ingest.offsetsReset(partition);
   }
 
@@ -281,7 +378,6 @@ export class TableStream {
 /** Large enough that a part is worth its merges, small enough that a backlog begins to flow at once. */
 const EAGER_BYTES = 16 * 1024 * 1024;
 const RESET_ATTEMPTS_MS = 60_000;
-const TOPIC_CHECK_MS = 1_000;
 
 /** The table's flush limits; what it leaves open comes from the server's profile, as in the real engine (kafka-engine, settings). */
 export function flushLimits(options: KafkaTableOptions, defaults: ServerDefaults, maxBatchBytes: number): FlushLimits {
