@@ -209,6 +209,14 @@ function structureOf(columns: readonly ServerColumn[]): string {
     .join(', ');
 }
 
+/** What `kafka_require_fsync` asks for and is not so. */
+function notDurable(state: ViewState | undefined): string | undefined {
+  const told = (state?.withoutFsync ?? []).map(
+    ({ table, reason, statement }) => `${table}: ${reason}${statement === undefined ? '' : ` (${statement})`}`,
+  );
+  return told.length === 0 ? undefined : `kafka_require_fsync: ${told.join('; ')}`;
+}
+
 const NOTHING_BEHIND: Delivery = { guarantee: 'exactly once', prevents: [], targets: [] };
 
 function describeTable(
@@ -220,6 +228,7 @@ function describeTable(
   const existing = new Set(columns.filter((column) => isAddedColumn(definition, column)).map(({ name }) => name));
   // Only what a message fills: the table's own name stands in its declaration.
   const virtualColumns = FILLED_COLUMN_NAMES.filter((name) => existing.has(name));
+  const notReady = state?.notReady ?? (table.options.requireFsync ? notDurable(state) : undefined);
   const described = {
     ...table,
     columns: columns
@@ -229,7 +238,7 @@ function describeTable(
     virtualColumns,
     usedVirtualColumns: virtualColumns.filter((name) => state?.usedVirtualColumns.has(name)),
     views: state?.views ?? [],
-    ...(state?.notReady !== undefined && { notReady: state.notReady }),
+    ...(notReady !== undefined && { notReady }),
     delivery: state?.delivery ?? NOTHING_BEHIND,
   };
   const fingerprint = createHash('sha256').update(JSON.stringify(described)).digest('hex');

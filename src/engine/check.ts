@@ -14,6 +14,8 @@ export interface CheckedEngine {
   readonly values: ReadonlyMap<EngineSettingName, SettingValue>;
   /** Format settings by name, values as text. */
   readonly formatSettings: Readonly<Record<string, string>>;
+  /** Settings for INSERTs that stay with the table (`INSERT_SETTINGS`), values as text. */
+  readonly insertSettings: Readonly<Record<string, string>>;
   /** Settings written among the engine's that belong to the query. */
   readonly querySettings: readonly SettingAssignment[];
   /** The arguments as SHOW CREATE TABLE will have them; undefined: the engine was written without parentheses. */
@@ -47,8 +49,8 @@ export async function checkKafkaTable(create: CreateTable, database: string, { a
   checkPoolTtl(values);
   checkExtensions(values, create);
   await checkDeadLetterQueue(values, deadLetterTable);
-  const { formatSettings, querySettings } = settings;
-  return { values, formatSettings, querySettings, ...(create.engine?.args && { argumentTexts: texts }) };
+  const { formatSettings, insertSettings, querySettings } = settings;
+  return { values, formatSettings, insertSettings, querySettings, ...(create.engine?.args && { argumentTexts: texts }) };
 }
 
 async function readEngineArguments(create: CreateTable, settings: ReadSettings, ask: Ask): Promise<ReadArguments> {

@@ -1,7 +1,7 @@
 import type { Ask } from './ask.ts';
 import { columnNames } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
-import { ENGINE_SETTINGS, isEngineSetting, type EngineSettingName } from './settings.ts';
+import { ENGINE_SETTINGS, isEngineSetting, isInsertSetting, type EngineSettingName } from './settings.ts';
 import type { KafkaTableOptions } from './types.ts';
 
 /**
@@ -42,8 +42,14 @@ export async function tableOptions(
     saslMechanism: text('kafka_sasl_mechanism'),
     saslUsername: text('kafka_sasl_username'),
     saslPassword: text('kafka_sasl_password'),
-    formatSettings: Object.fromEntries(Object.entries(settings).filter(([name]) => !isEngineSetting(name))),
+    requireFsync: text('kafka_require_fsync') === '1',
+    formatSettings: only(settings, (name) => !isEngineSetting(name) && !isInsertSetting(name)),
+    insertSettings: only(settings, isInsertSetting),
   };
+}
+
+function only(settings: Readonly<Record<string, string>>, isWanted: (name: string) => boolean): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).filter(([name]) => isWanted(name)));
 }
 
 /** Split at commas and trimmed; empty items stay, as on the server, and fail at the broker. */

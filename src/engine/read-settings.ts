@@ -2,11 +2,12 @@ import { clickhouseError } from '../errors.ts';
 import { quoteString, type CreateTable, type SettingAssignment, type Value } from '../sql/index.ts';
 import type { Ask } from './ask.ts';
 import { convertSetting, literalOf, type Literal, type SettingValue } from './setting-values.ts';
-import { ENGINE_SETTINGS, isEngineSetting, isFormatSetting, type EngineSettingName } from './settings.ts';
+import { ENGINE_SETTINGS, isEngineSetting, isFormatSetting, isInsertSetting, type EngineSettingName } from './settings.ts';
 
 export interface ReadSettings {
   readonly values: ReadonlyMap<EngineSettingName, SettingValue>;
   readonly formatSettings: Readonly<Record<string, string>>;
+  readonly insertSettings: Readonly<Record<string, string>>;
   readonly querySettings: readonly SettingAssignment[];
 }
 
@@ -18,7 +19,7 @@ export async function readSettings(create: CreateTable, ask: Ask, checkStatement
   const assignments = create.settings.filter(({ scope }) => scope === 'engine').flatMap((clause) => clause.assignments);
   const known = await knownServerSettings(assignments, ask);
   // With a SETTINGS clause of its own the query takes nothing from the engine's.
-  if (create.settings.some(({ scope }) => scope === 'query')) removeWhere(known, (name) => !isFormatSetting(name));
+  if (create.settings.some(({ scope }) => scope === 'query')) removeWhere(known, (name) => !staysWithTable(name));
   await checkByServer(
     assignments.filter(({ name }) => known.has(name)),
     ask,
@@ -26,14 +27,20 @@ export async function readSettings(create: CreateTable, ask: Ask, checkStatement
   await checkStatement();
   const values = new Map<EngineSettingName, SettingValue>();
   const formatSettings: Record<string, string> = {};
+  const insertSettings: Record<string, string> = {};
   for (const { name, value } of assignments) {
     if (isDefault(value)) continue;
     if (isEngineSetting(name)) values.set(name, convertSetting(ENGINE_SETTINGS[name].type, settingLiteral(value)));
     else if (!known.has(name)) throw clickhouseError('UNKNOWN_SETTING', `Unknown setting '${name}': for storage Kafka`);
     else if (isFormatSetting(name)) formatSettings[name] = literalText(settingLiteral(value));
+    else if (isInsertSetting(name)) insertSettings[name] = literalText(settingLiteral(value));
   }
-  const querySettings = assignments.filter(({ name }) => known.has(name) && !isFormatSetting(name));
-  return { values, formatSettings, querySettings };
+  const querySettings = assignments.filter(({ name }) => known.has(name) && !staysWithTable(name));
+  return { values, formatSettings, insertSettings, querySettings };
+}
+
+function staysWithTable(name: string): boolean {
+  return isFormatSetting(name) || isInsertSetting(name);
 }
 
 /** What a query setting will be for this statement: from the statement's own clauses, else from the client's session. */

@@ -107,6 +107,11 @@ export const ENGINE_SETTINGS = {
   kafka_tombstones: extension('bool', '0', 'A message without value becomes a row with `_tombstone` = 1.'),
   kafka_key_format: extension('string', '', 'How the key is parsed: JSONEachRow or RawBLOB; by default it is not.'),
   kafka_key_columns: extension('string', '', 'Comma-separated columns that the key fills, one with RawBLOB.'),
+  kafka_require_fsync: extension(
+    'bool',
+    '0',
+    'Nothing is read before every table behind the views has fsync_after_insert and fsync_part_directory.',
+  ),
 } as const satisfies Record<string, EngineSetting>;
 
 /**
@@ -129,6 +134,21 @@ export const PROFILE_SETTINGS: Readonly<Record<string, { readonly effect: Settin
   message_queue_disable_insertion: { effect: 'none', sentence: 'A setting of the server process; stop a stream with DETACH TABLE.' },
   background_message_broker_schedule_pool_size: { effect: 'none', sentence: "No thread of the server's consumes." },
 };
+
+/**
+ * Settings of the server's for INSERTs that stay with a table when they stand among its SETTINGS, and go with every INSERT of its messages. The server's own
+ * engine takes them for the CREATE statement's and forgets them.
+ */
+export const INSERT_SETTINGS: Readonly<Record<string, string>> = {
+  insert_quorum: "Replicas that must have a block before its INSERT is answered, or 'auto' for a majority.",
+  insert_quorum_timeout: 'How long is waited for them, in milliseconds; then the same INSERT is repeated.',
+  insert_quorum_parallel: '0: one INSERT at a time waits for its quorum, so that sequential reads see all of them.',
+  distributed_foreground_insert: '1: an INSERT through a Distributed table is answered when the shards have it, not when it is queued.',
+};
+
+export function isInsertSetting(name: string): boolean {
+  return Object.hasOwn(INSERT_SETTINGS, name);
+}
 
 export type EngineSettingName = keyof typeof ENGINE_SETTINGS;
 

@@ -31,6 +31,10 @@ export interface KafkaTableOptions {
   readonly saslMechanism: string;
   readonly saslUsername: string;
   readonly saslPassword: string;
-  /** Everything in SETTINGS that does not begin with `kafka_`: format settings, by name, values as text. */
+  /** Whether nothing may be read before every table behind the views waits for the disk. */
+  readonly requireFsync: boolean;
+  /** Format settings, by name, values as text. */
   readonly formatSettings: Readonly<Record<string, string>>;
+  /** Settings of the server's that go with every INSERT (`INSERT_SETTINGS`), by name, values as text. */
+  readonly insertSettings: Readonly<Record<string, string>>;
 }

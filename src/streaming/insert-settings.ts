@@ -29,6 +29,7 @@ export function tableSettings(table: ManagedTable): Record<string, string> {
     // Whoever inserts into a table with carriers says what they stand for, or that nothing is carried (`InsertComment`).
     ...(table.carriers === undefined ? {} : { log_comment: '{"alone":true}' }),
     ...(table.options.schema === '' ? {} : { format_schema: table.options.schema }),
+    ...table.options.insertSettings,
     ...table.options.formatSettings,
   };
 }

@@ -91,6 +91,39 @@ test('the extensions are accepted, shown, and kept with the table', async (t) =>
   ]);
 });
 
+test('settings for INSERTs stay with the table; the native engine takes them for the statement and forgets them', async (t) => {
+  const both = await useBoth(t);
+  const values = {
+    insert_quorum: "'auto'",
+    insert_quorum_timeout: '5000',
+    insert_quorum_parallel: '0',
+    distributed_foreground_insert: '1',
+  };
+  await both.same(createTable('q', values));
+  const text = "insert_quorum = 'auto', insert_quorum_timeout = 5000, insert_quorum_parallel = 0, distributed_foreground_insert = 1";
+  t.true((await both.ours('SHOW CREATE TABLE q')).replaceAll("\\'", "'").includes(text));
+  t.notRegex(await both.native('SHOW CREATE TABLE q'), /insert_quorum/);
+  await both.catalog.refresh();
+  const found = both.catalog.find(both.database, 'q');
+  t.deepEqual(found?.options.insertSettings, {
+    insert_quorum: 'auto',
+    insert_quorum_timeout: '5000',
+    insert_quorum_parallel: '0',
+    distributed_foreground_insert: '1',
+  });
+  t.deepEqual(found?.options.formatSettings, {});
+});
+
+test('a value that a setting for INSERTs cannot have is refused in the words of the server', async (t) => {
+  const both = await useBoth(t);
+  for (const values of [{ insert_quorum: "'most'" }, { insert_quorum_timeout: "'soon'" }, { insert_quorum_parallel: "'x'" }]) {
+    const statement = createTable('q', values);
+    t.regex(await both.ours(statement), /^\d+ [A-Z_]+ /);
+    await both.same(statement);
+  }
+  t.regex(await both.ours(createTable('q', { kafka_require_fsync: '2' })), /Field value 2 is out of range of bool type/);
+});
+
 test('extensions that do not go together are refused with a sentence', async (t) => {
   const both = await useBoth(t);
   const refused: [Record<string, string>, string][] = [

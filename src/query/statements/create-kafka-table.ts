@@ -152,8 +152,8 @@ async function definitionComment(
 }
 
 /** Settings by name as a definition holds them. */
-function settingTexts({ values, formatSettings }: CheckedEngine): Record<string, string> {
-  return { ...Object.fromEntries([...values].map(([name, value]) => [name, settingText(value)])), ...formatSettings };
+function settingTexts({ values, formatSettings, insertSettings }: CheckedEngine): Record<string, string> {
+  return { ...Object.fromEntries([...values].map(([name, value]) => [name, settingText(value)])), ...formatSettings, ...insertSettings };
 }
 
 function ownNames({ elements }: CreateTable): Set<string> {
