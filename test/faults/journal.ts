@@ -1,4 +1,4 @@
-import { appendFileSync, closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { appendFileSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Files of what happened: every fault, INSERT and commit, one JSON object a line with its moment. For whoever looks for the cause of a loss. */
@@ -26,9 +26,5 @@ export class Journal {
   /** Keeps a text, such as a process's log, in a file of its own. */
   keep(name: string, text: string): void {
     appendFileSync(join(this.folder, name), text);
-  }
-
-  close(): void {
-    closeSync(this.#file);
   }
 }

@@ -25,8 +25,8 @@ async function runFaults(options: Options): Promise<Outcome> {
     journal.say(`the servers are up, ${world.gateways.running.length} gateways`);
     return await harm(world, options, startedAtMs);
   } finally {
+    journal.keep('clickhouse.log', world.clickHouse.output());
     await world.stop();
-    journal.close();
   }
 }
 
@@ -90,3 +90,5 @@ try {
   console.error(`test:faults failed: ${(error as Error).stack ?? String(error)}`);
   process.exitCode = 1;
 }
+// Clients of a broker that went away may go on looking for it.
+process.exit();

@@ -57,8 +57,8 @@ export interface SchemaOptions {
   /** Rows tell when they were inserted. Not for the peer: the server would find repeated blocks to be others. */
   readonly withMoments: boolean;
   readonly flushIntervalMs: number;
-  /** Where broken messages go with `kafka_handle_error_mode = 'dead_letter_queue'`. */
-  readonly deadLetterTable: string;
+  /** Where broken messages go with `kafka_handle_error_mode = 'dead_letter_queue'`; no table has it when absent. */
+  readonly deadLetterTable?: string;
 }
 
 /** Topics, Kafka tables, views and targets of a run. */
@@ -69,23 +69,19 @@ export function createSchema(options: SchemaOptions): Schema {
   const clicks: Topic = { name: 'faults-clicks', partitions: 2, brokenShare: 0 };
   const bought = [orders, returns];
   const altered = alteredQueries();
+  const letters = options.deadLetterTable === undefined ? undefined : lettersParts(options, notes, options.deadLetterTable);
   return {
     database: DATABASE,
     topics: [orders, returns, notes, clicks],
-    readers: [
-      ['faults-bought', bought],
-      ['faults-notes', [notes]],
-      ['faults-letters', [notes]],
-      ['faults-clicks', [clicks]],
-    ],
-    kafkaTables: ['bought_queue', 'notes_queue', 'letters_queue', 'clicks_queue'],
+    readers: [['faults-bought', bought], ['faults-notes', [notes]], ...(letters?.readers ?? []), ['faults-clicks', [clicks]]],
+    kafkaTables: ['bought_queue', 'notes_queue', 'clicks_queue', ...(letters?.kafkaTables ?? [])],
     refusable: ['plain', 'totals', 'split', 'moody', 'cascade', 'cascade_end', 'notes', 'notes_errors', 'clicks'],
     alteredView: { name: 'split_view', queries: altered },
     statements: [
       `CREATE DATABASE IF NOT EXISTS ${DATABASE}`,
       `CREATE TABLE ${THROW_SWITCH} (on UInt8) ENGINE = Memory`,
       `CREATE TABLE ${MEMORY_SWITCH} (on UInt8) ENGINE = Memory`,
-      ...['plain', 'moody', 'cascade', 'cascade_end', 'notes', 'letters'].map((name) => rowsTable(name, options, WINDOW)),
+      ...['plain', 'moody', 'cascade', 'cascade_end', 'notes'].map((name) => rowsTable(name, options, WINDOW)),
       rowsTable('split', options, WINDOW, 'note String', 'PARTITION BY n % 4'),
       rowsTable('clicks', options, 'non_replicated_deduplication_window = 0'),
       rowsTable('notes_errors', options, WINDOW, 'error String'),
@@ -93,7 +89,6 @@ export function createSchema(options: SchemaOptions): Schema {
        total AggregateFunction(sum, UInt64)) ENGINE = AggregatingMergeTree ORDER BY (topic, partition, bucket) SETTINGS ${WINDOW}`,
       kafkaTable('bought_queue', options, bought, 'faults-bought', 'kafka_num_consumers = 2'),
       kafkaTable('notes_queue', options, [notes], 'faults-notes', "kafka_handle_error_mode = 'stream'"),
-      kafkaTable('letters_queue', options, [notes], 'faults-letters', "kafka_handle_error_mode = 'dead_letter_queue'"),
       kafkaTable('clicks_queue', options, [clicks], 'faults-clicks'),
       view('cascade_view', 'cascade', `SELECT n, topic, partition, offset FROM ${DATABASE}.plain`),
       view('cascade_end_view', 'cascade_end', `SELECT n, topic, partition, offset FROM ${DATABASE}.cascade WHERE ${GREEDY}`),
@@ -108,18 +103,35 @@ export function createSchema(options: SchemaOptions): Schema {
       ),
       view('notes_view', 'notes', `SELECT ${MESSAGE} FROM ${DATABASE}.notes_queue WHERE length(_error) = 0`),
       view('notes_errors_view', 'notes_errors', `SELECT ${MESSAGE}, _error AS error FROM ${DATABASE}.notes_queue WHERE length(_error) > 0`),
-      view('letters_view', 'letters', `SELECT ${MESSAGE} FROM ${DATABASE}.letters_queue`),
       view('clicks_view', 'clicks', `SELECT ${MESSAGE} FROM ${DATABASE}.clicks_queue`),
+      ...(letters?.statements ?? []),
     ],
     targets: [
       ...['plain', 'split', 'moody', 'cascade', 'cascade_end'].map((name) => rowsTarget(name, bought, options)),
       totalsTarget(bought),
       rowsTarget('notes', [notes], options),
       { ...withoutSum(rowsTarget('notes_errors', [notes], options)), keeps: 'broken' },
-      rowsTarget('letters', [notes], options),
-      deadLettersTarget([notes], options.deadLetterTable),
+      ...(letters?.targets ?? []),
       { ...rowsTarget('clicks', [clicks], options), isExactlyOnce: false },
     ],
+  };
+}
+
+/** A table whose broken messages become dead letters: it reads the same topic in a group of its own. */
+function lettersParts(
+  options: SchemaOptions,
+  topic: Topic,
+  deadLetterTable: string,
+): Pick<Schema, 'readers' | 'kafkaTables' | 'statements' | 'targets'> {
+  return {
+    readers: [['faults-letters', [topic]]],
+    kafkaTables: ['letters_queue'],
+    statements: [
+      rowsTable('letters', options, WINDOW),
+      kafkaTable('letters_queue', options, [topic], 'faults-letters', "kafka_handle_error_mode = 'dead_letter_queue'"),
+      view('letters_view', 'letters', `SELECT ${MESSAGE} FROM ${DATABASE}.letters_queue`),
+    ],
+    targets: [rowsTarget('letters', [topic], options), deadLettersTarget([topic], deadLetterTable)],
   };
 }
 
@@ -194,8 +206,8 @@ function deadLettersTarget(topics: readonly Topic[], table: string): Target {
     topics,
     keeps: 'broken',
     isExactlyOnce: true,
-    // The gateway's own table keeps each letter once with FINAL; the server's, which knows no FINAL, keeps what it was given.
-    countsSql: `SELECT kafka_offset, count() FROM ${table} ${table.startsWith('system.') ? '' : 'FINAL'}
+    // The gateway's table keeps each letter once with FINAL.
+    countsSql: `SELECT kafka_offset, count() FROM ${table} FINAL
       WHERE kafka_topic_name = {topic:String} AND kafka_partition = {partition:UInt64} GROUP BY kafka_offset ORDER BY kafka_offset`,
   };
 }

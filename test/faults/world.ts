@@ -59,13 +59,14 @@ export async function createWorld({ isPeer, journal }: WorldOptions): Promise<Wo
   });
   const kafkaProxy = await startKafkaProxy(kafkaProxyPort, listener, SESSION_TIMEOUT_MS, journal);
   const clickHouseProxy = await startClickHouseProxy(clickHouseProxyPort, clickHousePort, journal);
-  const deadLetterTable = isPeer ? 'system.dead_letter_queue' : `${DATABASE}.dead_letters`;
+  const deadLetterTable = `${DATABASE}.dead_letters`;
   const gateways = new Gateways(clickHouseProxy.url, { SLUICE_DEAD_LETTER_TABLE: deadLetterTable }, journal);
   const schema = createSchema({
     brokers: `127.0.0.1:${kafkaProxyPort}`,
     withMoments: !isPeer,
     flushIntervalMs: FLUSH_INTERVAL_MS,
-    deadLetterTable,
+    // The library cannot start again with the native engine's table of this mode: it loads tables before the log of dead letters is there.
+    ...(isPeer ? {} : { deadLetterTable }),
   });
   let serverDeaths = 0;
   const atServer = async (sql: string, isDone?: RegExp): Promise<void> => untilDone(() => clickHouse.url, sql, isDone);
@@ -149,7 +150,6 @@ function listeners(direct: number, listener: number, controller: number, proxy: 
 /** The peer's consumers get the same session time-out and see new partitions as soon; each of its tables may read at the same time. */
 function serverConfig(isPeer: boolean): string {
   const ofPeer = `<background_message_broker_schedule_pool_size>8</background_message_broker_schedule_pool_size>
-    <kafka><session_timeout_ms>${SESSION_TIMEOUT_MS}</session_timeout_ms><topic_metadata_refresh_interval_ms>10000</topic_metadata_refresh_interval_ms></kafka>
-    <dead_letter_queue><database>system</database><table>dead_letter_queue</table><flush_interval_milliseconds>300</flush_interval_milliseconds></dead_letter_queue>`;
+    <kafka><session_timeout_ms>${SESSION_TIMEOUT_MS}</session_timeout_ms><topic_metadata_refresh_interval_ms>10000</topic_metadata_refresh_interval_ms></kafka>`;
   return isPeer ? ofPeer : '';
 }
