@@ -6,10 +6,7 @@ import { startServers } from './parts/servers.ts';
 import { TapReport } from './tap-report.ts';
 
 /** Runs ava with TAP output, prints it line by line as it comes, and answers ava's exit code. */
-async function runAva(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const report = new TapReport((line) => {
-    console.log(line);
-  });
+async function runAva(report: TapReport, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const ava = spawn(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--tap', ...args], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -24,39 +21,32 @@ async function runAva(args: readonly string[], env: NodeJS.ProcessEnv): Promise<
   process.once('SIGINT', stopAva);
   process.once('SIGTERM', stopAva);
   for await (const line of createInterface({ input: ava.stdout })) report.add(line);
-  const code = await exitCode;
+  return exitCode;
+}
+
+/** Says at the end what failed; `death`: what a server said that died during the run. */
+function printEnd(report: TapReport, code: number, death: string | undefined): void {
   const failures = report.failures();
   if (failures.length > 0) console.log(`\nWhat failed:\n${failures.join('\n')}`);
   else if (code !== 0)
     console.log(`\nava ended with code ${code} though no test failed: a file did not end in time, or could not be loaded`);
+  if (death !== undefined) console.log(`\nA server that all files share died:\n${death}`);
   console.log(`\n${report.passed} passed, ${report.failed} failed`);
-  return code === 0 && report.failed > 0 ? 1 : code;
 }
 
-/** One run against fresh servers: ava's exit code, and whether ClickHouse was still there at the end. */
-async function runOnce(): Promise<{ code: number; survived: boolean }> {
-  const { kafka, clickHouse, stop } = await startServers();
-  try {
-    const code = await runAva(process.argv.slice(2), {
-      ...process.env,
-      TEST_SLUICE_KAFKA: kafka.brokers,
-      TEST_SLUICE_CLICKHOUSE: clickHouse.url,
-      TEST_SLUICE_CLICKHOUSE_NATIVE_PORT: String(clickHouse.nativePort),
-    });
-    const survived = await clickHouse.query('SELECT 1').then(
-      () => true,
-      () => false,
-    );
-    return { code, survived };
-  } finally {
-    await stop();
-  }
-}
-
-let { code, survived } = await runOnce();
-if (!survived) {
-  // libchdb ends its process on some faults of a native client that a real server survives; then no answer after that counts.
-  console.log('\nClickHouse (libchdb) died during this run: once more, with a new one');
-  ({ code, survived } = await runOnce());
-}
-process.exitCode = code;
+const { kafka, clickHouse, stop } = await startServers();
+const report = new TapReport((line) => {
+  console.log(line);
+});
+const code = await runAva(report, process.argv.slice(2), {
+  ...process.env,
+  TEST_SLUICE_KAFKA: kafka.brokers,
+  TEST_SLUICE_CLICKHOUSE: clickHouse.url,
+  TEST_SLUICE_CLICKHOUSE_NATIVE_PORT: String(clickHouse.nativePort),
+});
+const death = await stop().then(
+  () => undefined,
+  (error: unknown) => (error as Error).message,
+);
+printEnd(report, code, death);
+process.exitCode = code === 0 && (report.failed > 0 || death !== undefined) ? 1 : code;

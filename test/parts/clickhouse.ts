@@ -6,6 +6,8 @@ import { makeFolder, removeFolder } from './folder.ts';
 import { freePort } from './ports.ts';
 import { startProcess, type RunningProcess } from './process.ts';
 
+const FATAL_LINE = /^[\d.]+ [\d:.]+ \[ \d+ \] \{[^}]*\} <Fatal> /m;
+
 const HERE = fileURLToPath(new URL('./clickhouse/', import.meta.url));
 
 // The library is a command line client: it listens for as long as its last query runs.
@@ -38,13 +40,13 @@ export interface ClickHousePart {
   readonly nativePort: number;
   /** Process id of the server; 0 for a server that is not ours. Changes with `restart`. */
   readonly pid: number;
-  /** Sends one statement as the default user and answers the body without the newline at its end; an error of the server is thrown with its text. */
+  /** Sends one statement as the default user and answers the body without the newline at its end; an error of the server is thrown with its text, and with its last words if it died. */
   query(sql: string, parameters?: Record<string, string>): Promise<string>;
   /** The rows of a SELECT that names no FORMAT, as objects. 64-bit integers are strings. */
   rows<T = Record<string, unknown>>(sql: string, parameters?: Record<string, string>): Promise<T[]>;
   /** What the server printed, errors mostly. */
   output(): string;
-  /** Ends the server and removes its data. Does nothing to a server that is not ours. */
+  /** Ends the server and removes its data; then rejects with its last words if it had died by itself. Does nothing to a server that is not ours. */
   stop(): Promise<void>;
   /** SIGKILL; data stay. `restart` brings it back. */
   kill(): Promise<void>;
@@ -108,6 +110,7 @@ export async function startOwnClickHouse(options: ClickHouseOptions = {}): Promi
       // Schemas given as text are kept in files below the working directory.
       cwd: folder,
       logFile: join(folder, 'output.log'),
+      fatalLine: FATAL_LINE,
       isReady: async () => (await fetch(`${url}/ping`)).ok,
     });
   let server = await start().catch((error: unknown) => {
@@ -121,11 +124,13 @@ export async function startOwnClickHouse(options: ClickHouseOptions = {}): Promi
     get pid() {
       return server.pid;
     },
-    ...queries(url),
+    ...queries(url, () => server.crash()),
     output: () => server.output(),
     stop: async () => {
       await server.stop();
+      const crash = server.crash();
       removeFolder(folder);
+      if (crash !== undefined) throw new Error(crash);
     },
     kill: async () => server.kill(),
     restart: async () => {
@@ -135,8 +140,8 @@ export async function startOwnClickHouse(options: ClickHouseOptions = {}): Promi
   };
 }
 
-function queries(url: string): Pick<ClickHousePart, 'query' | 'rows'> {
-  const query = async (sql: string, parameters: Record<string, string> = {}): Promise<string> => {
+function queries(url: string, crash: () => string | undefined = () => undefined): Pick<ClickHousePart, 'query' | 'rows'> {
+  const send = async (sql: string, parameters: Record<string, string> = {}): Promise<string> => {
     const target = new URL(url);
     const headers = { 'X-ClickHouse-User': target.username || 'default', 'X-ClickHouse-Key': decodeURIComponent(target.password) };
     target.username = '';
@@ -146,6 +151,14 @@ function queries(url: string): Pick<ClickHousePart, 'query' | 'rows'> {
     const text = (await response.text()).replace(/\n$/, '');
     if (!response.ok) throw new Error(text);
     return text;
+  };
+  const query: typeof send = async (sql, parameters) => {
+    try {
+      return await send(sql, parameters);
+    } catch (error) {
+      const reason = crash();
+      throw reason === undefined ? error : new Error(`${(error as Error).message}\n${reason}`, { cause: error });
+    }
   };
   return {
     query,

@@ -1,6 +1,8 @@
 import test from 'ava';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import {
   uniqueName,
@@ -14,7 +16,11 @@ import {
   waitFor,
 } from '../helpers/index.ts';
 import { installOnce } from './cache.ts';
-import { startProcess } from './process.ts';
+import { startOwnClickHouse } from './clickhouse.ts';
+import { startProcess, type RunningProcess } from './process.ts';
+
+// Client `x` 1.1 of revision 54058 as `default` in `default`.
+const NATIVE_HELLO = Buffer.from('\0\x01x\x01\x01\xaa\xa6\x03\x07default\x07default\0', 'latin1');
 
 test('the shared Kafka keeps what was produced and knows no group that never was', async (t) => {
   const kafka = await useKafka(t);
@@ -68,6 +74,28 @@ test('a ClickHouse of its own has its users and keeps its tables over a kill', a
   t.is(await clickHouse.query('SELECT a FROM kept'), '7');
 });
 
+test('ClickHouse logs what a broken connection does to it and goes on', async (t) => {
+  const clickHouse = await useOwnClickHouse(t);
+  for (const hello of [NATIVE_HELLO, Buffer.from('no hello')]) {
+    const socket = connect(clickHouse.nativePort, '127.0.0.1');
+    socket.write(hello);
+    await once(socket, 'data');
+    socket.resetAndDestroy();
+  }
+  await waitFor(() => clickHouse.output().includes('Connection reset by peer'), { message: 'the reset in the log' });
+  await waitFor(() => clickHouse.output().includes('Unexpected packet from client'), { message: 'the packet in the log' });
+  t.is(await clickHouse.query('SELECT 1'), '1');
+});
+
+test('a ClickHouse that dies by itself fails its queries and its stop with its last words', async (t) => {
+  const clickHouse = await startOwnClickHouse();
+  process.kill(clickHouse.pid, 'SIGSEGV');
+  await waitFor(() => clickHouse.output().includes('Received signal'), { message: 'its last words' });
+  const lastWords = /ClickHouse (crashed|ended by itself \(SIG\w+\))\n.*<Fatal>.*Received signal 11/s;
+  await t.throwsAsync(clickHouse.query('SELECT 1'), { message: lastWords });
+  await t.throwsAsync(clickHouse.stop(), { message: lastWords });
+});
+
 test('a broker of its own keeps its topics over a kill', async (t) => {
   const kafka = await useOwnKafka(t);
   await kafka.createTopic('kept');
@@ -87,6 +115,27 @@ test('a process that ends before it serves fails the start with what it printed'
     isReady: async () => Promise.resolve(false),
   });
   await t.throwsAsync(start, { message: /The patient ended with code 3 before it was ready\nit hurts here/ });
+});
+
+test('a process that ends by itself tells how, one that was stopped does not', async (t) => {
+  const folder = await useFolder(t);
+  const start = async (name: string, script: string): Promise<RunningProcess> =>
+    startProcess({
+      name,
+      command: 'sh',
+      args: ['-c', script],
+      cwd: folder,
+      logFile: join(folder, name),
+      isReady: async () => Promise.resolve(true),
+    });
+  const patient = await start('patient', 'echo it hurts here; until [ -e end ]; do sleep 0.05; done; exit 3');
+  await writeFile(join(folder, 'end'), '');
+  await patient.exited();
+  t.is(patient.crash(), 'patient ended by itself (code 3)\nit hurts here\n');
+  const healthy = await start('healthy', 'exec sleep 60');
+  t.is(healthy.crash(), undefined);
+  await healthy.stop();
+  t.is(healthy.crash(), undefined);
 });
 
 test.serial('an install happens once for all who ask at the same time, and a failed one leaves nothing', async (t) => {

@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
 import { waitFor } from './wait-for.ts';
 
 const SETPRIV = '/usr/bin/setpriv';
-const TAIL_LINES = 40;
+const LINES_TOLD = 40;
 
 export interface ProcessOptions {
   /** Names the process in errors: `ClickHouse`. */
@@ -15,6 +15,8 @@ export interface ProcessOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Both output streams are appended to this file. */
   readonly logFile: string;
+  /** With a line of this kind begins what the process prints when it dies; without, a crash is told by the last lines. Flag `m`. */
+  readonly fatalLine?: RegExp;
   /** True when the process serves; asked again and again, may throw while it does not. */
   readonly isReady: () => Promise<boolean>;
   readonly readyTimeoutMs?: number;
@@ -32,6 +34,8 @@ export interface RunningProcess {
   kill(): Promise<void>;
   /** What it has printed so far. */
   output(): string;
+  /** That it ended though nobody asked it to, or is about to (`fatalLine`), and what it printed of that; undefined when all is well. */
+  crash(): string | undefined;
 }
 
 /**
@@ -39,14 +43,15 @@ export interface RunningProcess {
  * It never outlives the thread that started it (an ava worker, the demo), however that ends, where `setpriv` (util-linux) exists.
  */
 export async function startProcess(options: ProcessOptions): Promise<RunningProcess> {
-  const child = spawnLeashed(options);
-  const running = watch(child, options.logFile);
+  // The file may hold what a process before this one has printed.
+  const firstByte = existsSync(options.logFile) ? statSync(options.logFile).size : 0;
+  const running = watch(spawnLeashed(options), options, firstByte);
   try {
     await waitFor(async () => !running.isRunning() || (await options.isReady()), {
       timeoutMs: options.readyTimeoutMs ?? 60_000,
       message: `${options.name} to be ready`,
     });
-    if (!running.isRunning()) throw new Error(`${options.name} ended with code ${String(child.exitCode)} before it was ready`);
+    if (!running.isRunning()) throw new Error(`${options.name} ended with code ${String(await running.exited())} before it was ready`);
     return running;
   } catch (error) {
     await running.kill();
@@ -71,8 +76,9 @@ function spawnLeashed(options: ProcessOptions): ChildProcess {
   }
 }
 
-function watch(child: ChildProcess, logFile: string): RunningProcess {
+function watch(child: ChildProcess, { name, logFile, fatalLine }: ProcessOptions, firstByte: number): RunningProcess {
   let ended = false;
+  let wasAskedTo = false;
   const end = new Promise<number | null>((resolve) => {
     child.once('exit', (code) => {
       ended = true;
@@ -84,28 +90,46 @@ function watch(child: ChildProcess, logFile: string): RunningProcess {
       resolve(null);
     });
   });
+  const askToEnd = (signal: NodeJS.Signals): void => {
+    if (ended) return;
+    wasAskedTo = true;
+    child.kill(signal);
+  };
   const running: RunningProcess = {
     pid: child.pid ?? 0,
     isRunning: () => !ended,
     exited: async () => end,
     stop: async (graceMs = 10_000) => {
-      if (!ended) child.kill('SIGTERM');
+      askToEnd('SIGTERM');
       const timer = setTimeout(() => child.kill('SIGKILL'), graceMs);
       const code = await end;
       clearTimeout(timer);
       return code;
     },
     kill: async () => {
-      if (!ended) child.kill('SIGKILL');
+      askToEnd('SIGKILL');
       await end;
     },
     output: () => readFileSync(logFile, 'utf8'),
+    crash: () => {
+      const printed = readFileSync(logFile).subarray(firstByte).toString();
+      const fatal = fatalLine === undefined ? -1 : printed.search(fatalLine);
+      const hasEndedItself = ended && !wasAskedTo;
+      if (fatal < 0 && !hasEndedItself) return undefined;
+      const how = hasEndedItself ? `ended by itself (${child.signalCode ?? `code ${String(child.exitCode)}`})` : 'crashed';
+      return `${name} ${how}\n${fatal < 0 ? tail(printed) : head(printed.slice(fatal))}`;
+    },
   };
   return running;
 }
 
+/** The first lines; those printed to both streams once. */
+function head(output: string): string {
+  return [...new Set(output.split('\n'))].slice(0, LINES_TOLD).join('\n');
+}
+
 function tail(output: string): string {
-  return output.split('\n').slice(-TAIL_LINES).join('\n');
+  return output.split('\n').slice(-LINES_TOLD).join('\n');
 }
 
 /** Runs a command to its end; an exit code other than 0 is an error that holds what it printed. */
