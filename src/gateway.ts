@@ -81,6 +81,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
       const { ok, reason } = await ready();
       return ok ? [] : [reason ?? 'not ready'];
     },
+    status: () => ({ problem: catalog.problem() ?? null, tables: supervisor.status() }),
   });
   closing.push({ what: 'admin server', close: () => admin.close() });
 

@@ -7,6 +7,8 @@ export interface AdminOptions {
   readonly port: number;
   /** Why the gateway cannot do its work now, one sentence each; empty when it can. A throw counts as a reason. */
   notReadyReasons(): Promise<readonly string[]>;
+  /** What `/status` answers, as JSON. */
+  status(): object;
 }
 
 export interface AdminServer {
@@ -18,6 +20,7 @@ export interface AdminServer {
 const PAGES = {
   '/health': 'answers 200 as long as the process lives',
   '/ready': 'answers 200 when the gateway can serve, else 503 with the reasons',
+  '/status': 'answers each Kafka table in JSON: what it does, what it promises and what prevents more',
 } as const;
 
 /** Serves the pages for operators and their tools, without login. Rejects with the system's error when the port cannot be had. */
@@ -39,6 +42,7 @@ function addPages(server: FastifyInstance, options: AdminOptions): void {
     const reasons = await collectReasons(options);
     return reply.code(reasons.length === 0 ? 200 : 503).send({ ready: reasons.length === 0, reasons });
   });
+  server.get('/status', (_request, reply) => reply.send(options.status()));
 }
 
 async function collectReasons(options: AdminOptions): Promise<readonly string[]> {

@@ -133,7 +133,7 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     group: 'Listening',
     type: LISTEN_PORT,
     default: '9364',
-    sentence: 'Port of /health and /ready.',
+    sentence: 'Port of /health, /ready and /status.',
   },
   clickhouseUrl: {
     name: 'clickhouse_url',

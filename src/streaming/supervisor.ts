@@ -4,7 +4,7 @@ import type { Logger } from '../logger.ts';
 import { within } from './backoff.ts';
 import { VIEW_CHANGE_MS } from './company.ts';
 import { TableStream, VIEW_CHANGE_WAIT_MS, type DeadLetter, type StreamContext } from './table-stream.ts';
-import type { TableStatus } from './table-status.ts';
+import { reportOf, type TableReport } from './table-report.ts';
 
 /** How long a statement waits for the streams to follow it. */
 const SETTLE_MS = 10_000;
@@ -23,6 +23,8 @@ export class Supervisor {
   readonly #logger: Logger;
   readonly #streams = new Map<string, TableStream>();
   readonly #notReady = new Map<string, string>();
+  /** What stands in the way of exactly-once, as it was told last. */
+  readonly #prevented = new Map<string, string>();
   /** The last step of each table that has any to do. */
   readonly #steps = new Map<string, Promise<void>>();
   readonly #wanted = new Map<string, ManagedTable>();
@@ -65,12 +67,9 @@ export class Supervisor {
     return end;
   }
 
-  status(): { readonly database: string; readonly table: string; readonly status: TableStatus }[] {
-    return [...this.#streams.values()].map((stream) => ({
-      database: stream.table.database,
-      table: stream.table.table,
-      status: stream.status(),
-    }));
+  /** All tables that can be read, those that do not stream as well. */
+  status(): TableReport[] {
+    return this.#tables.map((table) => reportOf(table, this.#streams.get(keyOf(table))?.status()));
   }
 
   /**
@@ -117,8 +116,11 @@ export class Supervisor {
 
   #align(): void {
     this.#wanted.clear();
+    const existing = new Set(this.#tables.map(keyOf));
+    for (const told of [this.#notReady, this.#prevented]) for (const key of told.keys()) if (!existing.has(key)) told.delete(key);
     for (const table of this.#tables) {
       this.#noteReadiness(table);
+      this.#noteDelivery(table);
       if (table.views.length > 0 && table.notReady === undefined) this.#wanted.set(keyOf(table), table);
     }
     for (const key of new Set([...this.#streams.keys(), ...this.#wanted.keys()])) void this.#enqueue(key, () => this.#alignOne(key));
@@ -177,6 +179,19 @@ export class Supervisor {
       this.#notReady.set(key, table.notReady);
       this.#logger.warn({ table: `${table.database}.${table.table}`, reason: table.notReady }, 'not streaming');
     }
+  }
+
+  #noteDelivery({ database, table, views, notReady, delivery: { prevents } }: ManagedTable): void {
+    const key = keyOf({ database, table });
+    const told = views.length === 0 || notReady !== undefined || prevents.length === 0 ? undefined : JSON.stringify(prevents);
+    if (this.#prevented.get(key) === told) return;
+    if (told !== undefined) {
+      this.#prevented.set(key, told);
+      this.#logger.warn({ table: `${database}.${table}`, prevents }, 'delivery is at least once');
+      return;
+    }
+    this.#prevented.delete(key);
+    if (views.length > 0 && notReady === undefined) this.#logger.info({ table: `${database}.${table}` }, 'delivery is exactly once');
   }
 }
 

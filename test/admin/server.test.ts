@@ -5,7 +5,7 @@ async function useAdmin(
   t: ExecutionContext,
   notReadyReasons: () => Promise<readonly string[]> = () => Promise.resolve([]),
 ): Promise<string> {
-  const admin = await startAdminServer({ host: '127.0.0.1', port: 0, notReadyReasons });
+  const admin = await startAdminServer({ host: '127.0.0.1', port: 0, notReadyReasons, status: () => ({ tables: [{ table: 'q' }] }) });
   t.teardown(() => admin.close());
   return `http://127.0.0.1:${admin.port}`;
 }
@@ -32,10 +32,17 @@ test('a check that fails is a reason not to be ready', async (t) => {
   t.deepEqual([response.status, await response.json()], [503, { ready: false, reasons: ['check failed'] }]);
 });
 
+test('/status answers what is told of the tables, as JSON', async (t) => {
+  const response = await fetch(`${await useAdmin(t)}/status`);
+  t.deepEqual([response.status, await response.json()], [200, { tables: [{ table: 'q' }] }]);
+  t.regex(response.headers.get('content-type') ?? '', /^application\/json/);
+});
+
 test('/ lists the pages', async (t) => {
   const text = await (await fetch(await useAdmin(t))).text();
   t.regex(text, /^\/health {2}/m);
   t.regex(text, /^\/ready {2}/m);
+  t.regex(text, /^\/status {2}/m);
 });
 
 test('HEAD answers as GET does, without a body', async (t) => {
@@ -61,5 +68,7 @@ test('any other path is 404, a path that cannot be decoded 400', async (t) => {
 test('a port in use rejects with the error of the system', async (t) => {
   const url = await useAdmin(t);
   const port = Number(new URL(url).port);
-  await t.throwsAsync(startAdminServer({ host: '127.0.0.1', port, notReadyReasons: () => Promise.resolve([]) }), { code: 'EADDRINUSE' });
+  await t.throwsAsync(startAdminServer({ host: '127.0.0.1', port, notReadyReasons: () => Promise.resolve([]), status: () => ({}) }), {
+    code: 'EADDRINUSE',
+  });
 });
