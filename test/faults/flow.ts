@@ -20,13 +20,13 @@ export interface FlowOptions {
   readonly seed: number;
 }
 
-const MOST_AT_ONCE = 2;
+const MOST_AT_ONCE = 3;
 const LONGEST_GAP_MS = 1500;
 /** Most faults hit while rows flow; the others hit whoever still recovers from the one before. */
 const IN_FLOW_SHARE = 0.7;
 const FLOW_TIMEOUT_MS = 30_000;
 
-/** Lets faults happen at random moments, up to two at once, until there were enough or the time is over. Resolves when all are healed. */
+/** Lets faults happen at random moments, up to three at once, until there were enough or the time is over. Resolves when all are healed. */
 export async function injectFaults(world: World, { kinds, faults, limitMs, seed }: FlowOptions): Promise<Fault[]> {
   const random = new Random(seed);
   const deck = new Deck(kinds, random);

@@ -1,0 +1,109 @@
+import test from 'ava';
+import { readOptions } from './options.ts';
+import { Frames, readCommit, readRequestHead, refusalOfCommit, withSessionTimeout } from './proxies/kafka-frames.ts';
+import { Deck, Random } from './random.ts';
+import type { PartitionTruth } from './truth.ts';
+import { compare } from './verify.ts';
+
+const TRUTH: PartitionTruth = {
+  topic: 'orders',
+  partition: 3,
+  readable: [0, 1, 2, 5, 6],
+  broken: [4],
+  sum: 0n,
+  writtenAtMs: new Map([[5, 1_700_000_000_000]]),
+};
+
+test('a message that is missing, one that is there twice and one that no reader sees are told apart', (t) => {
+  const found = compare({ name: 'plain', keeps: 'readable' }, TRUTH, [
+    [0, 1],
+    [1, 2],
+    [2, 1],
+    [3, 1],
+    [6, 1],
+  ]);
+  t.deepEqual(
+    found.map(({ what, offset, times, writtenAtMs }) => [what, offset, times, writtenAtMs]),
+    [
+      ['doubled', 1, 2, 0],
+      ['foreign', 3, 1, 0],
+      ['lost', 5, 0, 1_700_000_000_000],
+    ],
+  );
+  t.deepEqual(compare({ name: 'errors', keeps: 'broken' }, TRUTH, [[4, 1]]), []);
+  t.is(compare({ name: 'empty', keeps: 'readable' }, TRUTH, []).length, 5);
+});
+
+test('the same seed draws the same kinds, and each kind as often as every other one', (t) => {
+  const draw = (seed: number): string => {
+    const deck = new Deck(['a', 'b', 'c', 'd'], new Random(seed));
+    return Array.from({ length: 8 }, () => deck.draw(() => true)).join('');
+  };
+  t.is(draw(7), draw(7));
+  t.deepEqual(new Set(Array.from({ length: 50 }, (_, seed) => draw(seed).split('').sort().join(''))), new Set(['aabbccdd']));
+  t.is(
+    new Deck(['a'], new Random(1)).draw(() => false),
+    undefined,
+  );
+});
+
+test('a commit is read from its request, and refused partition by partition', (t) => {
+  const [frame = Buffer.alloc(0)] = new Frames().add(offsetCommit());
+  const head = readRequestHead(frame);
+  t.deepEqual(
+    { apiKey: head.apiKey, version: head.version, correlationId: head.correlationId },
+    { apiKey: 8, version: 5, correlationId: 77 },
+  );
+  const commit = readCommit(frame, head);
+  t.deepEqual(commit, {
+    group: 'g',
+    generation: 4,
+    topics: [{ name: 'orders', partitions: [{ partition: 3, offset: 12n, metadata: 'noted' }] }],
+  });
+  const refusal = refusalOfCommit(head, commit ?? { group: '', generation: 0, topics: [] }, 16);
+  t.is(refusal.length, 4 + refusal.readInt32BE(0));
+  t.is(refusal.readInt32BE(4), 77);
+  t.is(refusal.readInt16BE(refusal.length - 2), 16);
+});
+
+test('frames that come in pieces are put together', (t) => {
+  const frames = new Frames();
+  const bytes = offsetCommit();
+  t.deepEqual(frames.add(bytes.subarray(0, 3)), []);
+  t.deepEqual(frames.add(Buffer.concat([bytes.subarray(3), bytes.subarray(0, 9)])), [bytes]);
+  t.deepEqual(frames.add(bytes.subarray(9)), [bytes]);
+});
+
+test('a member that joins gets the shorter session time-out', (t) => {
+  const frame = request(11, 5, [string('group'), int32(45_000), int32(60_000)]);
+  const changed = withSessionTimeout(frame, readRequestHead(frame), 7000);
+  t.is(changed.length, frame.length);
+  t.deepEqual(changed, request(11, 5, [string('group'), int32(7000), int32(60_000)]));
+});
+
+test('an option that nobody knows is refused', (t) => {
+  t.throws(() => readOptions(['--only', 'earthquake']), { message: '--only does not know earthquake' });
+  t.throws(() => readOptions(['--faults', 'many']), { message: /--faults takes a whole number/ });
+  t.throws(() => readOptions(['--peer', '--only', 'gateway-killed']), { message: /can meet none/ });
+  t.is(readOptions(['--help']), undefined);
+});
+
+function offsetCommit(): Buffer {
+  const partition = [int32(1), int32(3), Buffer.from([0, 0, 0, 0, 0, 0, 0, 12]), string('noted')];
+  return request(8, 5, [string('g'), int32(4), string('member'), int32(1), string('orders'), ...partition]);
+}
+
+function request(apiKey: number, version: number, body: readonly Buffer[]): Buffer {
+  const bytes = Buffer.concat([Buffer.from([0, apiKey, 0, version]), int32(77), string('client'), ...body]);
+  return Buffer.concat([int32(bytes.length), bytes]);
+}
+
+function int32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32BE(value);
+  return bytes;
+}
+
+function string(text: string): Buffer {
+  return Buffer.concat([Buffer.from([0, text.length]), Buffer.from(text)]);
+}
