@@ -36,7 +36,7 @@ async function inserted(stream: Stream, rowsExpected: number): Promise<void> {
 
 const MADE_ANEW = /Topic \S+ was deleted and made anew: the new one is read from its beginning/;
 
-test('a topic deleted and made anew at once, longer than before, is read from its beginning, and that is told', async (t) => {
+test.serial('a topic deleted and made anew at once, longer than before, is read from its beginning, and that is told', async (t) => {
   const gateway = await useGateway(t);
   const stream = await useStream(t, { gateway });
   const topic = await createTopic(t, stream);
@@ -51,7 +51,7 @@ test('a topic deleted and made anew at once, longer than before, is read from it
   await waitFor(async () => (await stream.kafka.groupOffsets(stream.group))[0]?.offset === 500n);
 });
 
-test('a topic made anew while a view throws: the new one is read, and no offset of the old one is committed for it', async (t) => {
+test.serial('a topic made anew while a view throws: the new one is read, and no offset of the old one is committed for it', async (t) => {
   const gateway = await useGateway(t);
   const stream = await useStream(t, { gateway });
   const topic = await createTopic(t, stream);
@@ -73,7 +73,7 @@ test('a topic made anew while a view throws: the new one is read, and no offset 
   await waitFor(async () => (await stream.kafka.groupOffsets(stream.group))[0]?.offset === 300n);
 });
 
-test('one of two topics is deleted: the other one flows on, and the first is read again when it is there again', async (t) => {
+test.serial('one of two topics is deleted: the other one flows on, and the first is read again when it is there again', async (t) => {
   const gateway = await useGateway(t);
   const stream = await useStream(t, { gateway });
   const [gone, staying] = [await createTopic(t, stream), stream.topic];
@@ -92,7 +92,7 @@ test('one of two topics is deleted: the other one flows on, and the first is rea
   t.regex(gateway.logs(), MADE_ANEW);
 });
 
-test('a topic deleted and made anew while no gateway runs is read from its beginning', async (t) => {
+test.serial('a topic deleted and made anew while no gateway runs is read from its beginning', async (t) => {
   const first = await useGateway(t);
   const stream = await useStream(t, { gateway: first });
   const topic = await createTopic(t, stream);
@@ -107,7 +107,7 @@ test('a topic deleted and made anew while no gateway runs is read from its begin
   t.is(await stream.direct(`SELECT uniqExact(id) FROM target WHERE name = 'new'`), '300');
 });
 
-test('new partitions, and a topic of the list that is made later, are read within 30 seconds, by two gateways, too', async (t) => {
+test.serial('new partitions, and a topic of the list that is made later, are read within 30 seconds, by two gateways, too', async (t) => {
   const first = await useGateway(t);
   const stream = await useStream(t, { gateway: first });
   const late = uniqueName(t, 'late');
