@@ -32,7 +32,9 @@ export class Batch extends ChunkedBytes {
   #messages = 0;
   #run: GrowingRun | undefined;
   readonly #runs: GrowingRun[] = [];
-  readonly #ranges = new Map<number, OffsetRange>();
+  readonly #ranges: OffsetRange[] = [];
+  /** The newest range of each source. */
+  readonly #newest = new Map<number, OffsetRange>();
   #range: OffsetRange = { source: 0, first: 0, next: 0 };
   #beganAtMs: number | undefined;
 
@@ -73,9 +75,9 @@ export class Batch extends ChunkedBytes {
     return this.#beganAtMs;
   }
 
-  /** The offsets it covers, a range a source; sources that were begun and brought nothing are left out. */
+  /** The offsets it covers: a range a source, unless offsets were left out in between. Sources that were begun and brought nothing are not in it. */
   get ranges(): readonly OffsetRange[] {
-    return [...this.#ranges.values()].filter((range) => range.next > range.first);
+    return this.#ranges.filter((range) => range.next > range.first);
   }
 
   get coversNothing(): boolean {
@@ -106,12 +108,14 @@ export class Batch extends ChunkedBytes {
     this.#notes?.rollback();
   }
 
-  /** Reading of `source` goes on at offset `at`: where its range begins, unless the batch covers some of it already. */
+  /** Reading of `source` goes on at offset `at`: where a range begins, unless the last one goes as far. */
   begin(source: number, at: number): void {
-    if (this.#range.source === source) return;
-    const known = this.#ranges.get(source);
-    this.#range = known ?? { source, first: at, next: at };
-    if (known === undefined) this.#ranges.set(source, this.#range);
+    if (this.#range.source === source && this.#range.next >= at) return;
+    const known = this.#newest.get(source);
+    this.#range = known !== undefined && known.next >= at ? known : { source, first: at, next: at };
+    if (this.#range === known) return;
+    this.#newest.set(source, this.#range);
+    this.#ranges.push(this.#range);
   }
 
   /** The source last begun has been read up to `next` (exclusive), with or without rows. */

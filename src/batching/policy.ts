@@ -14,7 +14,7 @@ export interface FlushLimits {
 }
 
 /** Why a batch was sealed. */
-export type FlushReason = 'rows' | 'bytes' | 'interval' | 'memory' | 'barrier' | 'drain';
+export type FlushReason = 'rows' | 'bytes' | 'interval' | 'memory' | 'partitions' | 'barrier' | 'drain';
 
 /** Bytes with which a batch is full. `isIdle`: no INSERT is under way. */
 export function bytesLimit({ maxBytes, eagerBytes }: FlushLimits, isIdle: boolean): number {

@@ -63,6 +63,7 @@ class KafkajsGroupConsumer implements GroupConsumer {
       groupId: options.groupId,
       ownerId: options.ownerId,
       openCluster: () => createConsumer(this.#client, options).cluster,
+      onCommitted: (committed) => this.#handlers.onCommitted?.(committed),
     });
     handOutRecordSets(cluster, this.#client.openFetchSocket, {
       generation: (nodeId) => this.#generationOfFetch.get(nodeId) ?? 0,
@@ -73,6 +74,10 @@ class KafkajsGroupConsumer implements GroupConsumer {
 
   get memberId(): string {
     return this.#membership.memberId;
+  }
+
+  get generationId(): number | undefined {
+    return this.#membership.generationId;
   }
 
   async start(): Promise<void> {
@@ -128,10 +133,6 @@ class KafkajsGroupConsumer implements GroupConsumer {
   }
 
   async commit(offsets: readonly CommitOffset[]): Promise<void> {
-    const foreign = offsets.find((offset) => !this.isAssigned(offset));
-    if (foreign !== undefined) {
-      throw new Error(`cannot commit offsets: topic ${foreign.topic}, partition ${foreign.partition} is not assigned to this consumer`);
-    }
     if (offsets.length === 0) return;
     try {
       await this.#membership.commit(offsets);

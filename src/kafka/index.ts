@@ -1,4 +1,5 @@
 export { createGroupConsumer } from './consumer.ts';
+export { readRanges, type WantedRange } from './read-ranges.ts';
 export { sampleTopic, type SampleLimits } from './sample.ts';
 export { topicPartitions } from './topics.ts';
 export { TopicWatch } from './topic-watch.ts';

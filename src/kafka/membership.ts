@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import kafkajs, { type Broker, type Cluster } from 'kafkajs';
+import kafkajs, { type Broker, type Cluster, type PartitionOffset, type TopicOffsets } from 'kafkajs';
 import { ownerOf } from './assigners.ts';
 import { errorFields } from './errors.ts';
-import type { CommitOffset } from './types.ts';
+import type { CommitOffset, CommittedOffset } from './types.ts';
 
 /** What JoinGroup answered: who we are in one generation of the group, and the broker that knows it. */
 interface Generation {
@@ -40,6 +40,8 @@ export interface MembershipOptions {
   readonly ownerId: string;
   /** Another connection to the same cluster, not connected yet. */
   readonly openCluster: () => Cluster;
+  /** What the group has committed for partitions of the current generation, as often as the consumer asks for it. */
+  readonly onCommitted: (committed: readonly CommittedOffset[]) => void;
 }
 
 /**
@@ -80,6 +82,10 @@ export class Membership {
   /** Empty before the first join. */
   get memberId(): string {
     return this.#joined?.memberId ?? '';
+  }
+
+  get generationId(): number | undefined {
+    return this.#current?.generationId;
   }
 
   /** As its leader told with the last assignment: all members of the group have our owner. False when the leader is not one of ours. */
@@ -168,6 +174,13 @@ export class Membership {
       this.#isSoleOwner = ownerOf(answer.memberAssignment) === this.#options.ownerId;
       return answer;
     };
+    const fetchOffsets = broker.offsetFetch.bind(broker);
+    broker.offsetFetch = async (request) => {
+      const generation = this.#current;
+      const answer = await fetchOffsets(request);
+      if (generation !== undefined && generation === this.#current) this.#options.onCommitted(committedOf(answer.responses));
+      return answer;
+    };
     const { connectionPool } = broker;
     const send = connectionPool.send.bind(connectionPool);
     connectionPool.send = async (request) =>
@@ -195,6 +208,18 @@ export class Membership {
 function isPassing(error: unknown): boolean {
   const { name, type } = errorFields(error);
   return PASSING_FAILURES.includes(name) || PASSING_ERRORS.includes(type);
+}
+
+/** kafkajs' types leave the metadata out. */
+function committedOf(answer: readonly TopicOffsets[]): CommittedOffset[] {
+  return answer.flatMap(({ topic, partitions }) =>
+    (partitions as readonly (PartitionOffset & { readonly metadata?: string | null })[]).map(({ partition, offset, metadata }) => ({
+      topic,
+      partition,
+      offset: BigInt(offset),
+      metadata: metadata ?? '',
+    })),
+  );
 }
 
 interface KafkajsOffset {

@@ -37,6 +37,13 @@ export interface CommitOffset extends TopicPartition {
   readonly metadata?: string;
 }
 
+/** What the group has committed for a partition. */
+export interface CommittedOffset extends TopicPartition {
+  /** -1: nothing. */
+  readonly offset: bigint;
+  readonly metadata: string;
+}
+
 /** Credentials and transport, in kafkajs' own option shapes but without its types. */
 export interface KafkaSecurity {
   readonly ssl?: boolean | Readonly<Record<string, unknown>>;
@@ -69,6 +76,10 @@ export interface ConsumerHandlers {
    */
   onAssigned(partitions: readonly TopicPartition[], isSoleOwner: boolean): void;
   /**
+   * What the group has committed for partitions of this generation: for each of them before its first fetch. Synchronous; it may come more than once.
+   */
+  onCommitted?(committed: readonly CommittedOffset[]): void;
+  /**
    * Takes one fetch's batches. While it waits for room it must call `control.heartbeat()` at least every heartbeat interval
    * (which throws when the group rebalances: let it pass through) and stop when `control.isStale()` or `!control.isRunning()`.
    * Answers the partition's new position, the next offset to fetch: `nextOffset` when it took all. `batches` may be empty (only control or
@@ -93,8 +104,13 @@ export interface GroupConsumer {
   start(): Promise<void>;
   /** Leaves the group (LeaveGroup is sent) and disconnects; resolves within a few seconds even when the broker is gone. Idempotent. */
   stop(): Promise<void>;
-  /** Commits with the current generation. Throws for partitions that this member does not own. */
+  /**
+   * Commits with the current generation, all or nothing. The partitions may be those of other members of the same generation: Kafka asks only who commits.
+   * Throws `KafkaError` when the broker refuses, or when it is not known whether it took them.
+   */
   commit(offsets: readonly CommitOffset[]): Promise<void>;
+  /** The group's generation that this consumer is in; undefined before it has joined and while it is out. */
+  readonly generationId: number | undefined;
   /** The next fetch of the partition begins at `offset`. */
   seek(partition: TopicPartition, offset: bigint): void;
   pause(partitions: readonly TopicPartition[]): void;

@@ -1,17 +1,12 @@
 import type { TopicPartition } from '../kafka/index.ts';
 import { partitionKey } from './sources.ts';
 
-/**
- * How the messages of a range are read: `checked`: the server reads them first without inserting anything, to find the broken ones; `alone`: checks could not
- * tell, so each message goes in an INSERT of its own.
- */
-export type Manner = 'checked' | 'alone';
-
 /** Offsets `first` up to `next` (exclusive). */
 export interface CarefulRange {
   readonly first: number;
   readonly next: number;
-  readonly manner: Manner;
+  /** `checked`: the server reads the messages first without inserting anything, to find the broken ones; `alone`: checks could not tell. */
+  readonly manner: 'checked' | 'alone';
 }
 
 /** Which messages of which partitions are read carefully, because a batch failed at one of them. */

@@ -6,11 +6,14 @@ import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { stepsForBroken, type BrokenMessageTargets } from './broken-messages.ts';
-import { CarefulRanges, type Manner } from './careful-ranges.ts';
+import { CarefulRanges } from './careful-ranges.ts';
+import { newIntent, partOf, type Intent, type Manner, type PartitionRange } from './intent.ts';
 import { payloadOf } from './message-rows.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Lane } from './lane.ts';
+import { IntentRefused, type OffsetJournal } from './offset-journal.ts';
 import type { Positions } from './positions.ts';
+import type { Repeated } from './recovery.ts';
 import { readSegment, segmentBelow, type Segment } from './segment.ts';
 import { Sorter, type Sorted } from './sorter.ts';
 import { partitionKey } from './sources.ts';
@@ -23,12 +26,13 @@ export interface CarefulReadingOptions extends BrokenMessageTargets {
   readonly table: () => ManagedTable;
   readonly pool: ChunkPool;
   readonly positions: Positions;
+  readonly journal: OffsetJournal;
   readonly status: StatusRecorder;
   readonly logger: Logger;
   /** Aborted when the stream gives up. */
   readonly stopping: AbortSignal;
-  /** Commits what is inserted. Never rejects. */
-  readonly commit: () => Promise<void>;
+  /** The rest of an intent, of which some may be in, is to be delivered by what is true now. */
+  readonly handOver: (lane: Lane, intent: Intent) => void;
 }
 
 /** How far a fetch was read. `isVoid`: what is left of it must be dropped; the partition is fetched again from `position`. */
@@ -37,8 +41,8 @@ export interface CarefullyRead {
   readonly isVoid: boolean;
 }
 
-/** Sends something of a segment; resolves with the rows it held. */
-type Step = () => Promise<number>;
+/** Sends something of a segment, under a token of its own; resolves with the rows it held. */
+export type Step = (intent: Intent) => Promise<number>;
 
 /** `unread`: the format could not read something. `given-up`: the stream ends, or rows are to be written in another way. */
 interface Outcome {
@@ -122,6 +126,21 @@ export class CarefulReading {
     return (await this.#insertAll(where, segment, manner)) ?? (await this.#insertSorted(where, segment));
   }
 
+  /** Delivers a careful intent again, of one partition, by `lane`, which does nothing else; `read`: what Kafka still has of it. */
+  async repeat(lane: Lane, intent: Intent, read: readonly FetchedPartition[]): Promise<Repeated> {
+    const { stopping } = this.#options;
+    const [{ topic, partition, first, next }] = intent.ranges as [PartitionRange];
+    const { plan } = lane;
+    const batches = read.flatMap((fetched) => fetched.batches);
+    const segment = { ...readSegment(batches, this.#options.table().options, first, next), next };
+    const control = { heartbeat: async () => Promise.resolve(), isStale: () => false, isRunning: () => !stopping.aborted };
+    const where: Place = { lane, plan, partition: { topic, partition }, control, intent };
+    const manner = plan.isSpliced ? intent.manner : 'alone';
+    const { position, isVoid } = (await this.#insertAll(where, segment, manner)) ?? (await this.#insertSorted(where, segment));
+    if (position >= next) return 'inserted';
+    return isVoid ? 'again' : 'unrepeatable';
+  }
+
   /** What it resolves with, or undefined when the fetch has become void meanwhile; then the checks end. A rebalance is thrown. */
   async #checked<T>(where: Place, check: (sorter: Sorter) => Promise<T>): Promise<{ readonly value: T } | undefined> {
     const cut = new AbortController();
@@ -151,47 +170,49 @@ export class CarefulReading {
       if (together === undefined) return undefined;
       const { request, batch } = together;
       const steps = [
-        ...(batch.rows === 0 ? [] : [async () => this.#options.send(request, batch.body())]),
+        ...(batch.rows === 0 ? [] : [this.#together(request, batch.body(), segment.messages)]),
         ...this.#tombstones(where, segment.tombstones),
       ];
-      const { kind } = await this.#deliver(where, segment, steps, () => batch.release());
+      const { kind } = await this.#deliver(where, segment, manner, steps, () => batch.release());
       return kind === 'unread' ? undefined : this.#end(where, segment, kind, segment.tombstones.length > 0 ? 'mixed' : 'clean');
     }
     const steps = [
       ...segment.messages.map((message) => this.#alone(plan, partition, message)),
       ...this.#tombstones(where, segment.tombstones),
     ];
-    const { kind, error } = await this.#deliver(where, segment, steps);
+    const { kind, error } = await this.#deliver(where, segment, manner, steps);
     if (kind !== 'unread') return this.#end(where, segment, kind, 'clean');
     // There is one message, and its own INSERT says what is wrong with it.
     const broken = [...segment.messages, ...segment.tombstones].map((message) => ({ message, error: errorText(error) }));
-    return this.#deliverSorted(where, segment, { together: [], tombstones: [], alone: [], broken });
+    return this.#deliverSorted(where, segment, manner, { together: [], tombstones: [], alone: [], broken });
   }
 
   async #insertSorted(where: Place, segment: Segment): Promise<CarefullyRead> {
     const sorted = await this.#checked(where, async (sorter) => sorter.sort(segment));
-    return sorted === undefined ? { position: segment.first, isVoid: true } : this.#deliverSorted(where, segment, sorted.value);
+    return sorted === undefined ? { position: segment.first, isVoid: true } : this.#deliverSorted(where, segment, 'checked', sorted.value);
   }
 
   /** Inserts what is good and does what the table wants about the broken messages; where it wants to stop, it stops at the first. */
-  async #deliverSorted(where: Place, segment: Segment, sorted: Sorted): Promise<CarefullyRead> {
+  async #deliverSorted(where: Place, segment: Segment, manner: Manner, sorted: Sorted): Promise<CarefullyRead> {
     const { plan, partition } = where;
     const { broken } = sorted;
     const forBroken = stepsForBroken(this.#options, this.#options.table(), partition, broken, segment.next);
     const [first] = broken;
     const part = forBroken === undefined && first !== undefined ? segmentBelow(segment, first.message.offset) : segment;
+    // Nothing broken was in it when it was recorded.
+    if (part !== segment && where.intent !== undefined) return { position: segment.first, isVoid: false };
     const isIn = ({ offset }: RecordCursor): boolean => offset < part.next;
     const good = sorted.together.filter(isIn);
     const together = good.length === 0 ? undefined : this.#sorter(where).splice(good);
     if (good.length > 0 && together === undefined) return this.#eachAlone(where, part);
     const steps = [
-      ...(together === undefined ? [] : [async () => this.#options.send(together.request, together.batch.body())]),
+      ...(together === undefined ? [] : [this.#together(together.request, together.batch.body(), good)]),
       ...sorted.alone.filter(isIn).map((message) => this.#alone(plan, partition, message)),
       ...this.#tombstones(where, sorted.tombstones.filter(isIn)),
       ...(forBroken ?? []),
     ];
     if (part.next > part.first || steps.length > 0) {
-      const { kind } = await this.#deliver(where, part, steps, () => together?.batch.release());
+      const { kind } = await this.#deliver(where, part, manner, steps, () => together?.batch.release());
       if (kind === 'given-up') return { position: part.first, isVoid: true };
       if (kind === 'unread') return this.#eachAlone(where, part);
     }
@@ -206,14 +227,21 @@ export class CarefulReading {
   }
 
   /** Runs the steps as one delivery of the lane; `release` is called when it has ended, or was not begun, whoever waits for it. */
-  async #deliver(where: Place, segment: Segment, steps: readonly Step[], release: () => void = () => undefined): Promise<Outcome> {
+  async #deliver(
+    where: Place,
+    { first, next }: Segment,
+    manner: Manner,
+    steps: readonly Step[],
+    release: () => void = () => undefined,
+  ): Promise<Outcome> {
     const { lane, plan, partition, control } = where;
     let outcome = GIVEN_UP;
     const job = async (): Promise<boolean> => {
+      const intent = where.intent ?? newIntent(manner, [{ ...partition, first, next }]);
       // A view may have been made meanwhile that wants other columns.
-      if (lane.plan === plan) outcome = await this.#runSealed(lane, partition, segment, steps);
+      if (lane.plan === plan) outcome = await this.#runSealed(where, intent, steps);
       release();
-      await this.#options.commit();
+      void this.#options.journal.flush();
       return outcome.kind !== 'given-up';
     };
     while (!lane.launch(job)) {
@@ -224,52 +252,71 @@ export class CarefulReading {
     return (await waitFor(lane.idle(), control)) ? outcome : GIVEN_UP;
   }
 
-  async #runSealed(lane: Lane, partition: TopicPartition, segment: Segment, steps: readonly Step[]): Promise<Outcome> {
-    const { positions, stopping } = this.#options;
-    positions.sealed(partition, segment.first, segment.next, lane);
-    const outcome = await this.#run(steps, lane.planSignal);
-    if (outcome.kind === 'inserted') positions.inserted(partition, segment.first);
-    else positions.abandoned(partition, segment.first);
-    if (outcome.kind === 'given-up' && !stopping.aborted) lane.readAgain([{ ...partition, first: segment.first, next: segment.next }]);
+  async #runSealed({ lane, intent: repeated }: Place, intent: Intent, steps: readonly Step[]): Promise<Outcome> {
+    const { positions, stopping, handOver } = this.#options;
+    // Whoever repeats an intent has noted it himself.
+    if (repeated !== undefined) return this.#run(intent, steps, lane.planSignal);
+    const [range] = intent.ranges as [PartitionRange];
+    positions.sealed(range, lane, intent);
+    const outcome = await this.#run(intent, steps, lane.planSignal);
+    if (outcome.kind === 'inserted') positions.inserted(range, intent);
+    else if (outcome.kind === 'given-up' && outcome.error === undefined && !stopping.aborted && lane.planSignal.aborted)
+      handOver(lane, intent);
+    else {
+      positions.abandoned(range, lane, intent);
+      if (outcome.kind === 'given-up' && !stopping.aborted) lane.readAgain([range]);
+    }
     return outcome;
   }
 
-  async #run(steps: readonly Step[], planSignal: AbortSignal): Promise<Outcome> {
-    const { stopping, status } = this.#options;
+  async #run(intent: Intent, steps: readonly Step[], planSignal: AbortSignal): Promise<Outcome> {
+    const { stopping, status, journal } = this.#options;
     const signal = AbortSignal.any([stopping, planSignal]);
     try {
+      await journal.record(intent, stopping);
       for (const step of steps) {
-        status.rowsInserted += await this.#untilSettled(step, signal);
+        status.rowsInserted += await this.#untilSettled(async () => {
+          await journal.record(intent, stopping);
+          return step(intent);
+        }, signal);
         status.inserts += 1;
       }
       return { kind: 'inserted' };
     } catch (error) {
+      if (error instanceof IntentRefused) return { kind: 'given-up', error };
       return explainFailure(error).kind === 'other' ? GIVEN_UP : { kind: 'unread', error };
     }
   }
 
   /** Repeats a step as long as the messages are not to blame for its failure. Throws what blames them, and the signal's reason once it is aborted. */
-  async #untilSettled(step: Step, signal: AbortSignal): Promise<number> {
+  async #untilSettled(step: () => Promise<number>, signal: AbortSignal): Promise<number> {
     for (let attempt = 0; ; attempt++) {
       signal.throwIfAborted();
       try {
         return await step();
       } catch (error) {
-        if (explainFailure(error).kind !== 'other') throw error;
+        if (error instanceof IntentRefused || explainFailure(error).kind !== 'other') throw error;
         this.#report(error);
         await pause(backoffMs(attempt), signal);
       }
     }
   }
 
+  #together(request: InsertRequest, body: readonly Buffer[], messages: readonly RecordCursor[]): Step {
+    const part = partOf('together', messages.map(offsetOf));
+    return async (intent) => this.#options.send(request, body, { intent, part });
+  }
+
   #alone(plan: InsertPlan, { topic, partition }: TopicPartition, message: RecordCursor): Step {
-    return async () => this.#options.send(plan.messageRequest(topic, partition, message), [payloadOf(message)]);
+    const part = partOf('alone', [message.offset]);
+    return async (intent) => this.#options.send(plan.messageRequest(topic, partition, message), [payloadOf(message)], { intent, part });
   }
 
   #tombstones({ partition }: Place, tombstones: readonly RecordCursor[]): Step[] {
     if (tombstones.length === 0) return [];
     const { request, body } = tombstoneRows(this.#options.table(), partition, tombstones);
-    return [async () => this.#options.send(request, body)];
+    const part = partOf('tombstones', tombstones.map(offsetOf));
+    return [async (intent) => this.#options.send(request, body, { intent, part })];
   }
 
   /** `signal` ends its checks. */
@@ -322,4 +369,10 @@ interface Place {
   readonly plan: InsertPlan;
   readonly partition: TopicPartition;
   readonly control: FetchControl;
+  /** It is repeated, and is all that is delivered. Undefined: intents are made as needed. */
+  readonly intent?: Intent;
+}
+
+function offsetOf({ offset }: RecordCursor): number {
+  return offset;
 }

@@ -1,14 +1,17 @@
 import type { MemoryBudget } from '../batching/index.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { canCarry, RecordCursor, UNPROVABLE } from '../formats/index.ts';
-import type { FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
+import type { CommittedOffset, FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { explainFailure } from './broken-message.ts';
 import { CarefulReading, type CarefulReadingOptions } from './careful-reading.ts';
+import { deduplicationToken, type Intent, type PartitionRange, type PartOfIntent } from './intent.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
-import type { Delivery, Lane, PartitionRange, Seat } from './lane.ts';
+import type { Delivery, Lane, Seat } from './lane.ts';
+import { OffsetJournal } from './offset-journal.ts';
 import { Positions } from './positions.ts';
+import { Recovery, type RecoveryOptions } from './recovery.ts';
 import { partitionKey } from './sources.ts';
 import type { StatusRecorder } from './table-status.ts';
 import { Turn } from './turn.ts';
@@ -27,6 +30,11 @@ export interface IngestOptions extends Pick<
 > {
   readonly send: SendInsert;
   readonly budget: MemoryBudget;
+  /** What makes the server heed tokens, whatever the account's profile says. */
+  readonly deduplication: Readonly<Record<string, string>>;
+  readonly readRanges: RecoveryOptions['readRanges'];
+  /** For intents that were begun by somebody else. */
+  readonly recoveryLane: Lane;
 }
 
 /** One consumer of the table and where its messages go. */
@@ -36,15 +44,12 @@ export interface Member {
   readonly seat: Seat;
 }
 
-const COMMIT_RETRY_MS = 1_000;
-/** How long an inserted range that cannot be committed is remembered. */
-const FORGET_UNCOMMITTED_MS = 120_000;
-
 /**
  * A message's way from Kafka into ClickHouse, top-down:
- * fetched → appended to a batch → batch full or old → INSERT → the server answered for every view → offsets committed.
+ * fetched → appended to a batch → batch full or old → noted in Kafka as an intent → INSERT → the server answered for every view → offsets committed.
  *
- * Nothing is committed that ClickHouse has not acknowledged, and each partition's offsets are committed in order.
+ * Nothing is committed that ClickHouse has not acknowledged, each partition's offsets are committed in order, and nothing is applied that Kafka does not know of:
+ * whoever comes after us repeats it under the same token (`Positions` has the states).
  */
 export class Ingest {
   readonly #send: SendInsert;
@@ -54,14 +59,14 @@ export class Ingest {
   readonly #members = new Set<Member>();
   readonly #positions = new Positions();
   readonly #stopping = new AbortController();
+  readonly #deduplication: Readonly<Record<string, string>>;
+  readonly #journal: OffsetJournal;
   readonly #careful: CarefulReading;
+  readonly #recovery: Recovery;
   readonly #options: Pick<KafkaTableOptions, 'skipBytes' | 'tombstones'>;
-  /** Partitions of a new generation that have not been fetched yet: partition keys. */
-  readonly #fresh = new Set<string>();
   /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
   #isScanning = false;
   #isDraining = false;
-  #retryCommit: Promise<void> | undefined;
 
   constructor(options: IngestOptions) {
     this.#send = options.send;
@@ -69,12 +74,25 @@ export class Ingest {
     this.#status = options.status;
     this.#logger = options.logger;
     this.#options = options.table().options;
+    this.#deduplication = options.deduplication;
+    const shared = { ...options, positions: this.#positions, stopping: this.#stopping.signal };
+    this.#journal = new OffsetJournal({ ...shared, consumers: () => [...this.#members].map(({ consumer }) => consumer) });
     this.#careful = new CarefulReading({
-      ...options,
-      send: async (request, body) => this.#send(request, body, Promise.resolve(), this.#stopping.signal),
-      positions: this.#positions,
-      stopping: this.#stopping.signal,
-      commit: async () => this.#commitInserted(),
+      ...shared,
+      journal: this.#journal,
+      send: async (request, body, as) => this.#sendPart(request, body, as),
+      handOver: (lane, intent) => this.#handOver(lane, intent),
+    });
+    this.#recovery = new Recovery({
+      ...shared,
+      journal: this.#journal,
+      careful: this.#careful,
+      lane: options.recoveryLane,
+      options: this.#options,
+      send: async (request, body, intent) => this.#sendPart(request, body, { intent, part: '' }),
+      onGivenUp: (ranges) => {
+        for (const lane of this.#lanes()) this.seekBack(lane, [...ranges, ...lane.discard()]);
+      },
     });
   }
 
@@ -87,23 +105,27 @@ export class Ingest {
     member.lane.closeSeat(member.seat);
   }
 
-  /** A generation began for this member: what it had read and not sealed comes again; what is inserted can be committed now. */
-  assigned(member: Member, partitions: readonly TopicPartition[]): void {
+  /** A generation began for this member: what it had read and not sealed comes again. */
+  assigned(member: Member): void {
     member.lane.emptySeat(member.seat);
-    for (const partition of partitions) this.#fresh.add(partitionKey(partition));
     this.#careful.keepHeld((partition) => [...this.#members].some(({ consumer }) => consumer.isAssigned(partition)));
-    void this.#commitInserted();
+  }
+
+  /** What Kafka has for partitions of the generation, before any of them is fetched: what is inserted can be committed now, what was left unfinished is finished. */
+  committed(member: Member, committed: readonly CommittedOffset[]): void {
+    this.#recovery.found(this.#journal.heard(member.consumer, committed));
+    void this.#journal.flush();
   }
 
   /** The partition's offsets begin anew (out of range, topic made again): nothing noted about it holds any more. */
   offsetsReset(partition: TopicPartition): void {
     this.#positions.reset(partition);
+    this.#journal.reset(partition);
     this.#careful.reset(partition);
   }
 
   /** Takes one fetch. Resolves with the position to go on from. */
   async fetched(member: Member, fetched: FetchedPartition, control: FetchControl): Promise<number> {
-    if (this.#fresh.delete(partitionKey(fetched))) this.#positions.restarted(fetched, fetched.fromOffset);
     if (this.#isHeld(member, fetched) || !(await this.#mayBegin(member, fetched, control))) return fetched.fromOffset;
     const cursor = new RecordCursor(this.#options.skipBytes);
     let position = this.#positions.resumeAt(fetched, fetched.fromOffset);
@@ -144,14 +166,14 @@ export class Ingest {
       if (!this.#isAborted()) lane.seal('drain');
       await lane.idle();
     }
-    await this.#commitInserted();
+    await this.#journal.flush();
   }
 
   /** Lets what is under way finish and be committed, and takes nothing more. */
   async finish(): Promise<void> {
     this.#isDraining = true;
     for (const lane of this.#lanes()) await lane.idle();
-    await this.#commitInserted();
+    await this.#journal.flush();
   }
 
   /** Makes `lane` write by another plan. What could not be sent before is read again. */
@@ -255,8 +277,12 @@ export class Ingest {
 
   /** A stream that drains takes nothing; a partition whose earlier part is still under way in another lane waits for it. */
   async #mayBegin(member: Member, partition: TopicPartition, control: FetchControl): Promise<boolean> {
-    const before = this.#positions.otherLane(partition, member.lane);
+    const { lane } = member;
+    const before = this.#positions.otherCarrier(partition, lane);
     if (before !== undefined && !(await waitFor(before.idle(), control))) return false;
+    while (!lane.takesRangeOf(partition, this.#journal.intentBytes) && !lane.seal('partitions')) {
+      if (!(await waitFor(lane.room(), control))) return false;
+    }
     if (!this.#isDraining) return true;
     await waitFor(new Promise<void>(() => undefined), control);
     return false;
@@ -264,45 +290,75 @@ export class Ingest {
 
   // ── from a batch into ClickHouse and back to Kafka ──
 
-  /** Delivers one batch (`Deliver`): tried until it is in, or found to hold a broken message, or the stream is aborted. */
+  /** Delivers one batch (`Deliver`): tried until it is in, or found to hold a broken message, or not ours any more, or the stream is aborted. */
   async deliver(lane: Lane, delivery: Delivery, before: Promise<boolean>): Promise<boolean> {
-    for (const range of delivery.ranges) this.#positions.sealed(range, range.first, range.next, lane);
+    for (const range of delivery.ranges) this.#positions.sealed(range, lane, delivery.insert?.intent);
     const isIn = await this.#insertUntilSettled(lane, delivery, before);
     delivery.release();
-    await this.#commitInserted();
+    void this.#journal.flush();
     return isIn;
   }
 
   async #insertUntilSettled(lane: Lane, delivery: Delivery, before: Promise<boolean>): Promise<boolean> {
+    const { insert } = delivery;
     const { planSignal } = lane;
     for (let attempt = 0; !this.#isAborted(); attempt++) {
       const startedAtMs = Date.now();
-      const turn = new Turn(before);
+      if (insert === undefined) {
+        if (!(await before)) return this.#readAgain(lane, delivery);
+        this.#inserted(delivery, Date.now() - startedAtMs);
+        return true;
+      }
+      const { request, intent } = insert;
+      const turn = new Turn(before, async (signal) => this.#journal.record(intent, signal));
       try {
-        if (delivery.request === undefined) await turn.came;
-        else await this.#send(delivery.request, delivery.body, turn.came, this.#stopping.signal);
+        await this.#send(this.#deduplicated(request, { intent }), delivery.body, turn.came, this.#stopping.signal);
         this.#inserted(delivery, Date.now() - startedAtMs);
         return true;
       } catch (error) {
         // Whatever it says, it is looked at in order: only what is behind something that is in can be told to be broken itself.
         const isNext = await before;
         if (this.#isAborted()) break;
-        if (!isNext) return this.#readAgain(lane, delivery);
+        if (!isNext || turn.isRefused) return this.#readAgain(lane, delivery);
         if (turn.isHeldTooLong) continue;
         const failure = explainFailure(error);
-        if (failure.kind !== 'other') this.#isolate(lane, delivery, failure.kind);
-        else this.#report(error, delivery);
-        if (failure.kind !== 'other' || planSignal.aborted) return this.#readAgain(lane, delivery);
+        if (failure.kind !== 'other') {
+          this.#isolate(lane, delivery, failure.kind);
+          return this.#readAgain(lane, delivery);
+        }
+        this.#report(error, delivery);
+        if (planSignal.aborted) return this.#handOver(lane, intent);
         await pause(backoffMs(attempt), AbortSignal.any([this.#stopping.signal, planSignal]));
       }
     }
-    for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);
+    this.#abandon(lane, delivery);
+    return false;
+  }
+
+  /** Sends an INSERT that is not one of a lane's row of batches: at once, but applied only while its intent is ours to deliver. */
+  async #sendPart(request: InsertRequest, body: readonly Buffer[], as: PartOfIntent | undefined): Promise<number> {
+    const { signal } = this.#stopping;
+    if (as === undefined) return this.#send(request, body, Promise.resolve(), signal);
+    const recorded = this.#journal.record(as.intent);
+    recorded.catch(() => undefined);
+    return this.#send(this.#deduplicated(request, as), body, recorded, signal);
+  }
+
+  #deduplicated(request: InsertRequest, as: { readonly intent: Intent; readonly part?: string }): InsertRequest {
+    const settings = { ...request.settings, ...this.#deduplication, insert_deduplication_token: deduplicationToken(as) };
+    return { ...request, settings };
+  }
+
+  /** Some of it may be in, and the rest is to be written in another way: its messages are read anew, and go under the same tokens. */
+  #handOver(lane: Lane, intent: Intent): false {
+    this.#recovery.takeOver(intent);
+    lane.readAgain(intent.ranges.map((range) => ({ ...range, first: range.next })));
     return false;
   }
 
   #inserted(delivery: Delivery, durationMs: number): void {
     this.#isScanning = false;
-    for (const range of delivery.ranges) this.#positions.inserted(range, range.first);
+    for (const range of delivery.ranges) this.#positions.inserted(range, delivery.insert?.intent);
     this.#status.state = this.#careful.isHolding ? 'retrying' : 'streaming';
     this.#status.inserts += 1;
     this.#status.rowsInserted += delivery.rows;
@@ -322,9 +378,13 @@ export class Ingest {
 
   /** The batch and all gathered behind it are forgotten and read again. */
   #readAgain(lane: Lane, delivery: Delivery): false {
-    for (const range of delivery.ranges) this.#positions.abandoned(range, range.first);
+    this.#abandon(lane, delivery);
     lane.readAgain(delivery.ranges);
     return false;
+  }
+
+  #abandon(lane: Lane, { ranges, insert }: Delivery): void {
+    for (const range of ranges) this.#positions.abandoned(range, lane, insert?.intent);
   }
 
   /** Reading goes back to where each partition's first missing range begins; what is in behind it is passed over. */
@@ -351,32 +411,6 @@ export class Ingest {
       for (const { consumer } of this.#members) consumer.resume([partition]);
     });
     return true;
-  }
-
-  /** Commits everything inserted, through whichever member owns the partition now. What fails stays noted and is tried with the next batch. */
-  async #commitInserted(): Promise<void> {
-    this.#positions.expire(FORGET_UNCOMMITTED_MS);
-    for (const member of this.#members) {
-      const mine = this.#positions.toCommit().filter(({ partition }) => member.consumer.isAssigned(partition));
-      if (mine.length === 0) continue;
-      try {
-        await member.consumer.commit(mine.map(({ partition, next }) => ({ ...partition, offset: BigInt(next) })));
-        for (const { partition, next } of mine) this.#positions.committed(partition, next);
-        this.#status.committed();
-      } catch (error) {
-        // A rebalance is the usual reason: the next assignment commits again, and so does the next batch, and a moment later this.
-        this.#logger.warn({ err: error }, 'offsets not committed yet');
-        this.#commitLater();
-        this.#status.exception(`Cannot commit offsets: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-  }
-
-  #commitLater(): void {
-    this.#retryCommit ??= pause(COMMIT_RETRY_MS, this.#stopping.signal).then(async () => {
-      this.#retryCommit = undefined;
-      if (!this.#isAborted()) await this.#commitInserted();
-    });
   }
 
   #report(error: unknown, delivery: Delivery): void {

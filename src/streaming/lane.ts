@@ -3,19 +3,14 @@ import type { MessageWriter } from '../formats/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
 import { within } from './backoff.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
+import { intentBytes, newIntent, type Intent, type PartitionRange } from './intent.ts';
 import { SourceTable } from './sources.ts';
-
-/** A partition's share of a delivery: offsets `first` up to `next` (exclusive). */
-export interface PartitionRange extends TopicPartition {
-  readonly first: number;
-  readonly next: number;
-}
 
 /** What is on its way into ClickHouse: nothing is added to it any more. */
 export interface Delivery {
   readonly reason: FlushReason;
   /** undefined: offsets without rows; there is nothing to insert. */
-  readonly request: InsertRequest | undefined;
+  readonly insert: { readonly request: InsertRequest; readonly intent: Intent } | undefined;
   readonly body: readonly Buffer[];
   readonly rows: number;
   readonly messages: number;
@@ -36,6 +31,9 @@ export interface Seat {
  * did not. Resolves with whether it came in; never rejects.
  */
 export type Deliver = (delivery: Delivery, before: Promise<boolean>) => Promise<boolean>;
+
+/** A partition's range as text: spaces, numbers, signs. */
+const RANGE_CHARACTERS = 32;
 
 /** One INSERT that the server applies, and one that it reads meanwhile. More would not be applied sooner. */
 const MOST_UNDER_WAY = 2;
@@ -127,6 +125,17 @@ export class Lane {
       bytes -= batch.bytes;
     }
     return { rows, bytes };
+  }
+
+  /** Whether what is gathered may grow by a range of this partition: all ranges of a delivery have to be noted in Kafka, in `mostBytes` of text. */
+  takesRangeOf(partition: TopicPartition, mostBytes: number): boolean {
+    const ranges = this.#gatheredRanges();
+    const isIn = ranges.some((range) => range.topic === partition.topic && range.partition === partition.partition);
+    return isIn || ranges.length === 0 || intentBytes(ranges) + partition.topic.length + RANGE_CHARACTERS <= mostBytes;
+  }
+
+  #gatheredRanges(): PartitionRange[] {
+    return [...this.#seats].flatMap((seat) => partitionRanges(seat.batch, this.#sources));
   }
 
   /** What has been gathered is worth a part of its own. */
@@ -223,7 +232,7 @@ export class Lane {
   /** Forgets what has been gathered and returns what it covered. */
   discard(): PartitionRange[] {
     this.#disarm();
-    const ranges = [...this.#seats].flatMap((seat) => partitionRanges(seat.batch, this.#sources));
+    const ranges = this.#gatheredRanges();
     for (const seat of this.#seats) this.emptySeat(seat);
     return ranges;
   }
@@ -275,15 +284,15 @@ function partitionRanges(batch: Batch, sources: SourceTable): PartitionRange[] {
 function deliveryOf(reason: FlushReason, batches: readonly Batch[], plan: InsertPlan, sources: SourceTable): Delivery {
   const sum = (figure: (batch: Batch) => number): number => batches.reduce((total, batch) => total + figure(batch), 0);
   const rows = sum((batch) => batch.rows);
-  const request = rows === 0 ? undefined : plan.batchRequest(sources, batches);
+  const ranges = batches.flatMap((batch) => partitionRanges(batch, sources));
   return {
     reason,
-    request,
+    insert: rows === 0 ? undefined : { request: plan.batchRequest(sources, batches), intent: newIntent('together', ranges) },
     body: batches.flatMap((batch) => batch.body()),
     rows,
     messages: sum((batch) => batch.messages),
     bytes: sum((batch) => batch.bytes),
-    ranges: batches.flatMap((batch) => partitionRanges(batch, sources)),
+    ranges,
     release: () => batches.forEach((batch) => batch.release()),
   };
 }

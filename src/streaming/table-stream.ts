@@ -6,6 +6,7 @@ import { messageOf } from '../formats/index.ts';
 import {
   createGroupConsumer,
   describeKafkaError,
+  readRanges,
   TopicWatch,
   type ConsumerHandlers,
   type ConsumerOptions,
@@ -18,6 +19,7 @@ import { Company } from './company.ts';
 import { payloadOf } from './message-rows.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
+import { deduplicationToken, newIntent } from './intent.ts';
 import { Lane } from './lane.ts';
 import { lettersToTopic } from './letters-to-topic.ts';
 import { securityOf } from './security.ts';
@@ -73,6 +75,7 @@ const MAX_BYTES_PER_FETCH = 16 * 1024 * 1024;
 interface Pipeline {
   readonly ingest: Ingest;
   readonly lanes: readonly Lane[];
+  readonly recoveryLane: Lane;
 }
 
 /** One Kafka table at work: its consumers, kept alive, and the ingest they feed. Started once, stopped once. */
@@ -115,8 +118,12 @@ export class TableStream {
     const [table, defaults, context] = [this.#table, this.#defaults, this.#context];
     const limits = flushLimits(table.options, defaults, context.maxBatchBytes);
     const { pool } = context;
+    const recoveryLane = new Lane({ limits, pool, plan: this.#plan(), deliver: () => Promise.resolve(false), onRegroup: () => undefined });
     const ingest = new Ingest({
       ...context,
+      deduplication: defaults.deduplication,
+      recoveryLane,
+      readRanges: async (ranges, signal) => readRanges(this.#consumerOptions(0), ranges, signal, this.#logger),
       table: () => this.#table,
       status: this.#status,
       logger: this.#logger,
@@ -133,7 +140,7 @@ export class TableStream {
       });
       return lane;
     });
-    return { ingest, lanes };
+    return { ingest, lanes, recoveryLane };
   }
 
   get #ingest(): Ingest {
@@ -142,6 +149,10 @@ export class TableStream {
 
   get #lanes(): readonly Lane[] {
     return this.#pipeline.lanes;
+  }
+
+  get #recoveryLane(): Lane {
+    return this.#pipeline.recoveryLane;
   }
 
   get table(): ManagedTable {
@@ -184,7 +195,7 @@ export class TableStream {
   async useTable(table: ManagedTable, waitMs: number): Promise<void> {
     this.#table = table;
     await Promise.all(
-      this.#lanes.map(async (lane) => {
+      [...this.#lanes, this.#recoveryLane].map(async (lane) => {
         await lane.finishPlan(waitMs);
         this.#ingest.replan(lane, this.#plan());
       }),
@@ -203,7 +214,9 @@ export class TableStream {
       const message = messageOf({ offset, key, value }, this.#table.options.skipBytes);
       const request = this.#plan().messageRequest(topic, partition, message);
       try {
-        await this.#context.send(request, [payloadOf(message)], Promise.resolve(), this.#stopping.signal);
+        const token = deduplicationToken({ intent: newIntent('alone', []) });
+        const settings = { ...request.settings, ...this.#defaults.deduplication, insert_deduplication_token: token };
+        await this.#context.send({ ...request, settings }, [payloadOf(message)], Promise.resolve(), this.#stopping.signal);
         errors.push(undefined);
       } catch (error) {
         if (explainFailure(error).kind === 'other') throw error;
@@ -252,6 +265,7 @@ export class TableStream {
     const crashed = new Promise<never>((_resolve, reject) => {
       const handlers: ConsumerHandlers = {
         onAssigned: (partitions, isSoleOwner) => this.#assigned(member as Member, partitions, isSoleOwner),
+        onCommitted: (committed) => ingest.committed(member as Member, committed),
         onFetched: (fetched, control) => ingest.fetched(member as Member, fetched, control),
         onOffsetReset: (partition, from, to) => this.#offsetsReset(partition, from, to),
         onCrash: reject,
@@ -317,12 +331,12 @@ export class TableStream {
   }
 
   async #renew(): Promise<void> {
-    const { ingest, lanes } = this.#pipeline;
+    const { ingest, lanes, recoveryLane } = this.#pipeline;
     await within(RENEW_GRACE_MS, ingest.finish());
     ingest.abort();
     this.#round.abort();
     await Promise.all(this.#consumers);
-    for (const lane of lanes) lane.close();
+    for (const lane of [...lanes, recoveryLane]) lane.close();
     this.#pipeline = this.#open();
     this.#round = new AbortController();
   }
@@ -330,9 +344,9 @@ export class TableStream {
   #assigned(member: Member, partitions: readonly TopicPartition[], isAlone: boolean): void {
     this.#decide();
     // What is under way by the old plan was sent before anybody else could make a view: they had to wait for this assignment.
-    if (this.#company.note(isAlone)) for (const lane of this.#lanes) this.#ingest.replan(lane, this.#plan());
+    if (this.#company.note(isAlone)) for (const lane of [...this.#lanes, this.#recoveryLane]) this.#ingest.replan(lane, this.#plan());
     if (this.#status.state === 'starting') this.#status.state = 'streaming';
-    this.#ingest.assigned(member, partitions);
+    this.#ingest.assigned(member);
   }
 
   #offsetsReset(partition: TopicPartition, from: bigint, to: bigint): void {

@@ -157,7 +157,7 @@ test.serial('offsets are committed only after every view took the rows', async (
     "CREATE MATERIALIZED VIEW view TO target AS SELECT id, name FROM queue WHERE throwIf((SELECT max(closed) FROM gate) = 1, 'the gate is closed') = 0",
   );
   await waitFor(() => stream.gateway.logs().includes('the gate is closed'), { message: 'the failure is logged' });
-  t.true((await stream.kafka.groupOffsets(stream.group)).every(({ offset }) => offset === -1n));
+  t.true((await stream.kafka.groupOffsets(stream.group)).every(({ offset }) => offset <= 0n));
   await stream.sql('TRUNCATE TABLE gate', 'INSERT INTO gate VALUES (0)');
   await stream.answers('SELECT count(), uniqExact(id) FROM target', '5\t5');
   await waitFor(async () => (await stream.kafka.groupOffsets(stream.group)).some(({ offset }) => offset === 5n));
@@ -275,7 +275,8 @@ test.serial('a view made on a running table reads right metadata from its first 
 test.serial('a message that goes alone may have a key longer than any address', async (t) => {
   const stream = await useStream(t);
   const key = 'k'.repeat(700_000);
-  await stream.kafka.produce(stream.topic, [{ key, value: "(1 + 1, 'an expression')" }]);
+  // With a partition given, kafkajs computes no hash of the key, which would take it minutes.
+  await stream.kafka.produce(stream.topic, [{ key, value: "(1 + 1, 'an expression')", partition: 0 }]);
   await stream.sql(
     `CREATE TABLE queue ${COLUMNS} ${stream.engine({ format: 'Values' })}`,
     "CREATE MATERIALIZED VIEW v ENGINE = MergeTree ORDER BY id AS SELECT id, _key = repeat('k', 700000) AS is_same FROM queue",

@@ -69,7 +69,7 @@ function openMembership(): {
 } {
   const [broker, besides] = [new BreakingCoordinator(), new BreakingCoordinator()];
   const cluster = clusterOf(broker);
-  const membership = new Membership(cluster, { groupId: 'g', ownerId: 'o', openCluster: () => clusterOf(besides) });
+  const membership = new Membership(cluster, { groupId: 'g', ownerId: 'o', openCluster: () => clusterOf(besides), onCommitted: () => undefined });
   const join = async (): Promise<unknown> => {
     const coordinator = (await cluster.findGroupCoordinator({ groupId: 'g' })) as unknown as BreakingCoordinator;
     return coordinator.joinGroup({});

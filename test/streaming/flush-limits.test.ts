@@ -2,7 +2,13 @@ import test from 'ava';
 import type { KafkaTableOptions } from '../../src/engine/index.ts';
 import { flushLimits } from '../../src/streaming/table-stream.ts';
 
-const SERVER = { maxInsertBlockSize: 1_048_449, maxBlockSize: 65_409, streamFlushIntervalMs: 7500, streamPollTimeoutMs: 500 };
+const SERVER = {
+  maxInsertBlockSize: 1_048_449,
+  maxBlockSize: 65_409,
+  streamFlushIntervalMs: 7500,
+  streamPollTimeoutMs: 500,
+  deduplication: {},
+};
 
 function maxRows(options: Partial<KafkaTableOptions>): number {
   const table = { numConsumers: 1, threadPerConsumer: false, ...options } as unknown as KafkaTableOptions;

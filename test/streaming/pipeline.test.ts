@@ -65,8 +65,10 @@ function useLane(): { server: Server; write: (offset: number) => void; lane: Lan
   const seeks: bigint[] = [];
   const consumer: Partial<GroupConsumer> = {
     isAssigned: () => true,
+    memberId: 'member',
+    generationId: 1,
     commit: async (offsets: readonly CommitOffset[]) => {
-      commits.push(...offsets.map(({ offset }) => offset));
+      commits.push(...offsets.map(({ offset }) => offset).filter((offset) => offset > (commits.at(-1) ?? 0n)));
       return Promise.resolve();
     },
     seek: (_partition: TopicPartition, offset: bigint) => {
@@ -74,7 +76,23 @@ function useLane(): { server: Server; write: (offset: number) => void; lane: Lan
     },
   };
   const budget = new MemoryBudget(1024 * 1024);
+  const openLane = (): Lane => {
+    const lane: Lane = new Lane({
+      limits: { maxRows: 100, maxBytes: 1000, eagerBytes: 1000, flushIntervalMs: 3_600_000 },
+      pool: new ChunkPool(budget),
+      plan: new InsertPlan(TABLE),
+      deliver: async (delivery, before) => ingest.deliver(lane, delivery, before),
+      onRegroup: (ranges) => {
+        ingest.seekBack(lane, ranges);
+      },
+    });
+    return lane;
+  };
+  const recoveryLane = openLane();
   const ingest = new Ingest({
+    deduplication: {},
+    readRanges: async () => Promise.resolve([]),
+    recoveryLane,
     send: async (_request, body, mayEnd) => {
       await server.insert(body, mayEnd);
       return 0;
@@ -88,17 +106,11 @@ function useLane(): { server: Server; write: (offset: number) => void; lane: Lan
     status: new StatusRecorder(),
     logger: silentLogger(),
   });
-  const lane: Lane = new Lane({
-    limits: { maxRows: 100, maxBytes: 1000, eagerBytes: 1000, flushIntervalMs: 3_600_000 },
-    pool: new ChunkPool(budget),
-    plan: new InsertPlan(TABLE),
-    deliver: async (delivery, before) => ingest.deliver(lane, delivery, before),
-    onRegroup: (ranges) => {
-      ingest.seekBack(lane, ranges);
-    },
-  });
+  const lane = openLane();
   const seat = lane.openSeat();
-  ingest.addMember({ consumer, lane, seat } as unknown as Member);
+  const member = { consumer, lane, seat } as unknown as Member;
+  ingest.addMember(member);
+  ingest.committed(member, [{ ...PARTITION, offset: 0n, metadata: '' }]);
   const write = (offset: number): void => {
     const { batch } = seat;
     batch.begin(lane.sourceOf(PARTITION), offset);
