@@ -1,5 +1,6 @@
-import type { Broker, Cluster, Kafka } from 'kafkajs';
+import type { Broker, Cluster } from 'kafkajs';
 import type { KafkaClient } from './client.ts';
+import { createCluster } from './cluster.ts';
 import { handOutRecordSets, type RecordSetMessage } from './raw-fetch.ts';
 import { readRecordSet } from './record-batches.ts';
 import type { FetchedPartition, RecordBatch } from './types.ts';
@@ -86,13 +87,3 @@ export class TopicReader {
 const READ_COMMITTED = 1;
 const FETCH_BYTES = 1024 * 1024;
 const FETCH_WAIT_MS = 200;
-
-/** kafkajs shows its clusters to partition assigners of a group only; here no group is joined. */
-function createCluster(kafka: Kafka): Cluster {
-  const symbol = Object.getOwnPropertySymbols(kafka).find(({ description }) => description === 'private:Kafka:createCluster');
-  const create = symbol && (kafka as unknown as Record<symbol, (options: Readonly<Record<string, unknown>>) => Cluster>)[symbol];
-  if (create === undefined) throw new Error('kafkajs has no createCluster, another version is installed than the one that is known');
-  return create({ metadataMaxAge: METADATA_MAX_AGE_MS, allowAutoTopicCreation: false, isolationLevel: READ_COMMITTED });
-}
-
-const METADATA_MAX_AGE_MS = 300_000;

@@ -13,7 +13,6 @@ import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Lane } from './lane.ts';
 import { IntentRefused, type OffsetJournal } from './offset-journal.ts';
 import type { Positions } from './positions.ts';
-import type { Repeated } from './recovery.ts';
 import { readSegment, segmentBelow, type Segment } from './segment.ts';
 import { Sorter, type Sorted } from './sorter.ts';
 import { partitionKey } from './sources.ts';
@@ -40,6 +39,9 @@ export interface CarefullyRead {
   readonly position: number;
   readonly isVoid: boolean;
 }
+
+/** `unrepeatable`: the same messages do not make the same INSERTs any more. */
+export type Repeated = 'inserted' | 'unrepeatable' | 'again';
 
 /** Sends something of a segment, under a token of its own; resolves with the rows it held. */
 export type Step = (intent: Intent) => Promise<number>;

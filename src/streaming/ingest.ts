@@ -117,8 +117,12 @@ export class Ingest {
     void this.#journal.flush();
   }
 
-  /** The partition's offsets begin anew (out of range, topic made again): nothing noted about it holds any more. */
-  offsetsReset(partition: TopicPartition): void {
+  /** Kafka does not have `from`: offsets up to `to` are gone, or, when it lies before, the log was cut off and its offsets come again. */
+  offsetsReset(partition: TopicPartition, from: number, to: number): void {
+    if (from < to) {
+      this.#positions.gone(partition, from, to);
+      return;
+    }
     this.#positions.reset(partition);
     this.#journal.reset(partition);
     this.#careful.reset(partition);

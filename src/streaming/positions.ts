@@ -106,6 +106,20 @@ export class Positions {
     if (state?.base === next) state.isCommitDue = false;
   }
 
+  /** Kafka has the offsets from `first` up to `next` (exclusive) no more: what of them was not read never will be. */
+  gone(partition: TopicPartition, first: number, next: number): void {
+    const range = { topic: partition.topic, partition: partition.partition };
+    let at = first;
+    for (const known of [...(this.#stateOf(partition)?.intervals ?? []), { first: next, next }]) {
+      const hole = { ...range, first: at, next: Math.min(known.first, next) };
+      if (hole.first < hole.next) {
+        this.sealed(hole, NOBODY);
+        this.inserted(hole);
+      }
+      at = Math.max(at, known.next);
+    }
+  }
+
   /** The partition's offsets begin anew: nothing noted about it holds any more. */
   reset(partition: TopicPartition): void {
     this.#states.delete(partitionKey(partition));
@@ -179,6 +193,8 @@ export class Positions {
     return this.#states.get(partitionKey(partition));
   }
 }
+
+const NOBODY: Carrier = { idle: () => Promise.resolve() };
 
 function isThat(range: PartitionRange, intent: Intent | undefined): (interval: Interval) => boolean {
   return (interval) => interval.first === range.first && interval.intent?.id === intent?.id;

@@ -5,7 +5,7 @@ import type { FetchedPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { explainFailure } from './broken-message.ts';
-import type { CarefulReading } from './careful-reading.ts';
+import type { CarefulReading, Repeated } from './careful-reading.ts';
 import { printIntents, type Intent, type PartitionRange } from './intent.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Lane } from './lane.ts';
@@ -38,9 +38,6 @@ interface Job {
   /** The ranges that are ours. */
   readonly ranges: PartitionRange[];
 }
-
-/** `unrepeatable`: the same messages do not make the same INSERT any more. */
-export type Repeated = 'inserted' | 'unrepeatable' | 'again';
 
 /**
  * Finishes intents whose delivery was begun by somebody else, or by rows as they were written before a change: all of their messages are read anew, also those of

@@ -357,7 +357,7 @@ export class TableStream {
         : `${where}nothing is at ${from}, behind the end: the log was cut off; reading begins at its earliest offset, ${to}`;
     this.#status.exception(text);
     this.#logger.error({ ...partition, offset: String(from), restart: String(to) }, text);
-    this.#ingest.offsetsReset(partition);
+    this.#ingest.offsetsReset(partition, Number(from), Number(to));
   }
 
   #report(error: unknown): void {

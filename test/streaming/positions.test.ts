@@ -139,3 +139,15 @@ test('of what a new generation finds sealed, only what Kafka knows of stays', (t
   t.deepEqual(positions.all()[0]?.intents, [known]);
   t.is(positions.resumeAt(PARTITION, 0), 10);
 });
+
+test('offsets that are gone are passed over, and what of them was read before still has to come in', (t) => {
+  const positions = new Positions();
+  positions.restarted(PARTITION, 0);
+  const intent = intentOf(range(10, 20));
+  positions.sealed(range(10, 20), LANE, intent);
+  positions.gone(PARTITION, 0, 40);
+  t.is(next(positions), 10);
+  t.is(positions.resumeAt(PARTITION, 40), 40);
+  positions.inserted(range(10, 20), intent);
+  t.is(next(positions), 40);
+});
