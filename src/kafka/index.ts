@@ -1,7 +1,6 @@
 export { createGroupConsumer } from './consumer.ts';
 export { readRanges, type WantedRange } from './read-ranges.ts';
 export { sampleTopic, type SampleLimits } from './sample.ts';
-export { topicPartitions } from './topics.ts';
 export { TopicWatch } from './topic-watch.ts';
 export type { TopicState } from './topic-metadata.ts';
 export { sendWithOffset, type ProducedMessage, type Transaction } from './transaction.ts';
