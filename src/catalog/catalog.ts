@@ -238,6 +238,7 @@ function describeTable(
     virtualColumns,
     usedVirtualColumns: virtualColumns.filter((name) => state?.usedVirtualColumns.has(name)),
     views: state?.views ?? [],
+    dependents: state?.dependents ?? [],
     ...(notReady !== undefined && { notReady }),
     delivery: state?.delivery ?? NOTHING_BEHIND,
   };

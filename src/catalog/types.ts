@@ -58,6 +58,8 @@ export interface ManagedTable {
   readonly carriers?: Carriers;
   /** Materialized views on it, `database.name`. */
   readonly views: readonly string[];
+  /** All that rows come to: views, their targets, the views on these, and so on; each once. */
+  readonly dependents: readonly { readonly database: string; readonly name: string }[];
   /** Why it must not stream although it has views (a target is missing, a view names the table as it was called before), or undefined. */
   readonly notReady?: string;
   /** What the tables behind its views make of an INSERT that is repeated. It may change while the table streams. */

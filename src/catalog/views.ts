@@ -12,6 +12,8 @@ export interface ViewState {
   readonly views: readonly string[];
   /** Names of virtual columns that these views may read. */
   readonly usedVirtualColumns: ReadonlySet<string>;
+  /** Everything behind the table that exists. */
+  readonly dependents: readonly TableId[];
   readonly notReady?: string;
   readonly delivery: Delivery;
   /** Tables behind the views that do not write through to the disk. */
@@ -52,11 +54,9 @@ export class ViewReader {
     this.#settings = this.#readSettings([...reached.values()].flat());
     return new Map(
       tables.map((table) => {
-        const targets = (reached.get(keyOf(table)) ?? []).map((one) => ({
-          table: one,
-          settings: this.#settings.get(one.engineFull) ?? {},
-        }));
-        return [keyOf(table), stateOf(table, columns.filter(isOf(table)), { known, selects, targets, defaults })];
+        const dependents = reached.get(keyOf(table)) ?? [];
+        const targets = dependents.filter(keepsRows).map((one) => ({ table: one, settings: this.#settings.get(one.engineFull) ?? {} }));
+        return [keyOf(table), stateOf(table, columns.filter(isOf(table)), { known, selects, dependents, targets, defaults })];
       }),
     );
   }
@@ -113,11 +113,16 @@ function isOf(table: TableId): (column: ServerColumn) => boolean {
 interface Reading {
   readonly known: ReadonlyMap<string, ServerTable>;
   readonly selects: ReadonlyMap<string, ReadSelect>;
+  readonly dependents: readonly TableId[];
   readonly targets: readonly Target[];
   readonly defaults: MergeTreeDefaults;
 }
 
-function stateOf(table: ServerTable, columns: readonly ServerColumn[], { known, selects, targets, defaults }: Reading): ViewState {
+function stateOf(
+  table: ServerTable,
+  columns: readonly ServerColumn[],
+  { known, selects, dependents, targets, defaults }: Reading,
+): ViewState {
   const used = new Set<string>(table.views.length === 0 ? [] : usedByExpressions(columns));
   for (const id of table.views) {
     const select = selects.get(known.get(keyOf(id))?.select ?? '');
@@ -128,16 +133,14 @@ function stateOf(table: ServerTable, columns: readonly ServerColumn[], { known, 
   return {
     views: table.views.map(printed).sort(),
     usedVirtualColumns: used,
+    dependents: dependents.map(({ database, name }) => ({ database, name })),
     ...(notReady !== undefined && { notReady }),
     delivery: deliveryOf(targets, defaults),
     withoutFsync: withoutFsync(targets, defaults),
   };
 }
 
-/**
- * The tables that rows of `table` end up in, each once, by name: what its views write to, and what the views on that write to. A table that keeps nothing
- * (`Null`) is passed through, a view that writes TO a view means that one's table, and a view of another kind (`WindowView`) keeps its rows itself.
- */
+/** What rows of `table` come to, each once, by name: its views, what they write to, the views on that, and so on. A view that writes TO a view means that one's table. */
 function tablesBehind(table: ServerTable, known: ReadonlyMap<string, ServerTable>): ServerTable[] {
   const found = new Map<string, ServerTable>();
   const follow = (one: ServerTable): void => {
@@ -150,7 +153,13 @@ function tablesBehind(table: ServerTable, known: ReadonlyMap<string, ServerTable
     }
   };
   follow(table);
-  return [...found.values()].filter(({ engine }) => engine !== 'Null' && engine !== 'MaterializedView').sort(byName);
+  found.delete(keyOf(table));
+  return [...found.values()].sort(byName);
+}
+
+/** `Null` passes rows through, a materialized view hands them on; a view of another kind (`WindowView`) keeps its rows itself. */
+function keepsRows({ engine }: ServerTable): boolean {
+  return engine !== 'Null' && engine !== 'MaterializedView';
 }
 
 function byName(one: ServerTable, other: ServerTable): number {

@@ -22,6 +22,11 @@ export type ForwardedBody =
 export interface AnswerOptions {
   /** Called when the server answered 200, awaited before the client gets the end of the answer. Must not throw. */
   readonly after?: () => Promise<void>;
+  /**
+   * Asked when `after` is over: a text for the header `X-Sluice-Notice`; undefined: no such header. The head waits for it, unless the answer is longer than some
+   * kilobytes or its head comes in pieces.
+   */
+  readonly notice?: () => string | undefined;
   /** Puts another head in the place of the server's. */
   readonly rewriteHead?: (head: AnswerHead) => AnswerHead;
 }

@@ -132,6 +132,10 @@ function relayAnswer(
   early: EarlyHead | undefined,
 ): void {
   const head: AnswerHead = { status: received.statusCode ?? 0, reason: received.statusMessage ?? '', rawHeaders: received.rawHeaders };
+  if (options.after !== undefined && options.notice !== undefined && received.statusCode === 200 && early === undefined) {
+    relayWithNotice(received, client, answer, head, options.after, options.notice);
+    return;
+  }
   writeHead(client, answer, options.rewriteHead?.(head) ?? head);
   if (early?.finish() === false) {
     received.destroy();
@@ -151,9 +155,62 @@ function relayAnswer(
   });
 }
 
-/** Passes the answer on one chunk late, so that `after` is over before the client has the last of it. */
-function relayHoldingEnd(received: IncomingMessage, client: IncomingMessage, answer: ServerResponse, after: () => Promise<void>): void {
-  let held: Buffer | undefined;
+/** Answers to statements about tables are short; a longer one is not held back for the sake of its head. */
+const MAX_HELD_BYTES = 64 * 1024;
+
+/** Holds a short answer back until `after` is over, so that its head can tell what came of it. */
+function relayWithNotice(
+  received: IncomingMessage,
+  client: IncomingMessage,
+  answer: ServerResponse,
+  head: AnswerHead,
+  after: () => Promise<void>,
+  notice: () => string | undefined,
+): void {
+  const held: Buffer[] = [];
+  let heldBytes = 0;
+  const writeHeld = (text?: string): void => {
+    writeHead(client, answer, text === undefined ? head : { ...head, rawHeaders: [...head.rawHeaders, NOTICE_HEADER, headerValue(text)] });
+    for (const chunk of held.splice(0)) answer.write(chunk);
+  };
+  const end = (): void => {
+    void after().finally(() => {
+      writeHeld(notice());
+      endAnswer(received, client, answer);
+    });
+  };
+  const hold = (chunk: Buffer): void => {
+    held.push(chunk);
+    heldBytes += chunk.length;
+    if (heldBytes <= MAX_HELD_BYTES) return;
+    received.off('data', hold).off('end', end);
+    const last = held.pop();
+    writeHeld();
+    relayHoldingEnd(received, client, answer, after, last);
+  };
+  received.on('data', hold).on('end', end);
+  received.on('error', () => {
+    if (!answer.headersSent) writeHeld();
+    cut(client, answer);
+  });
+}
+
+const NOTICE_HEADER = 'X-Sluice-Notice';
+
+/** A header is ASCII: what is not is written as in JSON. */
+function headerValue(text: string): string {
+  return text.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** Passes the answer on one chunk late, so that `after` is over before the client has the last of it. `first`: a chunk that came already. */
+function relayHoldingEnd(
+  received: IncomingMessage,
+  client: IncomingMessage,
+  answer: ServerResponse,
+  after: () => Promise<void>,
+  first?: Buffer,
+): void {
+  let held = first;
   received.on('data', (chunk: Buffer) => {
     if (held !== undefined && !answer.write(held)) {
       received.pause();

@@ -70,7 +70,12 @@ async function skipBlockInfo(reader: ByteReader, revision: number): Promise<void
 
 /** The block without columns and rows that ends what a client sends; not compressed. */
 export function emptyBlock(revision: number): Buffer {
+  return new ByteWriter().raw(blockInfo(revision)).varuint(0).varuint(0).bytes();
+}
+
+/** What every block begins with, of a block that is nothing special. */
+export function blockInfo(revision: number): Buffer {
   const writer = new ByteWriter().u8(INFO_IS_OVERFLOWS).u8(0).u8(INFO_BUCKET_NUMBER).i32(-1);
   if (hasFeature(revision, 'out-of-order buckets')) writer.u8(INFO_OUT_OF_ORDER_BUCKETS).varuint(0);
-  return writer.u8(INFO_END).varuint(0).varuint(0).bytes();
+  return writer.u8(INFO_END).bytes();
 }

@@ -8,6 +8,7 @@ export { skipAddendum } from './packets/addendum.ts';
 export { skipClientData, type DataKind } from './packets/client-data.ts';
 export { INTERSERVER_USER, readClientHello, SSH_KEY_PREFIX, writeClientHello, type ClientHello } from './packets/client-hello.ts';
 export { readException, writeException, type ExceptionPacket } from './packets/exception.ts';
+export { writeLog } from './packets/log.ts';
 export { skipOtherClientPacket } from './packets/other-client-packets.ts';
 export {
   DEFAULT_MAX_QUERY_BYTES,

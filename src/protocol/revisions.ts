@@ -9,6 +9,7 @@ export const FEATURES = {
   'quota key in client info': 54060,
   'server display name': 54372,
   'version patch': 54401,
+  'server logs': 54406,
   'written rows in progress': 54420,
   'settings as text': 54429,
   'interserver secret': 54441,

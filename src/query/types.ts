@@ -15,14 +15,17 @@ export interface ClientSession {
 /** What the front end has to do with a statement. */
 export type Action =
   /** Send the client's own bytes on. */
-  | { readonly kind: 'forward'; readonly after?: AfterSuccess }
+  | { readonly kind: 'forward'; readonly after?: AfterSuccess; readonly notice?: Notice }
   /** Send `sql` instead of the statement, everything else of the request (parameters, settings, format, credentials) unchanged. */
-  | { readonly kind: 'run'; readonly sql: string; readonly after?: AfterSuccess }
+  | { readonly kind: 'run'; readonly sql: string; readonly after?: AfterSuccess; readonly notice?: Notice }
   /** Answer with this exception as the server would (after the client's credentials have proved good). */
   | { readonly kind: 'refuse'; readonly exception: ClickHouseException };
 
 /** Called once the server answered success and before the client sees the end of the answer. Must not throw. */
 export type AfterSuccess = () => Promise<void>;
+
+/** What the client should be told beside the answer, in one sentence or some; undefined: nothing. Asked after a success, when `after` is over. Must not throw. */
+export type Notice = () => string | undefined;
 
 export interface Dispatcher {
   /**

@@ -117,6 +117,19 @@ DROP TABLE v;
   t.is(output, '1\tone; two\n2\tthree\n');
 });
 
+test('clickhouse-client prints a notice about delivery, and goes on', async (t) => {
+  const client = await useClient(t);
+  const { stream } = client;
+  await stream.sql(`CREATE TABLE queue (id UInt64) ${stream.engine()}`);
+  const view = 'CREATE MATERIALIZED VIEW view ENGINE = MergeTree ORDER BY id AS SELECT id FROM queue';
+  const { code, output, errors } = await client.shell('$CLIENT --multiquery', `${view}; SELECT 1;`);
+  t.deepEqual([code, output], [0, '1\n'], errors);
+  t.regex(
+    errors,
+    /<Warning> Sluice: Delivery of \S+\.queue is at least once, .* MODIFY SETTING non_replicated_deduplication_window = 10000/,
+  );
+});
+
 test('a migration in a file creates a Kafka table, twice without harm, and its rows arrive', async (t) => {
   const client = await useClient(t);
   const { stream } = client;

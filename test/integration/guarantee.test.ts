@@ -1,6 +1,8 @@
 import test from 'ava';
 import { useClickHouse, useOwnClickHouse, waitFor } from '../helpers/index.ts';
 import { useGateway } from '../helpers/gateway.ts';
+import { SERVER_PACKETS } from '../../src/protocol/index.ts';
+import { useNativeClient } from '../frontend/native/helpers/native-client.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
 
 interface Report {
@@ -88,6 +90,51 @@ test('status and log name the target that prevents exactly-once; the statement t
   await stream.answers('SELECT count() FROM inner', '2');
   t.deepEqual(await stream.kafka.groupMembers(stream.group), members, 'the stream went on');
   t.regex(stream.gateway.logs(), new RegExp(`"${stream.database}.q"[^\\n]*"delivery is exactly once"`));
+});
+
+/** The answer's notice to this statement, sent by HTTP. */
+async function noticeOf({ gateway, database }: Stream, statement: string, settings = ''): Promise<string | null> {
+  const answer = await fetch(`${gateway.url}/?database=${database}${settings}`, { method: 'POST', body: statement });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.headers.get('x-sluice-notice');
+}
+
+test('CREATE tells a client of the HTTP interface in a header which target prevents exactly-once and what changes it, once', async (t) => {
+  const stream = await useStream(t);
+  const { database } = stream;
+  t.is(await noticeOf(stream, `CREATE TABLE q (id UInt64) ${stream.engine()}`), null);
+  t.is(await noticeOf(stream, `CREATE TABLE good (id UInt64) ENGINE = MergeTree ORDER BY id ${WINDOW}`), null);
+  t.is(await noticeOf(stream, 'CREATE TABLE `bäd` (id UInt64) ENGINE = MergeTree ORDER BY id'), null);
+  t.is(await noticeOf(stream, 'CREATE MATERIALIZED VIEW v TO good AS SELECT id FROM q'), null);
+  t.is(
+    await noticeOf(stream, 'CREATE MATERIALIZED VIEW w TO `bäd` AS SELECT id FROM good'),
+    `Delivery of ${database}.q is at least once, not exactly once. ${database}.b\\u00e4d: non_replicated_deduplication_window is 0; change it by ` +
+      `ALTER TABLE \`${database}\`.\`b\\u00e4d\` MODIFY SETTING non_replicated_deduplication_window = 10000.`,
+  );
+  t.is(await noticeOf(stream, 'CREATE MATERIALIZED VIEW x TO `bäd` AS SELECT id + 1 AS id FROM q'), null);
+  t.is(await noticeOf(stream, 'DROP TABLE q SYNC'), null);
+  const again = `CREATE TABLE q (id UInt64) ${stream.engine()}`;
+  t.regex((await noticeOf(stream, again)) ?? '', /^Delivery of .* is at least once/, 'its views are there already');
+});
+
+test('a head that comes in pieces has no notice, and the answer is whole', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(`CREATE TABLE q (id UInt64) ${stream.engine()}`);
+  const view = 'CREATE MATERIALIZED VIEW v ENGINE = Memory AS SELECT id FROM q';
+  t.is(await noticeOf(stream, view, '&send_progress_in_http_headers=1'), null);
+  t.is(await stream.direct('EXISTS TABLE v'), '1');
+});
+
+test('a client of the native interface gets the notice as a line of the log, before the end of the answer', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(`CREATE TABLE q (id UInt64) ${stream.engine()}`);
+  const client = await useNativeClient(t, stream.gateway.nativePort, { database: stream.database, user: 'default', password: '' });
+  const first = await client.query('CREATE MATERIALIZED VIEW v ENGINE = Memory AS SELECT id FROM q');
+  t.is(first.exception, undefined);
+  t.deepEqual(first.packets.slice(-2), [SERVER_PACKETS.Log, SERVER_PACKETS.EndOfStream]);
+  const second = await client.query('CREATE MATERIALIZED VIEW w TO v AS SELECT id + 1 AS id FROM q');
+  t.deepEqual([second.exception, second.packets.includes(SERVER_PACKETS.Log)], [undefined, false]);
+  t.deepEqual((await client.query('SELECT 1')).rows, [['1']]);
 });
 
 test('a target that no setting helps is named without a statement', async (t) => {

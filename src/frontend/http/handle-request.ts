@@ -104,10 +104,10 @@ function checked(action: Action, isText: boolean, isWhole: boolean): Action {
 function act(exchange: Exchange, request: StatementRequest, action: Action, keepsBody: boolean): void {
   switch (action.kind) {
     case 'forward':
-      forwardUnchanged(exchange, withAfter(action.after));
+      forwardUnchanged(exchange, answerOptions(action));
       return;
     case 'run':
-      runInstead(exchange, request, action.sql, keepsBody, withAfter(action.after));
+      runInstead(exchange, request, action.sql, keepsBody, answerOptions(action));
       return;
     case 'refuse':
       runInstead(exchange, request, refusalStatement(action.exception), request.body.kind === 'form', {
@@ -116,8 +116,8 @@ function act(exchange: Exchange, request: StatementRequest, action: Action, keep
   }
 }
 
-function withAfter(after: (() => Promise<void>) | undefined): AnswerOptions {
-  return after === undefined ? {} : { after };
+function answerOptions({ after, notice }: Exclude<Action, { kind: 'refuse' }>): AnswerOptions {
+  return { ...(after && { after }), ...(notice && { notice }) };
 }
 
 function forwardUnchanged(exchange: Exchange, options?: AnswerOptions): void {

@@ -17,11 +17,11 @@ import {
   type BlockEncoding,
   type QueryHead,
 } from '../../protocol/index.ts';
-import type { Action, AfterSuccess, ClientSession, Dispatcher } from '../../query/index.ts';
+import type { Action, AfterSuccess, ClientSession, Dispatcher, Notice } from '../../query/index.ts';
 import { followAnswer, type AnswerEnd } from './answer.ts';
 import type { Flow } from './flow.ts';
 import type { Login } from './handshake.ts';
-import { exceptionPacket } from './respond.ts';
+import { exceptionPacket, noticePacket } from './respond.ts';
 import { createClientSession, refusalOfSettings } from './session.ts';
 import {
   classifyText,
@@ -216,13 +216,13 @@ export class Relay {
       case 'forward':
         if (!isWhole) return this.#forward(head, action.after);
         this.#sendHeld(head);
-        this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(text));
+        this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(text), action.notice);
         return;
       case 'run': {
         client.drop();
         const packet = withText(query, this.#revision, action.sql, enlargedQuerySize(head, action.sql));
         client.send(this.#patched(head, packet));
-        this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(action.sql));
+        this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(action.sql), action.notice);
         return;
       }
       case 'refuse': {
@@ -264,9 +264,9 @@ export class Relay {
     }
   }
 
-  #followIfWanted(after: AfterSuccess | undefined, isOpenInsert: boolean): void {
+  #followIfWanted(after: AfterSuccess | undefined, isOpenInsert: boolean, notice?: Notice): void {
     if (after === undefined && !isOpenInsert) return;
-    const following = this.#follow(after).finally(() => {
+    const following = this.#follow(after, notice).finally(() => {
       this.#following = undefined;
     });
     this.#following = following;
@@ -274,7 +274,7 @@ export class Relay {
     following.catch(() => undefined);
   }
 
-  async #follow(after: AfterSuccess | undefined): Promise<AnswerEnd> {
+  async #follow(after: AfterSuccess | undefined, notice: Notice | undefined): Promise<AnswerEnd> {
     let isAfterDue = after !== undefined;
     const runAfter = async (): Promise<void> => {
       if (!isAfterDue) return;
@@ -283,6 +283,8 @@ export class Relay {
     };
     const beforeEnd = async (): Promise<void> => {
       await runAfter();
+      const text = notice?.();
+      if (text !== undefined) this.#server.send(noticePacket(text, this.#encoding));
       if (this.#isTunnel) this.#client.read();
       this.#isTunnel = false;
     };

@@ -1,12 +1,21 @@
 import type { Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { ERROR_CODES, ClickHouseException } from '../../errors.ts';
-import { writeException, type ExceptionPacket } from '../../protocol/index.ts';
+import { writeException, writeLog, type BlockEncoding, type ExceptionPacket } from '../../protocol/index.ts';
 
 const CLASS_NAME = 'DB::Exception';
 
 /** An exception as the server writes it into a packet: without its name and version, which clients add. */
 export function exceptionPacket(exception: ClickHouseException): Buffer {
   return writeException({ code: exception.code, className: CLASS_NAME, message: `${CLASS_NAME}: ${exception.text}` });
+}
+
+const WARNING = 4;
+
+/** A line of the server's log, which clients show or keep beside the answer; nothing for clients that know no such packet. */
+export function noticePacket(text: string, encoding: BlockEncoding): Buffer {
+  const line = { atMs: Date.now(), hostName: hostname(), queryId: '', priority: WARNING, source: 'Sluice', text };
+  return writeLog(line, encoding) ?? Buffer.alloc(0);
 }
 
 const NAME_OF_CODE: ReadonlyMap<number, string> = new Map(Object.entries(ERROR_CODES).map(([name, code]) => [code, name]));

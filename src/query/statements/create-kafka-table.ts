@@ -27,6 +27,7 @@ import {
   selectRows,
   type StatementContext,
 } from '../context.ts';
+import { noticeOfDelivery } from '../delivery-notice.ts';
 import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
@@ -70,7 +71,7 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
     columns.map(({ name, type }) => [name, type]),
     format.replace(/\s*;\s*$/, ''),
   );
-  return { kind: 'run', sql: answer };
+  return { kind: 'run', sql: answer, after: async () => Promise.resolve(), ...(action.notice && { notice: action.notice }) };
 }
 
 /** The format of the answer, where the statement says it. */
@@ -129,7 +130,12 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
     const known = { settings, added: added.map(({ name }) => name), ...(carrierPrefix !== undefined && { carrierPrefix }) };
     const definition = await definitionComment(create, checked, known, context);
     const sql = landingStatement(text, create, { definition, added, querySettings: checked.querySettings });
-    return { kind: 'run', sql, after: reconcileOf(options) };
+    return {
+      kind: 'run',
+      sql,
+      after: reconcileOf(options),
+      notice: noticeOfDelivery(options.catalog, [{ database, table: create.name.table }]),
+    };
   } catch (error) {
     if (!(error instanceof ClickHouseException)) throw error;
     return (await serversOwnAnswer(create, database, context)) ?? { kind: 'refuse', exception: error };

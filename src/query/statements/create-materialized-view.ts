@@ -1,4 +1,6 @@
+import type { ManagedTable } from '../../catalog/index.ts';
 import { mentionsIdentifier, textOf, type CreateView } from '../../sql/index.ts';
+import { noticeOfDelivery } from '../delivery-notice.ts';
 import { findManaged, forwardAndReconcile, type StatementContext } from '../context.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
@@ -16,21 +18,27 @@ export async function createView(statement: CreateView, context: StatementContex
 
 /** Sends a statement on that makes or changes a view. The streams of tables that the view may read are told; a table too many does no harm. */
 export async function forwardViewChange(context: StatementContext): Promise<Action> {
-  const { catalog, reconcile } = context.options;
+  const { catalog, reconcile, prepareForViewChange } = context.options;
   // The table may have been made a moment ago through another gateway.
   await catalog.refresh();
-  const done = await prepareForViews(context);
+  const { read, concerned } = await tablesOf(context);
+  const done = read.length > 0 && prepareForViewChange !== undefined ? await prepareForViewChange(read) : () => undefined;
   const after = async (): Promise<void> => {
     await reconcile();
     done();
   };
-  return { kind: 'forward', after };
+  return { kind: 'forward', after, ...(concerned.length > 0 && { notice: noticeOfDelivery(catalog, concerned) }) };
 }
 
-async function prepareForViews({ text, options, session }: StatementContext): Promise<() => void> {
-  const named = options.catalog.tables().filter(({ table }) => mentionsIdentifier(text, new Set([table])));
-  if (named.length === 0 || options.prepareForViewChange === undefined) return () => undefined;
+/** The Kafka tables that the statement names, and those whose rows may come to the view: they themselves or something behind them is named. */
+async function tablesOf({ text, options, session }: StatementContext): Promise<Record<'read' | 'concerned', ManagedTable[]>> {
+  const isNamed = (name: string): boolean => mentionsIdentifier(text, new Set([name]));
+  const tables = options.catalog.tables();
+  const candidates = tables.filter(({ table, dependents }) => isNamed(table) || dependents.some(({ name }) => isNamed(name)));
+  if (candidates.length === 0) return { read: [], concerned: [] };
   const [[current = ''] = []] = await session.query('SELECT currentDatabase()');
-  const read = named.filter(({ database }) => database === current || mentionsIdentifier(text, new Set([database])));
-  return read.length > 0 ? options.prepareForViewChange(read) : () => undefined;
+  const isMeant = (database: string, name: string): boolean => isNamed(name) && (database === current || isNamed(database));
+  const read = candidates.filter(({ database, table }) => isMeant(database, table));
+  const behind = candidates.filter(({ dependents }) => dependents.some(({ database, name }) => isMeant(database, name)));
+  return { read, concerned: [...new Set([...read, ...behind])] };
 }
