@@ -1,7 +1,7 @@
 import test from 'ava';
 import { BufferReader, SERVER_PACKETS, skipBlock, skipServerPacket, writeLog } from '../../src/protocol/index.ts';
 
-const LINE = { atMs: 1_795_324_360_250, hostName: 'h', queryId: 'q', priority: 4, source: 'Sluice', text: 'naïve "text"' };
+const LINE = { atMs: 1_795_324_360_250, hostName: 'h', queryId: 'q', threadId: 7, priority: 4, source: 'Sluice', text: 'naïve "text"' };
 
 for (const revision of [54406, 54412, 54441, 54454, 54480, 54481, 54488]) {
   for (const isCompressed of [false, true]) {

@@ -14,7 +14,7 @@ const WARNING = 4;
 
 /** A line of the server's log, which clients show or keep beside the answer; nothing for clients that know no such packet. */
 export function noticePacket(text: string, encoding: BlockEncoding): Buffer {
-  const line = { atMs: Date.now(), hostName: hostname(), queryId: '', priority: WARNING, source: 'Sluice', text };
+  const line = { atMs: Date.now(), hostName: hostname(), queryId: '', threadId: process.pid, priority: WARNING, source: 'Sluice', text };
   return writeLog(line, encoding) ?? Buffer.alloc(0);
 }
 

@@ -9,6 +9,8 @@ export interface LogLine {
   readonly atMs: number;
   readonly hostName: string;
   readonly queryId: string;
+  /** Not 0, which clickhouse-driver takes for none and breaks on. Less than 2^32. */
+  readonly threadId: number;
   /** Poco's: 4 warning, 6 information. */
   readonly priority: number;
   readonly source: string;
@@ -41,15 +43,15 @@ interface Column {
   readonly value: Buffer;
 }
 
-function columnsOf({ atMs, hostName, queryId, priority, source, text }: LogLine, revision: number): Column[] {
+function columnsOf({ atMs, hostName, queryId, threadId, priority, source, text }: LogLine, revision: number): Column[] {
   return [
     { name: 'event_time', type: 'DateTime', value: uint32(Math.floor(atMs / 1000)) },
     { name: 'event_time_microseconds', type: 'UInt32', value: uint32((atMs % 1000) * 1000) },
     { name: 'host_name', type: 'String', value: textValue(hostName) },
     { name: 'query_id', type: 'String', value: textValue(queryId) },
     // Clients of 2018 and 2019 look for a number; the id came without a revision of its own.
-    ...(hasFeature(revision, 'interserver secret') ? [] : [{ name: 'thread_number', type: 'UInt32', value: Buffer.alloc(4) }]),
-    { name: 'thread_id', type: 'UInt64', value: Buffer.alloc(8) },
+    ...(hasFeature(revision, 'interserver secret') ? [] : [{ name: 'thread_number', type: 'UInt32', value: uint32(threadId) }]),
+    { name: 'thread_id', type: 'UInt64', value: Buffer.concat([uint32(threadId), uint32(0)]) },
     { name: 'priority', type: 'Int8', value: Buffer.from([priority]) },
     { name: 'source', type: 'String', value: textValue(source) },
     { name: 'text', type: 'String', value: textValue(text) },
