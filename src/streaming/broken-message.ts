@@ -2,6 +2,7 @@ import { STRAY_ROW } from '../engine/index.ts';
 import { ClickHouseException } from '../errors.ts';
 import type { RecordCursor } from '../formats/index.ts';
 import { UNREADABLE_KEY } from './key-columns.ts';
+import { NOT_READ } from './still-read.ts';
 
 export interface BrokenMessage {
   readonly message: RecordCursor;
@@ -50,6 +51,7 @@ const DEFAULT_SPEAKS = /: while executing 'FUNCTION /;
 export function explainFailure(error: unknown): InsertFailure {
   if (!(error instanceof ClickHouseException) || NOT_THE_MESSAGE.has(error.code)) return { kind: 'other' };
   const { text } = error;
+  if (text.startsWith(NOT_READ)) return { kind: 'other' };
   if (FORMAT_SPEAKS.test(text)) return brokenAt(text);
   if (VIEW_SPEAKS.test(text)) return { kind: 'other' };
   if (text.includes(STRAY_ROW)) return { kind: 'stray-row' };

@@ -9,6 +9,7 @@ import { DirectInsert, type Purpose } from './direct-insert.ts';
 import { ONE_BLOCK, tableSettings, withoutTableSettings } from './insert-settings.ts';
 import { keyColumnValue, keyConditions, splitColumns } from './key-columns.ts';
 import { withNotedFields } from './row-numbers.ts';
+import { isStillRead } from './still-read.ts';
 import type { SourceTable } from './sources.ts';
 
 /** One INSERT, ready to send: the statement, its settings, and the body's bytes. */
@@ -93,7 +94,7 @@ export class InsertPlan {
     const valueOf = (column: string): string => splicedValue(column, this.#fields, sources, splicer);
     const values = this.#values(valueOf);
     const isOurs = splicer.isNumbered === true ? rowsAreAsMany(rows) : rowsAreOurs(this.#fields, rows);
-    const conditions = [isOurs, ...this.#keyConditions(valueOf), ...NOTHING[purpose]];
+    const conditions = [isOurs, ...this.#keyConditions(valueOf), ...this.#purpose(purpose)];
     if (splicer.isNumbered === true) return this.#numberedRequest(values, batches, conditions, settings);
     return {
       sql: this.#insert(values, [...this.#fields, ...this.#columns], conditions, splicer.bodyFormat),
@@ -125,14 +126,15 @@ export class InsertPlan {
   messageRequest(topic: string, partition: number, message: RecordCursor): InsertRequest {
     if (this.#direct !== undefined) return this.#aloneRequest(this.#direct.messageRequest(topic, partition, message));
     const valueOf = (column: string): string => constantValue(column, topic, partition, message);
-    return this.#aloneRequest({ sql: this.#insert(this.#values(valueOf), this.#columns, this.#keyConditions(valueOf)), settings: {} });
+    const conditions = [...this.#keyConditions(valueOf), ...this.#purpose('insert')];
+    return this.#aloneRequest({ sql: this.#insert(this.#values(valueOf), this.#columns, conditions), settings: {} });
   }
 
   /** Reads one message's unchanged bytes as `messageRequest` does, and inserts nothing. */
   messageCheck(message: RecordCursor): InsertRequest {
     if (this.#direct !== undefined) return this.#aloneRequest(this.#direct.messageCheck());
     const values = this.#columns.map(({ name }) => ({ name, value: quoteIdentifier(name) }));
-    const conditions = [...this.#keyConditions((column) => constantValue(column, '', 0, message)), ...NOTHING.check];
+    const conditions = [...this.#keyConditions((column) => constantValue(column, '', 0, message)), ...this.#purpose('check')];
     return this.#aloneRequest({ sql: this.#insert(values, this.#columns, conditions), settings: {} });
   }
 
@@ -148,6 +150,11 @@ export class InsertPlan {
 
   #keyConditions(valueOf: (column: string) => string): string[] {
     return this.#table.options.keyColumns.length === 0 ? [] : keyConditions(this.#table, valueOf('_key'));
+  }
+
+  /** What keeps every row of a check out; a plain 0 would keep the server from reading them at all. And what keeps an INSERT from a table that nothing reads. */
+  #purpose(purpose: Purpose): string[] {
+    return [purpose === 'check' ? 'materialize(0)' : isStillRead(this.#table)];
   }
 
   #aloneRequest({ sql, settings }: InsertRequest): InsertRequest {
@@ -192,8 +199,5 @@ const MOST_SQL_CHARACTERS = 100_000;
 function input(structure: readonly LandingColumn[]): string {
   return `input(${quoteString(structure.map((field) => `${quoteIdentifier(field.name)} ${field.type}`).join(', '))})`;
 }
-
-/** What keeps every row of a check out. A plain 0 would keep the server from reading them at all. */
-const NOTHING: Readonly<Record<Purpose, readonly string[]>> = { insert: [], check: ['materialize(0)'] };
 
 const NO_ERRORS_ALLOWED: Readonly<Record<string, string>> = { input_format_allow_errors_num: '0', input_format_allow_errors_ratio: '0' };

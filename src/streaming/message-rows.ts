@@ -23,7 +23,7 @@ export function rowsOfMessages(
   messages: readonly RecordCursor[],
   texts: readonly (readonly [Buffer, Buffer])[],
   columns: Readonly<Record<string, string>>,
-  conditions: readonly string[] = [],
+  conditions: readonly string[],
 ): MessageRows {
   const { database, table, virtualColumns } = managed;
   const metadata: Readonly<Record<string, string>> = {
@@ -52,8 +52,8 @@ export function rowsOfMessages(
   }
   const sql =
     `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${values.map(([name]) => quoteIdentifier(name)).join(', ')}) ` +
-    `SELECT ${values.map(([, value]) => value).join(', ')} FROM input(${quoteString(STRUCTURE)})` +
-    `${conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`} FORMAT RowBinary`;
+    `SELECT ${values.map(([, value]) => value).join(', ')} FROM input(${quoteString(STRUCTURE)}) ` +
+    `WHERE ${conditions.join(' AND ')} FORMAT RowBinary`;
   return { request: { sql, settings: { ...tableSettings(managed), ...ONE_BLOCK } }, body: rows.chunks };
 }
 

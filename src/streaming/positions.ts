@@ -152,8 +152,8 @@ export class Positions {
   resumeAt(partition: TopicPartition, from: number): number {
     const state = this.#stateOf(partition);
     if (state === undefined) return from;
-    // What is inserted and only waits for its commit lies below `base`; what was abandoned begins there.
-    let at = state.isCommitDue ? Math.max(from, state.base) : from;
+    // A fetch may have been waiting while what it begins with came in.
+    let at = Math.max(from, state.base);
     for (const { first, next } of state.intervals) if (first <= at && at < next) at = next;
     return at;
   }

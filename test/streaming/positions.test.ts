@@ -28,6 +28,8 @@ test('what is sealed is not read again after a rebalance, and not committed befo
   t.is(next(positions), 20);
   t.is(positions.resumeAt(PARTITION, 5), 20, 'also while the commit is not through');
   positions.committed(PARTITION, 20);
+  t.is(positions.resumeAt(PARTITION, 5), 20, 'also by a fetch that waited all the while');
+  positions.restarted(PARTITION, 5);
   t.is(positions.resumeAt(PARTITION, 5), 5, 'a position set back by hand counts again');
 });
 
