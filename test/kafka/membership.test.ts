@@ -41,6 +41,10 @@ class BreakingCoordinator {
     return Promise.resolve({ memberAssignment: Buffer.alloc(0) });
   }
 
+  async offsetFetch(): Promise<{ responses: readonly never[] }> {
+    return Promise.resolve({ responses: [] });
+  }
+
   async leaveGroup({ memberId }: { memberId: string }): Promise<void> {
     this.left.push(memberId);
     return Promise.resolve();
