@@ -73,7 +73,12 @@ function openMembership(): {
 } {
   const [broker, besides] = [new BreakingCoordinator(), new BreakingCoordinator()];
   const cluster = clusterOf(broker);
-  const membership = new Membership(cluster, { groupId: 'g', ownerId: 'o', openCluster: () => clusterOf(besides), onCommitted: () => undefined });
+  const membership = new Membership(cluster, {
+    groupId: 'g',
+    ownerId: 'o',
+    openCluster: () => clusterOf(besides),
+    onCommitted: () => undefined,
+  });
   const join = async (): Promise<unknown> => {
     const coordinator = (await cluster.findGroupCoordinator({ groupId: 'g' })) as unknown as BreakingCoordinator;
     return coordinator.joinGroup({});
