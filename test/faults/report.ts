@@ -51,6 +51,9 @@ export function figuresOf(outcome: Outcome): object {
     byKind: Object.fromEntries(byKind(outcome).map(([kind, { count }]) => [kind, count])),
     lost: sum(verification.verdicts, 'lost'),
     doubled: sum(promised, 'doubled'),
+    messages: messagesRead(verification),
+    messagesLost: messagesFound(verification.findings, 'lost', verification.verdicts),
+    messagesDoubled: messagesFound(verification.findings, 'doubled', promised),
     isDrained: drained.isDone,
     drainSeconds: Math.round(drained.tookMs / 1000),
     gatewayDeaths: deaths.length,
@@ -61,6 +64,19 @@ export function figuresOf(outcome: Outcome): object {
 
 function sum(verdicts: readonly Verdict[], what: 'lost' | 'doubled'): number {
   return verdicts.reduce((total, verdict) => total + verdict[what], 0);
+}
+
+/** Messages of all topics: each target of one topic has as many. */
+function messagesRead({ verdicts }: Verification): number {
+  const of = (name: string): number => verdicts.find(({ target }) => target === name)?.messages ?? 0;
+  return of('plain') + of('notes') + of('notes_errors') + of('clicks');
+}
+
+/** How many different messages were found so in any of these targets. */
+function messagesFound(findings: readonly Finding[], what: Finding['what'], verdicts: readonly Verdict[]): number {
+  const targets = new Set(verdicts.map(({ target }) => target));
+  const found = findings.filter((finding) => finding.what === what && targets.has(finding.target));
+  return new Set(found.map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}`)).size;
 }
 
 interface KindFigures {
