@@ -1,7 +1,7 @@
 import type { Logger } from '../logger.ts';
 import { createKafkaClient, type ClientOptions } from './client.ts';
-import { KafkaError } from './errors.ts';
-import { TopicReader } from './topic-reader.ts';
+import { errorFields, KafkaError } from './errors.ts';
+import { TopicReader, type Bounds } from './topic-reader.ts';
 import type { FetchedPartition, TopicPartition } from './types.ts';
 
 /** Offsets `first` up to `next` (exclusive). */
@@ -12,11 +12,13 @@ export interface WantedRange extends TopicPartition {
 
 /**
  * What the topics still hold of these ranges, in their order, read outside of any group: nothing is joined or committed. Offsets that retention or a deletion
- * took away are left out; more than the range may be at its ends. Throws `KafkaError` when a broker does not answer, a topic does not exist, or `signal` is aborted.
+ * took away are left out, and so are those of topics that do not exist when they are `gone`; more than the range may be at its ends. Throws `KafkaError` when
+ * a broker does not answer, a topic does not exist that is not `gone`, or `signal` is aborted.
  */
 export async function readRanges(
   options: ClientOptions,
   ranges: readonly WantedRange[],
+  missingTopics: 'error' | 'gone',
   signal: AbortSignal,
   logger: Logger,
 ): Promise<readonly (readonly FetchedPartition[])[]> {
@@ -25,10 +27,8 @@ export async function readRanges(
   signal.addEventListener('abort', cut);
   try {
     const reader = new TopicReader(client);
-    const topics = [...new Set(ranges.map(({ topic }) => topic))];
-    await reader.open(topics);
-    const bounds = new Map<string, Awaited<ReturnType<TopicReader['bounds']>>>();
-    for (const topic of topics) bounds.set(topic, await reader.bounds(topic));
+    const bounds = new Map<string, readonly Bounds[]>();
+    for (const topic of new Set(ranges.map((range) => range.topic))) bounds.set(topic, await boundsOf(reader, topic, missingTopics));
     const read: (readonly FetchedPartition[])[] = [];
     for (const { topic, partition, first, next } of ranges) {
       const has = bounds.get(topic)?.find((one) => one.partition === partition) ?? { low: 0, high: 0 };
@@ -44,5 +44,15 @@ export async function readRanges(
   } finally {
     signal.removeEventListener('abort', cut);
     client.cut();
+  }
+}
+
+async function boundsOf(reader: TopicReader, topic: string, missingTopics: 'error' | 'gone'): Promise<readonly Bounds[]> {
+  try {
+    await reader.open([topic]);
+    return await reader.bounds(topic);
+  } catch (error) {
+    if (missingTopics === 'gone' && errorFields(error).type === 'UNKNOWN_TOPIC_OR_PARTITION') return [];
+    throw error;
   }
 }

@@ -24,3 +24,11 @@ export async function within(ms: number, promise: Promise<void>): Promise<void> 
   await Promise.race([promise, pause(Math.max(0, ms), cut.signal)]);
   cut.abort();
 }
+
+/** Resolves once `signal` is aborted. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

@@ -3,7 +3,7 @@ import type { KafkaTableOptions } from '../engine/index.ts';
 import { canCarry, RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { CommittedOffset, FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause } from './backoff.ts';
+import { backoffMs, pause, untilAborted, within } from './backoff.ts';
 import { explainFailure } from './broken-message.ts';
 import { CarefulReading, type CarefulReadingOptions } from './careful-reading.ts';
 import { deduplicationToken, type Intent, type PartitionRange, type PartOfIntent } from './intent.ts';
@@ -64,6 +64,9 @@ export class Ingest {
   readonly #careful: CarefulReading;
   readonly #recovery: Recovery;
   readonly #options: Pick<KafkaTableOptions, 'skipBytes' | 'tombstones'>;
+  /** No INSERT begins before it resolves. */
+  #gate: Promise<void> | undefined;
+  readonly #sending = new Set<Promise<unknown>>();
   /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
   #isScanning = false;
   #isDraining = false;
@@ -94,6 +97,11 @@ export class Ingest {
         for (const lane of this.#lanes()) this.seekBack(lane, [...ranges, ...lane.discard()]);
       },
     });
+  }
+
+  /** Some partition is held at a broken message. */
+  get isHolding(): boolean {
+    return this.#careful.isHolding;
   }
 
   addMember(member: Member): void {
@@ -178,6 +186,25 @@ export class Ingest {
     this.#isDraining = true;
     for (const lane of this.#lanes()) await lane.idle();
     await this.#journal.flush();
+  }
+
+  /**
+   * Lets no more INSERTs begin, until the answered function is called. Resolves when those under way are in and committed, as far as they can be within `waitMs`:
+   * what is in by a view's old text and is repeated after a change of it would be in twice.
+   */
+  async holdInserts(waitMs: number): Promise<() => void> {
+    let release = (): void => undefined;
+    const before = this.#gate;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    }).then(async () => before);
+    this.#gate = gate;
+    void gate.then(() => {
+      if (this.#gate === gate) this.#gate = undefined;
+    });
+    const settled = Promise.allSettled(this.#sending).then(async () => this.#journal.flush());
+    await within(waitMs, settled);
+    return release;
   }
 
   /** Makes `lane` write by another plan. What could not be sent before is read again. */
@@ -316,7 +343,7 @@ export class Ingest {
       const { request, intent } = insert;
       const turn = new Turn(before, async (signal) => this.#journal.record(intent, signal));
       try {
-        await this.#send(this.#deduplicated(request, { intent }), delivery.body, turn.came, this.#stopping.signal);
+        await this.#sendThrough(this.#deduplicated(request, { intent }), delivery.body, turn.came);
         this.#inserted(delivery, Date.now() - startedAtMs);
         return true;
       } catch (error) {
@@ -341,11 +368,18 @@ export class Ingest {
 
   /** Sends an INSERT that is not one of a lane's row of batches: at once, but applied only while its intent is ours to deliver. */
   async #sendPart(request: InsertRequest, body: readonly Buffer[], as: PartOfIntent | undefined): Promise<number> {
-    const { signal } = this.#stopping;
-    if (as === undefined) return this.#send(request, body, Promise.resolve(), signal);
+    if (as === undefined) return this.#sendThrough(request, body, Promise.resolve());
     const recorded = this.#journal.record(as.intent);
     recorded.catch(() => undefined);
-    return this.#send(this.#deduplicated(request, as), body, recorded, signal);
+    return this.#sendThrough(this.#deduplicated(request, as), body, recorded);
+  }
+
+  async #sendThrough(request: InsertRequest, body: readonly Buffer[], mayEnd: Promise<void>): Promise<number> {
+    const { signal } = this.#stopping;
+    while (this.#gate !== undefined && !signal.aborted) await Promise.race([this.#gate, untilAborted(signal)]);
+    const sending = this.#send(request, body, mayEnd, signal);
+    this.#sending.add(sending);
+    return sending.finally(() => this.#sending.delete(sending));
   }
 
   #deduplicated(request: InsertRequest, as: { readonly intent: Intent; readonly part?: string }): InsertRequest {

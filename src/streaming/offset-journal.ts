@@ -95,6 +95,15 @@ export class OffsetJournal {
     }
   }
 
+  /**
+   * Whether these offsets are other messages by now than when the intent was noted: Kafka's record of the partition is before its end and does not hold it, as
+   * when the topic was made anew. False also for partitions that are not ours.
+   */
+  contradicts(range: PartitionRange, intent: Intent): boolean {
+    const record = this.#recordOf(range, this.#ownerOf(range));
+    return record !== undefined && record.offset < range.next && !this.#carries(range, intent);
+  }
+
   /** An intent found in Kafka's record, which is now delivered here. */
   adopt(intent: Intent): void {
     this.#enter(intent, true);

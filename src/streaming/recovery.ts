@@ -24,7 +24,12 @@ export interface RecoveryOptions {
   readonly options: Pick<KafkaTableOptions, 'skipBytes' | 'tombstones'>;
   /** Sends an INSERT of an intent, which is applied only while the intent is ours to deliver. */
   readonly send: (request: InsertRequest, body: readonly Buffer[], intent: Intent) => Promise<number>;
-  readonly readRanges: (ranges: readonly PartitionRange[], signal: AbortSignal) => Promise<readonly (readonly FetchedPartition[])[]>;
+  /** What Kafka still has of the ranges, in their order. A topic that does not exist is an error, or is left out when it is `gone`. */
+  readonly readRanges: (
+    ranges: readonly PartitionRange[],
+    missingTopics: 'error' | 'gone',
+    signal: AbortSignal,
+  ) => Promise<readonly (readonly FetchedPartition[])[]>;
   /** These offsets have to be read in the usual way. */
   readonly onGivenUp: (ranges: readonly PartitionRange[]) => void;
   readonly status: StatusRecorder;
@@ -32,6 +37,9 @@ export interface RecoveryOptions {
   /** Aborted when the stream gives up. */
   readonly stopping: AbortSignal;
 }
+
+/** A broker that has just started may not know its topics yet: so long it is asked again, more than half a minute. */
+const GONE_AFTER_ATTEMPTS = 8;
 
 interface Job {
   readonly intent: Intent;
@@ -93,7 +101,7 @@ export class Recovery implements Carrier {
     const { positions, journal, stopping, onGivenUp, logger } = this.#options;
     for (let attempt = 0; !stopping.aborted; attempt++) {
       try {
-        const repeated = await this.#repeat(intent);
+        const repeated = await this.#repeat(intent, attempt < GONE_AFTER_ATTEMPTS ? 'error' : 'gone');
         if (repeated === 'again') continue;
         if (repeated === 'inserted') {
           for (const range of ranges) positions.inserted(range, intent);
@@ -112,10 +120,11 @@ export class Recovery implements Carrier {
     if (!stopping.aborted) onGivenUp(ranges);
   }
 
-  async #repeat(intent: Intent): Promise<Repeated> {
+  async #repeat(recorded: Intent, missingTopics: 'error' | 'gone'): Promise<Repeated> {
     const { journal, careful, lane, stopping } = this.#options;
-    await journal.record(intent);
-    const read = await this.#options.readRanges(intent.ranges, stopping);
+    await journal.record(recorded);
+    const intent = { ...recorded, ranges: recorded.ranges.filter((range) => !journal.contradicts(range, recorded)) };
+    const read = await this.#options.readRanges(intent.ranges, missingTopics, stopping);
     if (intent.manner === 'together') return this.#together(intent, read);
     return careful.repeat(lane, intent, read[0] ?? []);
   }

@@ -12,6 +12,8 @@ const SETTLE_MS = 10_000;
 const STOP_GRACE_MS = 2_000;
 /** How long a statement that makes a view waits for the stream's first consumer: longer than the other members take to hear of a rebalance. */
 const JOIN_WAIT_MS = 10_000;
+/** How long a statement that changes a view waits for the INSERTs under way. */
+const HOLD_WAIT_MS = 10_000;
 const START_RETRY_MS = 1_000;
 
 /**
@@ -52,18 +54,22 @@ export class Supervisor {
   /**
    * A view on these tables is about to be made or changed: their rows carry every virtual column, since the new view may read any of them and the catalog
    * does not know it yet, nor does a stream that starts meanwhile. Resolves when no row without them is under way, here or in another gateway (that one
-   * has learned from the group that it is not alone: `Company`), with a function that ends this; call it when the catalog knows the view. It ends by
-   * itself after `VIEW_CHANGE_MS`.
+   * has learned from the group that it is not alone: `Company`), and what was under way is in and committed, with a function that ends this; call it when the
+   * catalog knows the view. It ends by itself after `VIEW_CHANGE_MS`.
    */
   async prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<() => void> {
     const keys = new Set(names.map(keyOf));
     this.#viewChanges.add(keys);
+    const held: (() => void)[] = [];
     const end = (): void => {
       clearTimeout(timer);
+      for (const release of held) release();
       if (this.#viewChanges.delete(keys)) this.#align();
     };
     const timer = setTimeout(end, VIEW_CHANGE_MS).unref();
     await Promise.all([...keys].map((key) => this.#enqueue(key, () => this.#widen(key))));
+    const streams = [...keys].flatMap((key) => this.#streams.get(key) ?? []);
+    held.push(...(await Promise.all(streams.map((stream) => stream.holdInserts(HOLD_WAIT_MS)))));
     return end;
   }
 

@@ -13,7 +13,7 @@ import {
   type TopicPartition,
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause, within } from './backoff.ts';
+import { backoffMs, pause, untilAborted, within } from './backoff.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { Company } from './company.ts';
 import { payloadOf } from './message-rows.ts';
@@ -123,7 +123,8 @@ export class TableStream {
       ...context,
       deduplication: defaults.deduplication,
       recoveryLane,
-      readRanges: async (ranges, signal) => readRanges(this.#consumerOptions(0), ranges, signal, this.#logger),
+      readRanges: async (ranges, missingTopics, signal) =>
+        readRanges(this.#consumerOptions(0), ranges, missingTopics, signal, this.#logger),
       table: () => this.#table,
       status: this.#status,
       logger: this.#logger,
@@ -200,6 +201,11 @@ export class TableStream {
         this.#ingest.replan(lane, this.#plan());
       }),
     );
+  }
+
+  /** As `Ingest.holdInserts`. */
+  async holdInserts(waitMs: number): Promise<() => void> {
+    return this.#ingest.holdInserts(waitMs);
   }
 
   /** Resolves when the group has let a first consumer in, or failed to, or after `waitMs`: every other member of the group knows of us by then. */
@@ -345,7 +351,8 @@ export class TableStream {
     this.#decide();
     // What is under way by the old plan was sent before anybody else could make a view: they had to wait for this assignment.
     if (this.#company.note(isAlone)) for (const lane of [...this.#lanes, this.#recoveryLane]) this.#ingest.replan(lane, this.#plan());
-    if (this.#status.state === 'starting') this.#status.state = 'streaming';
+    const isQuiet = this.#lanes.every((lane) => lane.isIdle) && this.#recoveryLane.isIdle && !this.#ingest.isHolding;
+    if (this.#status.state === 'starting' || (this.#status.state === 'retrying' && isQuiet)) this.#status.state = 'streaming';
     this.#ingest.assigned(member);
   }
 
@@ -404,11 +411,4 @@ export function flushLimits(options: KafkaTableOptions, defaults: ServerDefaults
     eagerBytes: Math.min(maxBatchBytes, EAGER_BYTES),
     flushIntervalMs: options.flushIntervalMs ?? defaults.streamFlushIntervalMs,
   };
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -16,29 +16,34 @@ export async function createView(statement: CreateView, context: StatementContex
   return forwardViewChange(context);
 }
 
-/** Sends a statement on that makes or changes a view. The streams of tables that the view may read are told; a table too many does no harm. */
-export async function forwardViewChange(context: StatementContext): Promise<Action> {
+/** Sends a statement on that makes, changes or drops a view. The streams of tables that the view may read are told; a table too many does no harm. */
+export async function forwardViewChange(context: StatementContext, tells: 'of delivery' | 'nothing' = 'of delivery'): Promise<Action> {
   const { catalog, reconcile, prepareForViewChange } = context.options;
   // The table may have been made a moment ago through another gateway.
   await catalog.refresh();
-  const { read, concerned } = await tablesOf(context);
-  const done = read.length > 0 && prepareForViewChange !== undefined ? await prepareForViewChange(read) : () => undefined;
+  const concerned = await tablesOf(context);
+  const done = concerned.length > 0 && prepareForViewChange !== undefined ? await prepareForViewChange(concerned) : () => undefined;
   const after = async (): Promise<void> => {
     await reconcile();
     done();
   };
-  return { kind: 'forward', after, ...(concerned.length > 0 && { notice: noticeOfDelivery(catalog, concerned) }) };
+  return {
+    kind: 'forward',
+    after,
+    ...(concerned.length > 0 && tells === 'of delivery' && { notice: noticeOfDelivery(catalog, concerned) }),
+  };
 }
 
 /** The Kafka tables that the statement names, and those whose rows may come to the view: they themselves or something behind them is named. */
-async function tablesOf({ text, options, session }: StatementContext): Promise<Record<'read' | 'concerned', ManagedTable[]>> {
+async function tablesOf({ text, options, session }: StatementContext): Promise<ManagedTable[]> {
   const isNamed = (name: string): boolean => mentionsIdentifier(text, new Set([name]));
   const tables = options.catalog.tables();
   const candidates = tables.filter(({ table, dependents }) => isNamed(table) || dependents.some(({ name }) => isNamed(name)));
-  if (candidates.length === 0) return { read: [], concerned: [] };
+  if (candidates.length === 0) return [];
   const [[current = ''] = []] = await session.query('SELECT currentDatabase()');
   const isMeant = (database: string, name: string): boolean => isNamed(name) && (database === current || isNamed(database));
-  const read = candidates.filter(({ database, table }) => isMeant(database, table));
-  const behind = candidates.filter(({ dependents }) => dependents.some(({ database, name }) => isMeant(database, name)));
-  return { read, concerned: [...new Set([...read, ...behind])] };
+  return candidates.filter(
+    ({ database, table, dependents }) =>
+      isMeant(database, table) || dependents.some((dependent) => isMeant(dependent.database, dependent.name)),
+  );
 }

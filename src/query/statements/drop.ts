@@ -1,14 +1,22 @@
-import type { AttachTable, DropTables, RenameTables } from '../../sql/index.ts';
-import { forwardAndReconcile, readLanding, type StatementContext } from '../context.ts';
+import type { AttachTable, DropTables, RenameTables, TableName } from '../../sql/index.ts';
+import { findManaged, forwardAndReconcile, readLanding, type StatementContext } from '../context.ts';
 import { refuse } from '../refusals.ts';
+import { forwardViewChange } from './create-materialized-view.ts';
 import type { Action } from '../types.ts';
 
 /** The definition is part of the landing table: the server's own DROP, DETACH, ATTACH, RENAME and EXCHANGE carry it along. */
 export async function dropOrMove(statement: DropTables | AttachTable | RenameTables, context: StatementContext): Promise<Action> {
   const isTruncate = statement.kind === 'drop' && statement.verb === 'TRUNCATE' && statement.object === 'TABLE';
+  if (statement.kind === 'drop' && !isTruncate && !(await isAnyManaged(statement.names, context)))
+    return forwardViewChange(context, 'nothing');
   if (!isTruncate) return forwardAndReconcile(context);
   for (const name of statement.names) {
     if (await readLanding(name, context.session)) return refuse('NOT_IMPLEMENTED', 'Truncate is not supported by storage Kafka');
   }
   return { kind: 'forward' };
+}
+
+async function isAnyManaged(names: readonly TableName[], context: StatementContext): Promise<boolean> {
+  for (const name of names) if (await findManaged(name, context)) return true;
+  return false;
 }
