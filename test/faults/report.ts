@@ -79,6 +79,12 @@ function messagesFound(findings: readonly Finding[], what: Finding['what'], verd
   return new Set(found.map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}`)).size;
 }
 
+/** What was found but messages that are there twice where at least once is all that can be had. */
+function brokenPromises({ findings, verdicts }: Verification): Finding[] {
+  const promised = new Set(verdicts.filter(({ isExactlyOnce }) => isExactlyOnce).map(({ target }) => target));
+  return findings.filter(({ what, target }) => what !== 'doubled' || promised.has(target));
+}
+
 interface KindFigures {
   readonly count: number;
   readonly lost: number;
@@ -90,7 +96,7 @@ function byKind({ faults, kinds, verification }: Outcome): [string, KindFigures]
   return kinds.map((kind) => {
     const of = faults.filter((fault) => fault.kind === kind);
     const near = (what: Finding['what']): number =>
-      verification.findings.filter((finding) => finding.what === what && of.some((fault) => isNear(finding, fault))).length;
+      brokenPromises(verification).filter((finding) => finding.what === what && of.some((fault) => isNear(finding, fault))).length;
     return [kind, { count: of.length, lost: near('lost'), doubled: near('doubled') }];
   });
 }
@@ -120,7 +126,7 @@ export function renderReport(outcome: Outcome): string {
 }
 
 function total({ verification }: Outcome, what: Finding['what']): number {
-  return verification.findings.filter((finding) => finding.what === what).length;
+  return brokenPromises(verification).filter((finding) => finding.what === what).length;
 }
 
 function aligned(rows: readonly (readonly string[])[]): string {
@@ -133,7 +139,7 @@ function aligned(rows: readonly (readonly string[])[]): string {
 /** What was found: neighbours together, the targets that share it, and the faults near it. */
 export function renderFindings({ verification, faults }: Outcome): string {
   const places = new Map<string, { readonly run: readonly Finding[]; readonly targets: string[] }>();
-  for (const run of runsOf(verification.findings)) {
+  for (const run of runsOf(brokenPromises(verification))) {
     const [first, last] = [run[0], run.at(-1)] as [Finding, Finding];
     const place = `${first.topic}[${first.partition}] ${first.offset}-${last.offset} ${first.what}`;
     const known = places.get(place);
