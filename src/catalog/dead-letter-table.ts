@@ -61,7 +61,7 @@ async function create(client: Pick<ServiceClient, 'command'>, id: TableId, logge
   try {
     await client.command(
       `CREATE TABLE IF NOT EXISTS ${tableNameText(id)} (${columns}) ENGINE = ReplacingMergeTree(event_time_microseconds) ` +
-        `ORDER BY (${key}) COMMENT ${quoteString(comment)}`,
+        `ORDER BY (${key}) SETTINGS non_replicated_deduplication_window = 1000 COMMENT ${quoteString(comment)}`,
     );
     return true;
   } catch (error) {
