@@ -207,6 +207,11 @@ export class Ingest {
     return release;
   }
 
+  /** INSERTs are held back: nothing that is under way will get on for now. */
+  get isHeld(): boolean {
+    return this.#gate !== undefined;
+  }
+
   /** Makes `lane` write by another plan. What could not be sent before is read again. */
   replan(lane: Lane, plan: InsertPlan): void {
     this.seekBack(lane, lane.discard());

@@ -175,7 +175,8 @@ export class TableStream {
    * set; the rest is left to whoever reads the topic next. Never rejects.
    */
   async stop(options: { graceMs: number; flush: boolean }): Promise<void> {
-    if (options.flush || this.#lanes.some((lane) => !lane.isIdle)) {
+    const isBusy = options.flush || this.#lanes.some((lane) => !lane.isIdle);
+    if (isBusy && !this.#ingest.isHeld) {
       await within(options.graceMs, options.flush ? this.#ingest.drain() : this.#ingest.finish());
     }
     this.#ingest.abort();
