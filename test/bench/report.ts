@@ -35,7 +35,8 @@ export function median(runs: readonly Measurement[]): Measurement {
   };
 }
 
-function medianOf(values: readonly number[]): number {
+/** The mean of the middle two for an even number of values. */
+export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.slice(Math.ceil(sorted.length / 2) - 1, Math.floor(sorted.length / 2) + 1);
   return middle.reduce((sum, value) => sum + value, 0) / middle.length;
