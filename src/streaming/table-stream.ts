@@ -1,13 +1,10 @@
-import { hostname } from 'node:os';
-import { blockRows, type ChunkPool, type FlushLimits, type MemoryBudget } from '../batching/index.ts';
+import type { ChunkPool, MemoryBudget } from '../batching/index.ts';
 import type { ManagedTable } from '../catalog/index.ts';
-import type { KafkaTableOptions } from '../engine/index.ts';
 import { messageOf } from '../formats/index.ts';
 import {
   createGroupConsumer,
   describeKafkaError,
   readRanges,
-  TopicWatch,
   type ConsumerHandlers,
   type ConsumerOptions,
   type TopicPartition,
@@ -16,16 +13,17 @@ import type { Logger } from '../logger.ts';
 import { backoffMs, pause, untilAborted, within } from './backoff.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { Company } from './company.ts';
+import { consumerOptions } from './consumer-options.ts';
+import { flushLimits } from './flush-limits.ts';
 import { payloadOf } from './message-rows.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
 import { deduplicationToken, newIntent } from './intent.ts';
 import { Lane } from './lane.ts';
 import { lettersToTopic } from './letters-to-topic.ts';
-import { securityOf } from './security.ts';
 import type { ServerDefaults } from './server-defaults.ts';
 import { StatusRecorder, type TableStatus } from './table-status.ts';
-import { TopicMemory } from './topic-memory.ts';
+import { TableTopics } from './table-topics.ts';
 
 /** What all streams of the process share. */
 export interface StreamContext {
@@ -53,23 +51,10 @@ export interface DeadLetter extends TopicPartition {
 /** How long a change of the plan waits for the INSERTs that were under way before it. */
 export const VIEW_CHANGE_WAIT_MS = 30_000;
 
-/** librdkafka's default session time-out, which the real engine runs with. */
-const SESSION_TIMEOUT_MS = 45_000;
-const HEARTBEAT_INTERVAL_MS = 3_000;
-const REBALANCE_TIMEOUT_MS = 60_000;
-/** How often consumers look for new partitions; the group deals them out anew then, within seconds when no member hangs. */
-const METADATA_MAX_AGE_MS = 5_000;
-/** How often the topics are looked at, and how often while one of them is missing. */
-const TOPIC_CHECK_MS = 5_000;
-const MISSING_TOPIC_CHECK_MS = 1_000;
 /** How long the INSERTs under way may take when a topic was made anew. */
 const RENEW_GRACE_MS = 2_000;
-/** A fetch that waits less keeps the broker busy for nothing; one that waits longer keeps the consumer from its heartbeats. */
-const MIN_FETCH_WAIT_MS = 10;
-const MAX_FETCH_WAIT_MS = 500;
-/** Fetches of about a megabyte a partition cost the least CPU (measured; see README, benchmark). */
-const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
-const MAX_BYTES_PER_FETCH = 16 * 1024 * 1024;
+/** A consumer that lived so long is built anew at once when it dies. */
+const RESET_ATTEMPTS_MS = 60_000;
 
 /** What messages go through, and what is noted of their offsets: made anew when those offsets are another topic's. */
 interface Pipeline {
@@ -83,14 +68,10 @@ export class TableStream {
   readonly #context: StreamContext;
   readonly #logger: Logger;
   readonly #status = new StatusRecorder();
-  readonly #watch: TopicWatch;
-  readonly #topics = new TopicMemory();
+  readonly #topics: TableTopics;
   /** Aborted when the consumers are to be built anew: other topics are there than before. */
   #round = new AbortController();
   #renewal: Promise<void> | undefined;
-  #looking: Promise<readonly string[]> | undefined;
-  /** Topics that were said to be missing. */
-  #missing = '';
   /** Consumers that run now; each resolves when it is gone. */
   readonly #consumers = new Set<Promise<void>>();
   #pipeline: Pipeline;
@@ -110,7 +91,15 @@ export class TableStream {
       this.#decide = resolve;
     });
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, group: table.options.groupName });
-    this.#watch = new TopicWatch(this.#consumerOptions(0), this.#logger);
+    const { topics, groupName } = table.options;
+    this.#topics = new TableTopics({
+      client: this.#consumerOptions(0),
+      topics,
+      onMissing: (missing) => this.#report(new Error(`Broker: Unknown topic or partition: ${missing.join(', ')} (group ${groupName})`)),
+      onMadeAnew: (madeAnew) => this.#beginAnew(madeAnew),
+      onChanged: () => this.#newRound(),
+      logger: this.#logger,
+    });
     this.#pipeline = this.#open();
   }
 
@@ -167,7 +156,7 @@ export class TableStream {
   start(): void {
     this.#logger.info({ topics: this.#table.options.topics, consumers: this.#table.options.numConsumers }, 'streaming started');
     for (let i = 0; i < this.#table.options.numConsumers; i++) this.#running.push(this.#keepConsuming(i));
-    this.#running.push(this.#keepLooking());
+    this.#running.push(this.#topics.keepLooking(this.#stopping.signal));
   }
 
   /**
@@ -181,7 +170,7 @@ export class TableStream {
     }
     this.#ingest.abort();
     this.#stopping.abort();
-    this.#watch.close();
+    this.#topics.close();
     this.#company.close();
     this.#decide();
     await Promise.all(this.#running);
@@ -254,7 +243,7 @@ export class TableStream {
 
   /** One consumer's life: resolves when the stream stops or other topics are there, throws when it could not start or died. */
   async #consume(index: number): Promise<void> {
-    const topics = await this.#look();
+    const topics = await this.#topics.look();
     while (this.#renewal !== undefined) await this.#renewal;
     if (topics.length === 0) return;
     const consumer = this.#runConsumer(index, topics);
@@ -289,35 +278,6 @@ export class TableStream {
       await consumer.stop();
       ingest.removeMember(member as unknown as Member);
     }
-  }
-
-  async #keepLooking(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      await pause(this.#missing === '' ? TOPIC_CHECK_MS : MISSING_TOPIC_CHECK_MS, this.#stopping.signal);
-      // Consumers tell by themselves that no broker answers.
-      await this.#look().catch(() => undefined);
-    }
-  }
-
-  /** The topics that are there. When others are than before, or one was made anew, a new round begins. Looks once for all who ask at the same time. */
-  #look(): Promise<readonly string[]> {
-    this.#looking ??= this.#lookNow().finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
-  }
-
-  async #lookNow(): Promise<readonly string[]> {
-    const { topics, groupName } = this.#table.options;
-    const found = await this.#watch.look(topics);
-    const { existing, missing, madeAnew, isChanged } = this.#topics.note(topics, found);
-    if (missing.length > 0 && missing.join() !== this.#missing) {
-      this.#report(new Error(`Broker: Unknown topic or partition: ${missing.join(', ')} (group ${groupName})`));
-    }
-    this.#missing = missing.join();
-    if (madeAnew.length > 0) this.#beginAnew(madeAnew);
-    else if (isChanged) this.#newRound();
-    return existing;
   }
 
   #newRound(): void {
@@ -377,39 +337,6 @@ export class TableStream {
   }
 
   #consumerOptions(index: number): ConsumerOptions {
-    const { options, database, table } = this.#table;
-    const clientId = options.clientId === '' ? `ClickHouse-${hostname()}-${database}-${table}` : options.clientId;
-    return {
-      brokers: options.brokers,
-      clientId: options.numConsumers > 1 ? `${clientId}-${index}` : clientId,
-      groupId: options.groupName,
-      ownerId: this.#context.ownerId,
-      topics: options.topics,
-      security: securityOf(options),
-      sessionTimeoutMs: SESSION_TIMEOUT_MS,
-      heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
-      rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,
-      maxBytesPerPartition: MAX_BYTES_PER_PARTITION,
-      maxBytes: MAX_BYTES_PER_FETCH,
-      maxWaitMs: Math.max(MIN_FETCH_WAIT_MS, Math.min(options.pollTimeoutMs ?? this.#defaults.streamPollTimeoutMs, MAX_FETCH_WAIT_MS)),
-      metadataMaxAgeMs: METADATA_MAX_AGE_MS,
-    };
+    return consumerOptions(this.#table, this.#defaults, this.#context.ownerId, index);
   }
-}
-
-/** Large enough that a part is worth its merges, small enough that a backlog begins to flow at once. */
-const EAGER_BYTES = 16 * 1024 * 1024;
-const RESET_ATTEMPTS_MS = 60_000;
-
-/** The table's flush limits; what it leaves open comes from the server's profile, as in the real engine (kafka-engine, settings). */
-export function flushLimits(options: KafkaTableOptions, defaults: ServerDefaults, maxBatchBytes: number): FlushLimits {
-  const blockSize = options.maxBlockSize ?? Math.max(1, Math.floor(defaults.maxInsertBlockSize / options.numConsumers));
-  // Each consumer reads a block; those that insert together put theirs together.
-  const blocks = options.threadPerConsumer ? 1 : options.numConsumers;
-  return {
-    maxRows: blocks * blockRows(blockSize, options.pollMaxBatchSize ?? defaults.maxBlockSize),
-    maxBytes: maxBatchBytes,
-    eagerBytes: Math.min(maxBatchBytes, EAGER_BYTES),
-    flushIntervalMs: options.flushIntervalMs ?? defaults.streamFlushIntervalMs,
-  };
 }

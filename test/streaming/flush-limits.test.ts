@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { KafkaTableOptions } from '../../src/engine/index.ts';
-import { flushLimits } from '../../src/streaming/table-stream.ts';
+import { flushLimits } from '../../src/streaming/flush-limits.ts';
 
 const SERVER = {
   maxInsertBlockSize: 1_048_449,
