@@ -5,7 +5,7 @@ import { createKafkaClient, type KafkaClient } from './client.ts';
 import { describeKafkaError, KafkaError } from './errors.ts';
 import { Membership } from './membership.ts';
 import { handOutRecordSets, type OutOfRange, type RecordSetMessage } from './raw-fetch.ts';
-import { readRecordSet } from './record-batches.ts';
+import { readRecordSetInPieces } from './record-batches.ts';
 import type { CommitOffset, ConsumerHandlers, ConsumerOptions, FetchControl, GroupConsumer, TopicPartition } from './types.ts';
 
 /** kafkajs' clusters know what they read as committed; its types do not say so. */
@@ -19,6 +19,9 @@ const RETRY = {
   maxRetryTime: 3000,
   restartOnFailure: async () => Promise.resolve(false),
 };
+
+/** Decompressed bytes of one partition held at a time: what is handed on together. A fetch is limited in compressed bytes, of which some become hundreds. */
+const PIECE_BYTES = 4 * 1024 * 1024;
 
 const LEAVE_WITHIN_MS = 4000;
 const DISCONNECT_WITHIN_MS = 2000;
@@ -218,19 +221,23 @@ class KafkajsGroupConsumer implements GroupConsumer {
     const { generation, recordSet } = message;
     const isStale = (): boolean => payload.isStale() || generation !== this.#generation;
     if (isStale() || !this.#isRunning(payload)) return;
-    const { batches, nextOffset } = readRecordSet(recordSet);
-    const { topic, partition, fetchOffset: fromOffset } = recordSet;
-    if (nextOffset === fromOffset) return;
+    const { topic, partition } = recordSet;
     const control: FetchControl = { heartbeat: async () => payload.heartbeat(), isStale, isRunning: () => this.#isRunning(payload) };
     const highWatermark = Number(payload.batch.highWatermark);
-    let position = fromOffset;
-    try {
-      position = await this.#handlers.onFetched({ topic, partition, batches, fromOffset, nextOffset, highWatermark }, control);
-    } finally {
-      // Whoever gave up half-way may still have the rest in its hands, such as an INSERT under way.
-      if (position !== nextOffset) message.keepBytes();
+    let fromOffset = recordSet.fetchOffset;
+    for (const { batches, nextOffset } of readRecordSetInPieces(recordSet, PIECE_BYTES)) {
+      if (nextOffset === fromOffset) return;
+      let position = fromOffset;
+      try {
+        position = await this.#handlers.onFetched({ topic, partition, batches, fromOffset, nextOffset, highWatermark }, control);
+      } finally {
+        // Whoever gave up half-way may still have the rest in its hands, such as an INSERT under way.
+        if (position !== nextOffset) message.keepBytes();
+      }
+      if (generation === this.#generation) payload.resolveOffset(String(position - 1));
+      if (position !== nextOffset || isStale() || !this.#isRunning(payload)) return;
+      fromOffset = nextOffset;
     }
-    if (generation === this.#generation) payload.resolveOffset(String(position - 1));
   }
 
   #isRunning(payload: EachBatchPayload): boolean {

@@ -62,9 +62,19 @@ const CONTROL_FLAG = 0x20;
  * and 1), which Kafka 4 brokers no longer keep.
  */
 export function readRecordSet(set: RecordSet): ReadRecordSet {
+  const [whole] = readRecordSetInPieces(set, Infinity);
+  return whole ?? { batches: [], nextOffset: set.fetchOffset };
+}
+
+/**
+ * The same, piece by piece: what compressed batches become is limited by nobody else, so that a piece ends with the batch that brings it to `mostBytes`
+ * decompressed bytes. Each is read when it is asked for. A damaged batch throws instead of its piece; the pieces before it are good.
+ */
+export function* readRecordSetInPieces(set: RecordSet, mostBytes: number): Generator<ReadRecordSet, void> {
   const aborted = new AbortedProducers(set.abortedTransactions);
-  const batches: RecordBatch[] = [];
+  let batches: RecordBatch[] = [];
   let nextOffset = set.fetchOffset;
+  let pieceBytes = 0;
   let bytes = set.bytes;
   for (let size = wholeBatchBytes(bytes, set); size > 0; size = wholeBatchBytes(bytes, set)) {
     const batch = bytes.subarray(0, size);
@@ -75,9 +85,16 @@ export function readRecordSet(set: RecordSet): ReadRecordSet {
     if (lastOffset < set.fetchOffset) continue;
     nextOffset = lastOffset + 1;
     // Compaction leaves batches without records behind.
-    if (isVisible && batch.readInt32BE(RECORD_COUNT) > 0) batches.push(readBatch(batch, lastOffset, set));
+    if (!isVisible || batch.readInt32BE(RECORD_COUNT) === 0) continue;
+    const read = readBatch(batch, lastOffset, set);
+    batches.push(read);
+    // Uncompressed records are views into the set.
+    if (read.records.buffer !== batch.buffer) pieceBytes += read.records.length;
+    if (pieceBytes < mostBytes) continue;
+    yield { batches, nextOffset };
+    [batches, pieceBytes] = [[], 0];
   }
-  return { batches, nextOffset };
+  yield { batches, nextOffset };
 }
 
 /** Bytes of the batch at the beginning, 0 when it is not there in whole. */

@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
 import { compressSync } from 'snappy';
-import { readRecordSet, RecordBatchError, type AbortedTransaction } from '../../src/kafka/record-batches.ts';
+import { readRecordSet, readRecordSetInPieces, RecordBatchError, type AbortedTransaction } from '../../src/kafka/record-batches.ts';
 import { batchBytes, dataOf, javaBytes, markerOf, sealed, TRANSACTIONAL } from './record-batch-bytes.ts';
 
 function read(bytes: Buffer, fetchOffset = 0, abortedTransactions: readonly AbortedTransaction[] = []) {
@@ -210,4 +210,31 @@ test('an aborted producer sends outside of transactions unharmed', (t) => {
 test('a control batch without a record changes nothing', (t) => {
   const empty = batchBytes({ attributes: TRANSACTIONAL | 0x20, producerId: 1, baseOffset: 1, recordCount: 0, records: Buffer.alloc(0) });
   t.deepEqual(offsetsOf(Buffer.concat([dataOf(1, 0), empty, dataOf(1, 2)]), [{ producerId: 1n, firstOffset: 0 }]), []);
+});
+
+function inPieces(bytes: Buffer, mostBytes: number) {
+  return readRecordSetInPieces({ topic: 'events', partition: 3, fetchOffset: 0, bytes, abortedTransactions: [] }, mostBytes);
+}
+
+function compressedAt(baseOffset: number): Buffer {
+  return batchBytes({ attributes: 2, baseOffset, lastOffsetDelta: 3, records: compressSync(plainRecords) });
+}
+
+test('compressed batches come in pieces of so many decompressed bytes, and uncompressed ones together', (t) => {
+  const bytes = Buffer.concat([0, 4, 8].map(compressedAt));
+  const pieces = [...inPieces(bytes, plainRecords.length + 1)];
+  t.deepEqual(
+    pieces.map(({ batches, nextOffset }) => [batches.length, nextOffset]),
+    [
+      [2, 8],
+      [1, 12],
+    ],
+  );
+  t.is([...inPieces(Buffer.concat([dataOf(1, 0), dataOf(1, 1)]), 1)].length, 1);
+});
+
+test('pieces before a damaged batch are good', (t) => {
+  const pieces = inPieces(Buffer.concat([compressedAt(0), batchBytes({ attributes: 1, baseOffset: 4 })]), 1);
+  t.is(pieces.next().value?.nextOffset, 4);
+  t.throws(() => pieces.next(), { instanceOf: RecordBatchError, message: /offset 4: its gzip data cannot be decompressed$/ });
 });
