@@ -157,7 +157,7 @@ async function makeTrouble(world: World, gateway: GatewayPart, name: Case): Prom
     await waitFor(async () => (await clickHouse.query(hanging)) === '1', { timeoutMs: 60_000, message: 'an INSERT of table B to hang' });
   } else {
     const begun = `SELECT count() > 0 FROM ${DATABASE}.b_target`;
-    await waitFor(async () => (await clickHouse.query(begun)) === '1', { timeoutMs: 60_000, message: 'the first rows of table B' });
+    await waitFor(async () => (await clickHouse.query(begun)) === '1', { timeoutMs: DEADLINE_MS, message: 'the first rows of table B' });
   }
 }
 
