@@ -9,7 +9,7 @@ import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/ind
 import type { Logger } from './logger.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
 import type { OwnCertificate } from './sockets/index.ts';
-import { sampleTopics, serverDefaultsReader, Supervisor } from './streaming/index.ts';
+import { sampleTopics, serverDefaultsReader, stillReadAsker, Supervisor } from './streaming/index.ts';
 
 export interface Gateway extends Ports {
   readonly adminPort: number;
@@ -177,6 +177,7 @@ function createSupervisor(config: Config, client: ServiceClient, logger: Logger)
     maxBatchBytes: config.maxBatchBytes,
     deadLetterTable: tableNameText(config.deadLetterTable),
     ensureDeadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
+    assertStillRead: stillReadAsker(client),
     serverDefaults: serverDefaultsReader(client),
     logger,
   });

@@ -1,4 +1,5 @@
 import type { MemoryBudget } from '../batching/index.ts';
+import type { ManagedTable } from '../catalog/index.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { canCarry, RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { CommittedOffset, FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
@@ -29,6 +30,7 @@ export interface IngestOptions extends Pick<
   'table' | 'pool' | 'status' | 'logger' | 'deadLetterTable' | 'ensureDeadLetterTable' | 'sendLetters'
 > {
   readonly send: SendInsert;
+  readonly assertStillRead: (table: ManagedTable) => Promise<void>;
   readonly budget: MemoryBudget;
   /** What makes the server heed tokens, whatever the account's profile says. */
   readonly deduplication: Readonly<Record<string, string>>;
@@ -53,6 +55,8 @@ export interface Member {
  */
 export class Ingest {
   readonly #send: SendInsert;
+  /** For tables whose INSERTs have no place to ask; all others ask while they insert. */
+  readonly #assertStillRead: (() => Promise<void>) | undefined;
   readonly #budget: MemoryBudget;
   readonly #status: StatusRecorder;
   readonly #logger: Logger;
@@ -73,6 +77,7 @@ export class Ingest {
 
   constructor(options: IngestOptions) {
     this.#send = options.send;
+    this.#assertStillRead = options.table().carriers && (async () => options.assertStillRead(options.table()));
     this.#budget = options.budget;
     this.#status = options.status;
     this.#logger = options.logger;
@@ -382,6 +387,7 @@ export class Ingest {
   async #sendThrough(request: InsertRequest, body: readonly Buffer[], mayEnd: Promise<void>): Promise<number> {
     const { signal } = this.#stopping;
     while (this.#gate !== undefined && !signal.aborted) await Promise.race([this.#gate, untilAborted(signal)]);
+    if (this.#assertStillRead !== undefined) await this.#assertStillRead();
     const sending = this.#send(request, body, mayEnd, signal);
     this.#sending.add(sending);
     return sending.finally(() => this.#sending.delete(sending));

@@ -36,6 +36,8 @@ export interface StreamContext {
   /** Name of the table for dead letters, as SQL. */
   readonly deadLetterTable: string;
   readonly ensureDeadLetterTable: () => Promise<unknown>;
+  /** Throws when no materialized view reads the table. */
+  readonly assertStillRead: (table: ManagedTable) => Promise<void>;
   /** The server's own defaults for what a table does not say; asked once for each stream. */
   readonly serverDefaults: () => Promise<ServerDefaults>;
   readonly logger: Logger;

@@ -186,6 +186,8 @@ class Broker {
       args: [...this.#java('512m'), 'kafka.Kafka', this.#propertiesFile],
       cwd: this.#folder,
       logFile: join(this.#folder, 'output.log'),
+      // With data and on a busy machine a restart takes its time.
+      readyTimeoutMs: 180_000,
       isReady: async () => isServing(this.address),
     });
   }

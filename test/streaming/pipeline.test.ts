@@ -91,6 +91,7 @@ function useLane(): { server: Server; write: (offset: number) => void; lane: Lan
   const recoveryLane = openLane();
   const ingest = new Ingest({
     deduplication: {},
+    assertStillRead: async () => Promise.resolve(),
     readRanges: async () => Promise.resolve([]),
     recoveryLane,
     send: async (_request, body, mayEnd) => {
