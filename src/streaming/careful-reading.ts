@@ -243,7 +243,7 @@ export class CarefulReading {
       // A view may have been made meanwhile that wants other columns.
       if (lane.plan === plan) outcome = await this.#runSealed(where, intent, steps);
       release();
-      void this.#options.journal.flush();
+      this.#options.journal.flushSoon();
       return outcome.kind !== 'given-up';
     };
     while (!lane.launch(job)) {

@@ -336,7 +336,7 @@ export class Ingest {
     for (const range of delivery.ranges) this.#positions.sealed(range, lane, delivery.insert?.intent);
     const isIn = await this.#insertUntilSettled(lane, delivery, before);
     delivery.release();
-    void this.#journal.flush();
+    this.#journal.flushSoon();
     return isIn;
   }
 

@@ -48,6 +48,7 @@ interface Entry {
 /** What a broker keeps with an offset unless it is told otherwise (`offset.metadata.max.bytes`). */
 const METADATA_BYTES = 4096;
 const COMMIT_RETRY_MS = 1_000;
+const SOON_MS = 50;
 /** How long it is believed without asking that we are still members of the group: a fraction of the session time-out. */
 const BELIEVED_MS = 10_000;
 /** How long a position that nobody here can commit is remembered. */
@@ -69,6 +70,7 @@ export class OffsetJournal {
   #running: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
   #retry: Promise<void> | undefined;
+  #soon: NodeJS.Timeout | undefined;
   #changed = new AbortController();
 
   constructor(options: OffsetJournalOptions) {
@@ -174,6 +176,11 @@ export class OffsetJournal {
     return this.#queued;
   }
 
+  /** Commits what has changed with whatever comes next, or in a moment: one commit a batch while batches follow each other. */
+  flushSoon(): void {
+    this.#soon ??= setTimeout(() => void this.flush(), SOON_MS);
+  }
+
   #enter(intent: Intent, isRecorded: boolean): Entry {
     const generations = new Set(intent.ranges.map((range) => this.#ownerOf(range)?.generationId));
     const entry = { intent, generationId: generations.size === 1 ? [...generations][0] : undefined, isRecorded };
@@ -209,6 +216,8 @@ export class OffsetJournal {
 
   async #commit(): Promise<void> {
     const { positions } = this.#options;
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
     positions.expire(FORGET_MS);
     const open = new Set(positions.all().flatMap(({ intents }) => intents.map(({ id }) => id)));
     for (const id of this.#entries.keys()) if (!open.has(id)) this.#entries.delete(id);

