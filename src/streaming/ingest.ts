@@ -7,7 +7,7 @@ import type { Logger } from '../logger.ts';
 import { backoffMs, pause, untilAborted, within } from './backoff.ts';
 import { explainFailure } from './broken-message.ts';
 import { CarefulReading, type CarefulReadingOptions } from './careful-reading.ts';
-import { deduplicationToken, type Intent, type PartitionRange, type PartOfIntent } from './intent.ts';
+import { withToken, type Intent, type PartitionRange, type PartOfIntent } from './intent.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Delivery, Lane, Seat } from './lane.ts';
 import { OffsetJournal } from './offset-journal.ts';
@@ -97,7 +97,7 @@ export class Ingest {
       careful: this.#careful,
       lane: options.recoveryLane,
       options: this.#options,
-      send: async (request, body, intent) => this.#sendPart(request, body, { intent, part: '' }),
+      send: async (request, body, intent) => this.#sendPart(request, body, { intent }),
       onGivenUp: (ranges) => {
         for (const lane of this.#lanes()) this.seekBack(lane, [...ranges, ...lane.discard()]);
       },
@@ -353,7 +353,7 @@ export class Ingest {
       const { request, intent } = insert;
       const turn = new Turn(before, async (signal) => this.#journal.record(intent, signal));
       try {
-        await this.#sendThrough(this.#deduplicated(request, { intent }), delivery.body, turn.came);
+        await this.#sendThrough(withToken(request, this.#deduplication, { intent }), delivery.body, turn.came);
         this.#inserted(delivery, Date.now() - startedAtMs);
         return true;
       } catch (error) {
@@ -381,7 +381,7 @@ export class Ingest {
     if (as === undefined) return this.#sendThrough(request, body, Promise.resolve());
     const recorded = this.#journal.record(as.intent);
     recorded.catch(() => undefined);
-    return this.#sendThrough(this.#deduplicated(request, as), body, recorded);
+    return this.#sendThrough(withToken(request, this.#deduplication, as), body, recorded);
   }
 
   async #sendThrough(request: InsertRequest, body: readonly Buffer[], mayEnd: Promise<void>): Promise<number> {
@@ -391,11 +391,6 @@ export class Ingest {
     const sending = this.#send(request, body, mayEnd, signal);
     this.#sending.add(sending);
     return sending.finally(() => this.#sending.delete(sending));
-  }
-
-  #deduplicated(request: InsertRequest, as: { readonly intent: Intent; readonly part?: string }): InsertRequest {
-    const settings = { ...request.settings, ...this.#deduplication, insert_deduplication_token: deduplicationToken(as) };
-    return { ...request, settings };
   }
 
   /** Some of it may be in, and the rest is to be written in another way: its messages are read anew, and go under the same tokens. */

@@ -1,5 +1,6 @@
 import { createHash, randomInt } from 'node:crypto';
 import type { TopicPartition } from '../kafka/index.ts';
+import type { InsertRequest } from './insert-plan.ts';
 
 /** A partition's share of a delivery: offsets `first` up to `next` (exclusive). */
 export interface PartitionRange extends TopicPartition {
@@ -24,10 +25,10 @@ export interface Intent {
   readonly ranges: readonly PartitionRange[];
 }
 
-/** One of several INSERTs of an intent: `part` tells it from the others. */
+/** An INSERT of an intent: `part` tells it from the others where there are several. */
 export interface PartOfIntent {
   readonly intent: Intent;
-  readonly part: string;
+  readonly part?: string;
 }
 
 const ID_CHARACTERS = 9;
@@ -38,9 +39,14 @@ export function newIntent(manner: Manner, ranges: readonly PartitionRange[]): In
   return { id: Date.now().toString(36) + random.padStart(ID_CHARACTERS, '0'), manner, ranges };
 }
 
-/** The `insert_deduplication_token` of an INSERT: `part` is for intents of several. */
-export function deduplicationToken({ intent, part = '' }: Partial<PartOfIntent> & Pick<PartOfIntent, 'intent'>): string {
-  return part === '' ? `sluice/${intent.id}` : `sluice/${intent.id}/${part}`;
+/** The `insert_deduplication_token` of an INSERT. */
+export function deduplicationToken({ intent, part }: PartOfIntent): string {
+  return part === undefined ? `sluice/${intent.id}` : `sluice/${intent.id}/${part}`;
+}
+
+/** The INSERT under its own token; `deduplication`: what makes the server heed it (`ServerDefaults`). */
+export function withToken(request: InsertRequest, deduplication: Readonly<Record<string, string>>, as: PartOfIntent): InsertRequest {
+  return { ...request, settings: { ...request.settings, ...deduplication, insert_deduplication_token: deduplicationToken(as) } };
 }
 
 /** A name for a set of messages of one partition: other messages have another. */

@@ -160,7 +160,7 @@ export class OffsetJournal {
     );
   }
 
-  /** The partition's offsets begin anew at `offset`. */
+  /** The partition's offsets begin anew: what Kafka has for it is written over. */
   reset(partition: TopicPartition): void {
     const record = this.#records.get(partitionKey(partition));
     if (record !== undefined) this.#records.set(partitionKey(partition), { ...record, metadata: undefined });
@@ -197,8 +197,7 @@ export class OffsetJournal {
       throw new IntentRefused('the group was rebalanced before Kafka knew of the batch');
     }
     const heard = owners.filter(({ range, owner }) => this.#recordOf(range, owner) !== undefined);
-    const carrying = heard.filter(({ range }) => this.#carries(range, intent));
-    const [one] = carrying;
+    const one = heard.find(({ range }) => this.#carries(range, intent));
     if (one?.owner?.generationId === undefined) {
       if (heard.length < owners.filter(({ owner }) => owner !== undefined).length) return false;
       throw new IntentRefused('the partitions of the batch are somebody else’s by now');

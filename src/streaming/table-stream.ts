@@ -18,7 +18,7 @@ import { flushLimits } from './flush-limits.ts';
 import { payloadOf } from './message-rows.ts';
 import { Ingest, type Member, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
-import { deduplicationToken, newIntent } from './intent.ts';
+import { newIntent, withToken } from './intent.ts';
 import { Lane } from './lane.ts';
 import { lettersToTopic } from './letters-to-topic.ts';
 import type { ServerDefaults } from './server-defaults.ts';
@@ -212,9 +212,8 @@ export class TableStream {
       const message = messageOf({ offset, key, value }, this.#table.options.skipBytes);
       const request = this.#plan().messageRequest(topic, partition, message);
       try {
-        const token = deduplicationToken({ intent: newIntent('alone', []) });
-        const settings = { ...request.settings, ...this.#defaults.deduplication, insert_deduplication_token: token };
-        await this.#context.send({ ...request, settings }, [payloadOf(message)], Promise.resolve(), this.#stopping.signal);
+        const once = withToken(request, this.#defaults.deduplication, { intent: newIntent('alone', []) });
+        await this.#context.send(once, [payloadOf(message)], Promise.resolve(), this.#stopping.signal);
         errors.push(undefined);
       } catch (error) {
         if (explainFailure(error).kind === 'other') throw error;
