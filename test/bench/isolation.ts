@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { startOwnClickHouse, type ClickHousePart } from '../parts/clickhouse.ts';
-import { startGateway, type GatewayPart } from '../parts/gateway.ts';
+import type { GatewayPart } from '../parts/gateway.ts';
 import { startOwnKafka, type KafkaPart } from '../parts/kafka.ts';
 import { freePort } from '../parts/ports.ts';
 import { waitFor } from '../parts/wait-for.ts';
+import { sendThrough, startBenchGateway } from './gateway.ts';
 import { checkEachOnce, produceBacklog } from './backlog.ts';
 import { runAsProgram } from './program.ts';
 import { alignColumns, medianOf } from './report.ts';
@@ -116,12 +117,7 @@ async function measure(world: World, name: Case): Promise<number> {
   const { clickHouse, kafka, messages } = world;
   await clickHouse.query(`DROP DATABASE IF EXISTS ${DATABASE} SYNC`);
   await clickHouse.query(`CREATE DATABASE ${DATABASE}`);
-  const gateway = await startGateway({
-    clickHouseUrl: clickHouse.url,
-    clickHouseNativePort: clickHouse.nativePort,
-    built: true,
-    env: { SLUICE_LOG_LEVEL: 'warn' },
-  });
+  const gateway = await startBenchGateway(clickHouse);
   try {
     if (!name.startsWith('alone')) await makeTrouble(world, gateway, name);
     await createTable(world, gateway, { table: 'a', topic: 'a', brokers: kafka.brokers, settings: '' });
@@ -174,7 +170,7 @@ async function createTable({ clickHouse }: World, gateway: GatewayPart, { table,
     `CREATE TABLE ${DATABASE}.${table}_target (${COLUMNS}, partition UInt32, offset UInt64) ENGINE = MergeTree ORDER BY n
       SETTINGS non_replicated_deduplication_window = 1000`,
   );
-  await send(
+  await sendThrough(
     gateway,
     `CREATE TABLE ${DATABASE}.${table} (${COLUMNS}) ENGINE = Kafka SETTINGS kafka_broker_list = '${brokers}', kafka_topic_list = '${topic}',
       kafka_group_name = '${group}', kafka_format = 'JSONEachRow', kafka_flush_interval_ms = 500${settings}`,
@@ -182,18 +178,11 @@ async function createTable({ clickHouse }: World, gateway: GatewayPart, { table,
 }
 
 async function createView(gateway: GatewayPart, table: string, fields: string): Promise<void> {
-  await send(
+  await sendThrough(
     gateway,
     `CREATE MATERIALIZED VIEW ${DATABASE}.${table}_view TO ${DATABASE}.${table}_target AS
       SELECT ${fields}, _partition AS partition, _offset AS offset FROM ${DATABASE}.${table}`,
   );
-}
-
-async function send(gateway: GatewayPart, sql: string): Promise<string> {
-  const response = await fetch(gateway.url, { method: 'POST', body: sql });
-  const answer = (await response.text()).trimEnd();
-  if (!response.ok) throw new Error(answer);
-  return answer;
 }
 
 function print(measured: ReadonlyMap<Case, readonly number[]>): void {

@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { text } from 'node:stream/consumers';
 import type { IncomingMessage } from 'node:http';
 import type { ClickHousePart } from '../parts/clickhouse.ts';
-import { startGateway } from '../parts/gateway.ts';
 import type { KafkaPart } from '../parts/kafka.ts';
+import { sendThrough, startBenchGateway } from './gateway.ts';
 import { cpuSeconds, peakResidentBytes } from './process-usage.ts';
 import { CONSTANT_METADATA, METADATA, METADATA_COLUMNS, type Shape } from './shapes.ts';
 
@@ -100,19 +100,9 @@ async function insertFile(clickHouse: ClickHousePart, file: string): Promise<voi
 
 async function measureGateway(bench: Bench, source: Source): Promise<Measurement> {
   const { clickHouse } = bench;
-  const gateway = await startGateway({
-    clickHouseUrl: clickHouse.url,
-    clickHouseNativePort: clickHouse.nativePort,
-    built: true,
-    env: { SLUICE_LOG_LEVEL: 'warn' },
-  });
+  const gateway = await startBenchGateway(clickHouse);
   try {
-    const throughGateway = async (sql: string): Promise<string> => {
-      const response = await fetch(gateway.url, { method: 'POST', body: sql });
-      const body = await response.text();
-      if (!response.ok) throw new Error(body);
-      return body;
-    };
+    const throughGateway = async (sql: string): Promise<string> => sendThrough(gateway, sql);
     return await measureKafkaTable(bench, source, throughGateway, bench.gatewayConsumers, gateway.pid);
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${gateway.logs()}`, { cause: error });

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { ClickHousePart } from '../parts/clickhouse.ts';
-import { startGateway, type GatewayPart } from '../parts/gateway.ts';
+import type { GatewayPart } from '../parts/gateway.ts';
 import type { KafkaPart } from '../parts/kafka.ts';
 import { waitFor } from '../parts/wait-for.ts';
+import { sendThrough, startBenchGateway } from './gateway.ts';
 import { checkEachOnce } from './backlog.ts';
 import { residentBytes } from './process-usage.ts';
 import { ResidentSampler, type Resident } from './resident.ts';
@@ -58,12 +59,7 @@ export async function measureMemory(world: World, scenario: Scenario, budget: st
   const { clickHouse, kafka } = world;
   await clickHouse.query(`DROP DATABASE IF EXISTS ${DATABASE} SYNC`);
   await clickHouse.query(`CREATE DATABASE ${DATABASE}`);
-  const gateway = await startGateway({
-    clickHouseUrl: clickHouse.url,
-    clickHouseNativePort: clickHouse.nativePort,
-    built: true,
-    env: { SLUICE_LOG_LEVEL: 'warn', SLUICE_MEMORY_BUDGET: budget, SLUICE_MAX_BATCH_SIZE: smaller(budget) },
-  });
+  const gateway = await startBenchGateway(clickHouse, { SLUICE_MEMORY_BUDGET: budget, SLUICE_MAX_BATCH_SIZE: smaller(budget) });
   const startBytes = residentBytes(gateway.pid);
   const sampler = new ResidentSampler(gateway.pid);
   try {
@@ -93,23 +89,20 @@ function smaller(budget: string): string {
 }
 
 async function createTable({ kafka, clickHouse }: World, gateway: GatewayPart, table: Table): Promise<void> {
-  const send = async (sql: string): Promise<void> => {
-    const response = await fetch(gateway.url, { method: 'POST', body: sql });
-    const answer = await response.text();
-    if (!response.ok) throw new Error(answer);
-  };
   const name = `${DATABASE}.${table.name}`;
   const group = `bench-${randomBytes(4).toString('hex')}`;
   await clickHouse.query(
     `CREATE TABLE ${name}_target (partition UInt32, offset UInt64, hash UInt64) ENGINE = MergeTree ORDER BY (partition, offset)
       SETTINGS non_replicated_deduplication_window = 1000`,
   );
-  await send(
+  await sendThrough(
+    gateway,
     `CREATE TABLE ${name} (${table.columns}) ENGINE = Kafka SETTINGS kafka_broker_list = '${kafka.brokers}', kafka_topic_list = '${table.topic}',
       kafka_group_name = '${group}', kafka_format = '${table.format}', kafka_flush_interval_ms = 500${table.settings ?? ''}`,
   );
   const columns = table.columns.split(', ').map((column) => column.split(' ')[0]);
-  await send(
+  await sendThrough(
+    gateway,
     `CREATE MATERIALIZED VIEW ${name}_view TO ${name}_target AS SELECT _partition AS partition, _offset AS offset, cityHash64(${columns.join(', ')}) AS hash FROM ${name}`,
   );
 }
