@@ -11,8 +11,8 @@ import {
 } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import { quoteIdentifier } from '../sql/index.ts';
-import { createStore, type ServerColumn, type ServerTable } from './store.ts';
-import type { Delivery, ManagedTable } from './types.ts';
+import { createStore, type FoundOutboxes, type ServerColumn, type ServerTable, type TableId } from './store.ts';
+import type { Delivery, ManagedTable, Outbox, Written } from './types.ts';
 import { keyOf, ViewReader, type ViewState } from './views.ts';
 
 export interface CatalogOptions {
@@ -33,6 +33,10 @@ export interface Catalog {
   /** Tables that can be streamed, whether they have views or not. */
   tables(): readonly ManagedTable[];
   find(database: string, table: string): ManagedTable | undefined;
+  /** All outboxes, those whose table is gone as well. */
+  outboxes(): readonly Outbox[];
+  /** Tables of which a materialized view writes to the outbox, whether there is one or not: `database` and name of the outbox. */
+  wantedOutboxes(): readonly { readonly database: string; readonly name: string }[];
   /** Names, without database, of all tables that carry a definition, also of those that cannot be read. */
   names(): ReadonlySet<string>;
   /** Called after a reading that changed the list. Returns a function that ends it. */
@@ -55,6 +59,8 @@ class ServerCatalog implements Catalog {
   #unreadable = new Map<string, string>();
   #tables: readonly ManagedTable[] = [];
   #names: ReadonlySet<string> = new Set();
+  #outboxes: readonly Outbox[] = [];
+  #wantedOutboxes: readonly TableId[] = [];
   #problem: string | undefined = 'the catalog has not been read yet';
   #reading: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
@@ -101,6 +107,14 @@ class ServerCatalog implements Catalog {
     return this.#names;
   }
 
+  outboxes(): readonly Outbox[] {
+    return this.#outboxes;
+  }
+
+  wantedOutboxes(): readonly TableId[] {
+    return this.#wantedOutboxes;
+  }
+
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -121,8 +135,9 @@ class ServerCatalog implements Catalog {
       const columns = await this.#store.readColumns(found);
       const states = await this.#views.read(found, usersOwn(found, columns));
       const tables = await this.#managedTables(found, columns, states);
+      const outboxes = await this.#store.readOutboxes();
       this.#succeeded();
-      this.#replace(tables, new Set(found.map(({ name }) => name)));
+      this.#replace(tables, new Set(found.map(({ name }) => name)), outboxes);
     } catch (error) {
       this.#failed(error);
     }
@@ -139,11 +154,17 @@ class ServerCatalog implements Catalog {
     this.#problem = problem;
   }
 
-  #replace(tables: readonly ManagedTable[], names: ReadonlySet<string>): void {
-    const before = this.#tables.map(({ fingerprint }) => fingerprint).join();
+  #replace(tables: readonly ManagedTable[], names: ReadonlySet<string>, { outboxes, targets }: FoundOutboxes): void {
+    const before = this.#state();
     this.#tables = tables;
     this.#names = names;
-    if (before !== tables.map(({ fingerprint }) => fingerprint).join()) for (const listener of this.#listeners) listener();
+    this.#outboxes = outboxes;
+    this.#wantedOutboxes = targets;
+    if (before !== this.#state()) for (const listener of this.#listeners) listener();
+  }
+
+  #state(): string {
+    return JSON.stringify([this.#tables.map(({ fingerprint }) => fingerprint), this.#outboxes, this.#wantedOutboxes]);
   }
 
   async #managedTables(
@@ -200,12 +221,26 @@ function usersOwn(tables: readonly ServerTable[], columns: readonly ServerColumn
   });
 }
 
+/** Columns that neither an INSERT without column list nor `SELECT *` knows. */
+const ASIDE: ReadonlySet<string> = new Set(['MATERIALIZED', 'EPHEMERAL', 'ALIAS']);
+
+function writtenOf(columns: readonly ServerColumn[]): Written {
+  return {
+    declarations: columns.map(declarationOf),
+    columns: columns.filter(({ defaultKind }) => !ASIDE.has(defaultKind)).map(({ name, type }) => ({ name, type })),
+  };
+}
+
+function declarationOf({ name, type, defaultKind, defaultExpression }: ServerColumn): string {
+  return `${quoteIdentifier(name)} ${type} ${defaultKind} ${defaultExpression}`.trim();
+}
+
 const INSERTABLE: ReadonlySet<string> = new Set(['', 'DEFAULT', 'EPHEMERAL']);
 
 function structureOf(columns: readonly ServerColumn[]): string {
-  const declared = columns.filter(({ defaultKind }) => defaultKind !== 'ALIAS');
-  return declared
-    .map(({ name, type, defaultKind, defaultExpression }) => `${quoteIdentifier(name)} ${type} ${defaultKind} ${defaultExpression}`.trim())
+  return columns
+    .filter(({ defaultKind }) => defaultKind !== 'ALIAS')
+    .map(declarationOf)
     .join(', ');
 }
 
@@ -225,16 +260,17 @@ function describeTable(
   columns: readonly ServerColumn[],
   state: ViewState | undefined,
 ): ManagedTable {
-  const existing = new Set(columns.filter((column) => isAddedColumn(definition, column)).map(({ name }) => name));
+  const addedNames = new Set(columns.filter((column) => isAddedColumn(definition, column)).map(({ name }) => name));
   // Only what a message fills: the table's own name stands in its declaration.
-  const virtualColumns = FILLED_COLUMN_NAMES.filter((name) => existing.has(name));
+  const virtualColumns = FILLED_COLUMN_NAMES.filter((name) => addedNames.has(name));
   const notReady = state?.notReady ?? (table.options.requireFsync ? notDurable(state) : undefined);
   const described = {
     ...table,
     columns: columns
-      .filter(({ name, defaultKind }) => INSERTABLE.has(defaultKind) && !existing.has(name))
+      .filter(({ name, defaultKind }) => INSERTABLE.has(defaultKind) && !addedNames.has(name))
       .map(({ name, type }) => ({ name, type })),
     ...(definition.carrierPrefix !== undefined && { carriers: { prefix: definition.carrierPrefix, structure: structureOf(columns) } }),
+    written: writtenOf(columns.filter(({ name }) => !addedNames.has(name))),
     virtualColumns,
     usedVirtualColumns: virtualColumns.filter((name) => state?.usedVirtualColumns.has(name)),
     views: state?.views ?? [],

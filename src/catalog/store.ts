@@ -1,7 +1,8 @@
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { DEFINITION_PREFIX } from '../engine/index.ts';
+import { DEFINITION_PREFIX, nameBehindOutbox, OUTBOX_COMMENT_PREFIX, outboxName } from '../engine/index.ts';
 import { quoteString } from '../sql/index.ts';
 import { readMergeTreeDefaults, type MergeTreeDefaults } from './merge-tree-settings.ts';
+import type { Outbox } from './types.ts';
 
 /** A table or view of the server, as far as the catalog needs it. */
 export interface ServerTable {
@@ -34,6 +35,12 @@ export interface ServerColumn {
   readonly defaultExpression: string;
 }
 
+/** Tables that are outboxes, and the names of outboxes that materialized views write to, whether they exist or not. */
+export interface FoundOutboxes {
+  readonly outboxes: readonly Outbox[];
+  readonly targets: readonly TableId[];
+}
+
 interface TableRow {
   readonly database: string;
   readonly name: string;
@@ -57,6 +64,7 @@ export interface Store {
   readTables(ids: readonly TableId[]): Promise<ServerTable[]>;
   /** Columns of these tables, in their order. */
   readColumns(ids: readonly TableId[]): Promise<ServerColumn[]>;
+  readOutboxes(): Promise<FoundOutboxes>;
   /** The answer of EXPLAIN AST, line by line. */
   explainAst(select: string): Promise<string>;
   mergeTreeDefaults(): Promise<MergeTreeDefaults>;
@@ -75,12 +83,29 @@ export function createStore(client: Pick<ServiceClient, 'rows'>): Store {
     readManagedTables: async () =>
       readRows(`engine = 'Null' AND startsWith(comment, ${quoteString(DEFINITION_PREFIX)}) ORDER BY database, name`),
     readTables: async (ids) => (ids.length === 0 ? [] : readRows(isOneOf(ids, 'name'))),
+    readOutboxes: async () => foundOutboxes(await readRows(OUTBOXES_AND_THEIR_VIEWS)),
     mergeTreeDefaults: async () => readMergeTreeDefaults(client),
     readColumns: async (ids) => (ids.length === 0 ? [] : readColumns(client, ids)),
     explainAst: async (select) => {
       const rows = await client.rows<Record<string, string>>(`SELECT * FROM (EXPLAIN AST ${select}\n)`);
       return rows.map((row) => Object.values(row)[0] ?? '').join('\n');
     },
+  };
+}
+
+/** A view's statement is looked at only when it can name an outbox. */
+const OUTBOXES_AND_THEIR_VIEWS =
+  `(startsWith(name, ${quoteString(outboxName(''))}) AND startsWith(comment, ${quoteString(OUTBOX_COMMENT_PREFIX)})) ` +
+  `OR (engine = 'MaterializedView' AND position(create_table_query, ${quoteString(outboxName(''))}) > 0) ORDER BY database, name`;
+
+function foundOutboxes(tables: readonly ServerTable[]): FoundOutboxes {
+  return {
+    outboxes: tables
+      .filter(({ engine }) => engine !== 'MaterializedView')
+      .map(({ database, name, uuid, comment }) => ({ database, name, uuid, owner: comment.slice(OUTBOX_COMMENT_PREFIX.length) })),
+    targets: tables.flatMap(({ engine, target }) =>
+      engine === 'MaterializedView' && target !== undefined && nameBehindOutbox(target.name) !== undefined ? [target] : [],
+    ),
   };
 }
 

@@ -43,6 +43,23 @@ export interface Delivery {
   readonly targets: readonly DeliveryTarget[];
 }
 
+/** What writing to the table needs to know. */
+export interface Written {
+  /** The user's own columns with their defaults, each as it stands in a column list. */
+  readonly declarations: readonly string[];
+  /** Those that an INSERT without column list fills and whose values make a message's body, in order: all but MATERIALIZED, EPHEMERAL and ALIAS ones. */
+  readonly columns: readonly LandingColumn[];
+}
+
+/** A table in which rows wait until they are sent (`outboxName`). */
+export interface Outbox {
+  readonly database: string;
+  readonly name: string;
+  readonly uuid: string;
+  /** UUID of its Kafka table, or that one's name in a database without UUIDs. */
+  readonly owner: string;
+}
+
 /** A table the gateway manages, as read from the server's system tables at one moment. */
 export interface ManagedTable {
   readonly database: string;
@@ -56,6 +73,7 @@ export interface ManagedTable {
   readonly usedVirtualColumns: readonly string[];
   /** Absent: no column has a default that the server computes in direct INSERTs only. */
   readonly carriers?: Carriers;
+  readonly written: Written;
   /** Materialized views on it, `database.name`. */
   readonly views: readonly string[];
   /** All that rows come to: views, their targets, the views on these, and so on; each once. */

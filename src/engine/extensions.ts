@@ -3,7 +3,7 @@ import type { ColumnDeclaration, CreateTable } from '../sql/index.ts';
 import { needsCarriers } from './carriers.ts';
 import type { SettingValue } from './setting-values.ts';
 import type { EngineSettingName } from './settings.ts';
-import { KEY_FORMATS } from './types.ts';
+import { KEY_FORMATS, PARTITIONERS } from './types.ts';
 
 type Values = ReadonlyMap<EngineSettingName, SettingValue>;
 
@@ -11,6 +11,14 @@ type Values = ReadonlyMap<EngineSettingName, SettingValue>;
 export function checkExtensions(values: Values, create: CreateTable): void {
   checkDeadLetterTopic(values);
   checkKey(values, create);
+  checkOneOf(values, 'kafka_partitioner', PARTITIONERS);
+  checkOneOf(values, 'kafka_outbox_on_drop', ['wait', 'drop']);
+}
+
+function checkOneOf(values: Values, name: EngineSettingName, allowed: readonly string[]): void {
+  const value = values.get(name);
+  if (value === undefined || allowed.includes(String(value))) return;
+  throw badArguments(`Unexpected value of ${name}: '${String(value)}'. Must be one of ['${allowed.join("', '")}']`);
 }
 
 function checkDeadLetterTopic(values: Values): void {

@@ -26,9 +26,10 @@ export {
 } from './definition.ts';
 export { landingStatement, type LandingTable } from './landing-table.ts';
 export { tableOptions } from './options.ts';
+export { nameBehindOutbox, OUTBOX_COMMENT_PREFIX, outboxColumns, outboxName, type OutboxColumn } from './outbox.ts';
 export { settingWithoutLiteral } from './read-settings.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
 export { engineSettingsTable } from './settings-table.ts';
 export { engineText, showCreateText, visibleElements, withoutSecrets, withSecrets } from './show-create.ts';
-export type { KafkaTableOptions } from './types.ts';
+export type { KafkaTableOptions, PartitionerName, WriteOptions } from './types.ts';
 export { addedColumns, FILLED_COLUMN_NAMES, MESSAGE_COLUMNS, virtualColumnsOf } from './virtual-columns.ts';

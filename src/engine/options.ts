@@ -2,7 +2,7 @@ import type { Ask } from './ask.ts';
 import { columnNames } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
 import { ENGINE_SETTINGS, isEngineSetting, isInsertSetting, type EngineSettingName } from './settings.ts';
-import type { KafkaTableOptions } from './types.ts';
+import type { KafkaTableOptions, WriteOptions } from './types.ts';
 
 /**
  * The options of a table from its settings by name (as a definition holds them, secrets included), macros expanded. `ask` answers the
@@ -43,6 +43,19 @@ export async function tableOptions(
     saslUsername: text('kafka_sasl_username'),
     saslPassword: text('kafka_sasl_password'),
     requireFsync: text('kafka_require_fsync') === '1',
+    write: {
+      maxRowsPerMessage: count('kafka_max_rows_per_message'),
+      mapsVirtualColumns: text('kafka_map_virtual_columns_on_write') === '1',
+      compressionCodec: text('kafka_compression_codec'),
+      compressionLevel: count('kafka_compression_level'),
+      partitioner: text('kafka_partitioner') as WriteOptions['partitioner'],
+      waitsForDelivery: text('kafka_wait_for_delivery') === '1',
+      deliveryTimeoutMs: count('kafka_delivery_timeout_ms'),
+      outboxMaxRows: count('kafka_outbox_max_rows'),
+      outboxMaxBytes: count('kafka_outbox_max_bytes'),
+      outboxMaxAgeMs: count('kafka_outbox_max_age_ms'),
+      onDrop: text('kafka_outbox_on_drop') as WriteOptions['onDrop'],
+    },
     formatSettings: only(settings, (name) => !isEngineSetting(name) && !isInsertSetting(name)),
     insertSettings: only(settings, isInsertSetting),
   };

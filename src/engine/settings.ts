@@ -7,7 +7,7 @@ export type SettingType = 'string' | 'uint64' | 'int64' | 'bool' | 'milliseconds
 
 /**
  * `works`: the gateway acts on it. `none`: accepted and kept, and the sentence says why it changes nothing here.
- * `later`: accepted and kept for a part of the engine that the gateway does not have yet (INSERT into a Kafka table, direct SELECT).
+ * `later`: accepted and kept for a part of the engine that the gateway does not have yet (direct SELECT).
  */
 export type SettingEffect = 'works' | 'none' | 'later';
 
@@ -80,8 +80,12 @@ export const ENGINE_SETTINGS = {
     'It would commit before the insert and lose rows: here offsets are committed after it, always.',
   ),
   kafka_commit_on_select: later('bool', '0', 'Direct SELECT is not supported yet.'),
-  kafka_max_rows_per_message: later('uint64', '1', 'INSERT into a Kafka table is not supported yet.'),
-  kafka_map_virtual_columns_on_write: later('bool', '0', 'INSERT into a Kafka table is not supported yet.'),
+  kafka_max_rows_per_message: works('uint64', '1', 'Written: rows in one message, for formats of rows.'),
+  kafka_map_virtual_columns_on_write: works(
+    'bool',
+    '0',
+    'Written: columns `_key`, `_timestamp`, `_headers.name` and `_headers.value` of the table go to the message, and not into its body.',
+  ),
   kafka_client_id: works(
     'string',
     '',
@@ -92,8 +96,8 @@ export const ENGINE_SETTINGS = {
   kafka_sasl_username: works('string', '', 'SASL user.'),
   kafka_sasl_password: works('string', '', 'SASL password; sealed in the catalog, shown as [HIDDEN].'),
   kafka_aws_region: none('string', '', 'It belongs to the mechanism AWS_MSK_IAM, which the gateway does not speak.'),
-  kafka_compression_codec: later('string', '', 'INSERT into a Kafka table is not supported yet; messages are read whatever their codec.'),
-  kafka_compression_level: later('int64', '-1', 'INSERT into a Kafka table is not supported yet.'),
+  kafka_compression_codec: works('string', '', 'Written: none, gzip, snappy, lz4 or zstd; messages are read whatever their codec.'),
+  kafka_compression_level: works('int64', '-1', "Written: the codec's level; -1: its own default."),
   kafka_autodetect_client_rack: none('string', '', 'The gateway fetches from the leaders of partitions, whatever rack they are in.'),
   kafka_keeper_path: none(
     'string',
@@ -111,6 +115,33 @@ export const ENGINE_SETTINGS = {
     'bool',
     '0',
     'Nothing is read before every table behind the views has fsync_after_insert and fsync_part_directory.',
+  ),
+  kafka_partitioner: extension(
+    'string',
+    'consistent_random',
+    "Written: librdkafka's consistent_random (CRC-32 of the key), murmur2_random (as Java clients do) or random.",
+  ),
+  kafka_wait_for_delivery: extension('bool', '1', 'INSERT is answered when Kafka has acknowledged its rows; 0: when the outbox has them.'),
+  kafka_delivery_timeout_ms: extension(
+    'milliseconds',
+    '20000',
+    'How long INSERT waits for that; then it fails, and its rows stay in the outbox and are sent later.',
+  ),
+  kafka_outbox_max_rows: extension('uint64', '0', 'Rows that wait in the outbox, above which INSERTs are refused; 0: no limit.'),
+  kafka_outbox_max_bytes: extension(
+    'uint64',
+    '10737418240',
+    'Bytes on disk of the rows that wait in the outbox, above which INSERTs are refused; 0: no limit.',
+  ),
+  kafka_outbox_max_age_ms: extension(
+    'milliseconds',
+    '0',
+    'How long the oldest row may have waited in the outbox, above which INSERTs are refused; 0: no limit.',
+  ),
+  kafka_outbox_on_drop: extension(
+    'string',
+    'wait',
+    'Rows in the outbox when the table is dropped: wait (as long as an INSERT would, then DROP fails) or drop.',
   ),
 } as const satisfies Record<string, EngineSetting>;
 

@@ -1,6 +1,29 @@
 export const KEY_FORMATS = ['JSONEachRow', 'RawBLOB'] as const;
 export type KeyFormat = (typeof KEY_FORMATS)[number];
 
+export const PARTITIONERS = ['consistent_random', 'murmur2_random', 'random'] as const;
+export type PartitionerName = (typeof PARTITIONERS)[number];
+
+/** How rows of a table become messages. */
+export interface WriteOptions {
+  /** 0 is accepted by CREATE, as by the server, and cannot be written with. */
+  readonly maxRowsPerMessage: number;
+  /** Whether `_key`, `_timestamp` and `_headers` that the table declares leave the body. */
+  readonly mapsVirtualColumns: boolean;
+  /** As written; '' for none given. */
+  readonly compressionCodec: string;
+  /** -1: the codec's own default. */
+  readonly compressionLevel: number;
+  readonly partitioner: PartitionerName;
+  readonly waitsForDelivery: boolean;
+  readonly deliveryTimeoutMs: number;
+  /** Limits of the outbox, 0 for none. */
+  readonly outboxMaxRows: number;
+  readonly outboxMaxBytes: number;
+  readonly outboxMaxAgeMs: number;
+  readonly onDrop: 'wait' | 'drop';
+}
+
 /** A Kafka table as its statement defines it, checked, with defaults still unresolved (undefined = not given). */
 export interface KafkaTableOptions {
   readonly brokers: readonly string[];
@@ -33,6 +56,7 @@ export interface KafkaTableOptions {
   readonly saslPassword: string;
   /** Whether nothing may be read before every table behind the views waits for the disk. */
   readonly requireFsync: boolean;
+  readonly write: WriteOptions;
   /** Format settings, by name, values as text. */
   readonly formatSettings: Readonly<Record<string, string>>;
   /** Settings of the server's that go with every INSERT (`INSERT_SETTINGS`), by name, values as text. */

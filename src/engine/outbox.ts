@@ -1,0 +1,48 @@
+import { quoteIdentifier } from '../sql/index.ts';
+
+/**
+ * Rows that are to be written to Kafka wait in a table beside the Kafka table, its *outbox*: what INSERT and views mean by the Kafka table's name, until the
+ * gateway has sent it.
+ */
+const NAME_PREFIX = '.outbox.';
+
+/** Name of the outbox, in the table's database: it goes with the table's name, since a view that writes TO a table means whatever is called so. */
+export function outboxName(table: string): string {
+  return NAME_PREFIX + table;
+}
+
+/** The table's name that `outboxName` was made of; undefined for other tables. */
+export function nameBehindOutbox(name: string): string | undefined {
+  return name.startsWith(NAME_PREFIX) ? name.slice(NAME_PREFIX.length) : undefined;
+}
+
+/** Begins the comment of every outbox; behind it stands the UUID of the Kafka table, or its name in a database without UUIDs. */
+export const OUTBOX_COMMENT_PREFIX = 'sluice-outbox:';
+
+export interface OutboxColumn {
+  readonly name: string;
+  readonly declaration: string;
+}
+
+/**
+ * What a row may say of its message, where the table has no column of that name: in an INSERT's column list, in a view's SELECT. Never in the message's body.
+ * `_key` NULL: none; `_timestamp` NULL: when it is sent; `_partition` NULL: the partitioner's choice; headers as a map or as two lists; `_tombstone` 1: no body.
+ */
+const COLUMNS: readonly (readonly [name: string, type: string])[] = [
+  ['_key', 'Nullable(String)'],
+  ['_timestamp', 'Nullable(DateTime64(3))'],
+  ['_partition', 'Nullable(Int32)'],
+  ['_headers', 'Map(String, String) EPHEMERAL map()'],
+  ['_headers.name', 'Array(String) DEFAULT mapKeys(`_headers`)'],
+  ['_headers.value', 'Array(String) DEFAULT mapValues(`_headers`)'],
+  ['_tombstone', 'UInt8'],
+];
+
+/** The columns that an outbox has beside those of its table; `declared` are the table's own names, which hide them. */
+export function outboxColumns(declared: ReadonlySet<string>): OutboxColumn[] {
+  const hidesHeaders = ['_headers', '_headers.name', '_headers.value'].some((name) => declared.has(name));
+  return COLUMNS.filter(([name]) => !declared.has(name) && !(hidesHeaders && name.startsWith('_headers'))).map(([name, type]) => ({
+    name,
+    declaration: `${quoteIdentifier(name)} ${type}`,
+  }));
+}
