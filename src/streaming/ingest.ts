@@ -71,6 +71,8 @@ export class Ingest {
   /** No INSERT begins before it resolves. */
   #gate: Promise<void> | undefined;
   readonly #sending = new Set<Promise<unknown>>();
+  /** Those of them that the server has whole. */
+  readonly #applying = new Set<Promise<unknown>>();
   /** A stray row was met, and every message has been scanned since: another one cannot be sorted out that way. */
   #isScanning = false;
   #isDraining = false;
@@ -175,22 +177,30 @@ export class Ingest {
     return Math.max(position, fetched.nextOffset);
   }
 
-  /** Lets what is under way finish and be committed, sends what has been gathered, and takes nothing more. */
+  /** As `finish`, and sends what has been gathered. */
   async drain(): Promise<void> {
-    this.#isDraining = true;
+    await this.finish();
     for (const lane of this.#lanes()) {
-      await lane.idle();
-      if (!this.#isAborted()) lane.seal('drain');
-      await lane.idle();
+      if (!this.#isAborted() && !this.isHeld) lane.seal('drain');
     }
+    await this.finish();
+  }
+
+  /** Takes nothing more. Resolves when what is under way is in and committed; while INSERTs are held back, when what is in is committed. */
+  async finish(): Promise<void> {
+    this.#isDraining = true;
+    if (!this.isHeld) await Promise.all([...this.#lanes(), this.#recovery].map(async (carrier) => carrier.idle()));
     await this.#journal.flush();
   }
 
-  /** Lets what is under way finish and be committed, and takes nothing more. */
-  async finish(): Promise<void> {
-    this.#isDraining = true;
-    for (const lane of this.#lanes()) await lane.idle();
-    await this.#journal.flush();
+  /** Resolves when no INSERT is at the server that may be in, whatever becomes of us, and those that are in are committed. */
+  async applied(): Promise<void> {
+    do {
+      await Promise.allSettled(this.#applying);
+      // Whoever sent them has noted then that they are in.
+      await setImmediate();
+      await this.#journal.flush();
+    } while (this.#applying.size > 0);
   }
 
   /**
@@ -390,7 +400,11 @@ export class Ingest {
     if (this.#assertStillRead !== undefined) await this.#assertStillRead();
     const sending = this.#send(request, body, mayEnd, signal);
     this.#sending.add(sending);
-    return sending.finally(() => this.#sending.delete(sending));
+    void ended(mayEnd).then((isAllowed) => isAllowed && this.#sending.has(sending) && this.#applying.add(sending));
+    return sending.finally(() => {
+      this.#sending.delete(sending);
+      this.#applying.delete(sending);
+    });
   }
 
   /** Some of it may be in, and the rest is to be written in another way: its messages are read anew, and go under the same tokens. */
