@@ -1,5 +1,6 @@
 import type { Cluster, Consumer, EachBatchPayload } from 'kafkajs';
 import type { Logger } from '../logger.ts';
+import { within } from '../pauses.ts';
 import { partitionAssigners } from './assigners.ts';
 import { createKafkaClient, type KafkaClient } from './client.ts';
 import { describeKafkaError, KafkaError } from './errors.ts';
@@ -282,16 +283,6 @@ function createConsumer({ kafka }: KafkaClient, options: ConsumerOptions): { con
 
 function keyOf({ topic, partition }: TopicPartition): string {
   return `${partition}:${topic}`;
-}
-
-/** Resolves when `work` has settled, at the latest after `timeoutMs`. */
-async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs);
-  });
-  await Promise.race([work, timeout]);
-  clearTimeout(timer);
 }
 
 async function ignoreFailure(work: Promise<void> | undefined): Promise<void> {

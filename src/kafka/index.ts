@@ -7,4 +7,5 @@ export { sendWithOffset, type ProducedMessage, type Transaction } from './transa
 export { describeKafkaError, KafkaError } from './errors.ts';
 export { RecordBatchError } from './record-batches.ts';
 export type { ClientOptions } from './client.ts';
+export { securityOf } from './security.ts';
 export type * from './types.ts';

@@ -3,7 +3,7 @@ import type { ManagedTable } from '../catalog/index.ts';
 import type { RecordCursor } from '../formats/index.ts';
 import type { FetchControl, FetchedPartition, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause } from './backoff.ts';
+import { backoffMs, pause } from '../pauses.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { stepsForBroken, type BrokenMessageTargets } from './broken-messages.ts';
 import { CarefulRanges } from './careful-ranges.ts';

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { ManagedTable } from '../catalog/index.ts';
-import type { ConsumerOptions } from '../kafka/index.ts';
-import { securityOf } from './security.ts';
+import { securityOf, type ConsumerOptions } from '../kafka/index.ts';
+
 import type { ServerDefaults } from './server-defaults.ts';
 
 /** librdkafka's default session time-out, which the real engine runs with. */

@@ -1,10 +1,11 @@
+import { setImmediate } from 'node:timers/promises';
 import type { MemoryBudget } from '../batching/index.ts';
 import type { ManagedTable } from '../catalog/index.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { canCarry, RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { CommittedOffset, FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause, untilAborted, within } from './backoff.ts';
+import { backoffMs, pause, untilAborted, within } from '../pauses.ts';
 import { explainFailure } from './broken-message.ts';
 import { CarefulReading, type CarefulReadingOptions } from './careful-reading.ts';
 import { withToken, type Intent, type PartitionRange, type PartOfIntent } from './intent.ts';
@@ -180,9 +181,7 @@ export class Ingest {
   /** As `finish`, and sends what has been gathered. */
   async drain(): Promise<void> {
     await this.finish();
-    for (const lane of this.#lanes()) {
-      if (!this.#isAborted() && !this.isHeld) lane.seal('drain');
-    }
+    if (!this.#isAborted() && !this.isHeld) for (const lane of this.#lanes()) lane.seal('drain');
     await this.finish();
   }
 
@@ -400,7 +399,12 @@ export class Ingest {
     if (this.#assertStillRead !== undefined) await this.#assertStillRead();
     const sending = this.#send(request, body, mayEnd, signal);
     this.#sending.add(sending);
-    void ended(mayEnd).then((isAllowed) => isAllowed && this.#sending.has(sending) && this.#applying.add(sending));
+    mayEnd.then(
+      () => {
+        if (this.#sending.has(sending)) this.#applying.add(sending);
+      },
+      () => undefined,
+    );
     return sending.finally(() => {
       this.#sending.delete(sending);
       this.#applying.delete(sending);

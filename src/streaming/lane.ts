@@ -1,7 +1,7 @@
 import { Batch, bytesLimit, fullReason, untilFlushMs, type ChunkPool, type FlushLimits, type FlushReason } from '../batching/index.ts';
 import type { MessageWriter } from '../formats/index.ts';
 import type { TopicPartition } from '../kafka/index.ts';
-import { within } from './backoff.ts';
+import { within } from '../pauses.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import { intentBytes, newIntent, type Intent, type PartitionRange } from './intent.ts';
 import { SourceTable } from './sources.ts';

@@ -1,6 +1,6 @@
 import type { CommittedOffset, CommitOffset, GroupConsumer, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { pause } from './backoff.ts';
+import { pause } from '../pauses.ts';
 import { printIntents, readIntents, type Intent, type PartitionRange } from './intent.ts';
 import type { Position, Positions } from './positions.ts';
 import { partitionKey } from './sources.ts';

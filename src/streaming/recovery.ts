@@ -3,7 +3,7 @@ import { RecordCursor, UNPROVABLE } from '../formats/index.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import type { FetchedPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause } from './backoff.ts';
+import { backoffMs, pause } from '../pauses.ts';
 import { explainFailure } from './broken-message.ts';
 import type { CarefulReading, Repeated } from './careful-reading.ts';
 import { printIntents, type Intent, type PartitionRange } from './intent.ts';

@@ -1,7 +1,7 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import { clickhouseError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { within } from './backoff.ts';
+import { within } from '../pauses.ts';
 import { VIEW_CHANGE_MS } from './company.ts';
 import { TableStream, VIEW_CHANGE_WAIT_MS, type DeadLetter, type StreamContext } from './table-stream.ts';
 import { reportOf, type TableReport } from './table-report.ts';

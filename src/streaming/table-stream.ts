@@ -10,7 +10,7 @@ import {
   type TopicPartition,
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause, untilAborted, within } from './backoff.ts';
+import { backoffMs, pause, untilAborted, within } from '../pauses.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { Company } from './company.ts';
 import { consumerOptions } from './consumer-options.ts';
@@ -53,6 +53,11 @@ export interface DeadLetter extends TopicPartition {
 /** How long a change of the plan waits for the INSERTs that were under way before it. */
 export const VIEW_CHANGE_WAIT_MS = 30_000;
 
+/**
+ * How long, after the grace, a stream that stops waits for INSERTs that the server is applying: their rows will be in whatever we do, and where a target
+ * remembers none they would come again.
+ */
+const APPLY_GRACE_MS = 8_000;
 /** How long the INSERTs under way may take when a topic was made anew. */
 const RENEW_GRACE_MS = 2_000;
 /** A consumer that lived so long is built anew at once when it dies. */
@@ -163,13 +168,11 @@ export class TableStream {
 
   /**
    * Leaves the group. What is under way is finished and committed within `graceMs`; what was gathered goes along when `flush` is
-   * set; the rest is left to whoever reads the topic next. Never rejects.
+   * set; the rest is left to whoever reads the topic next. An INSERT that the server is applying may take longer (`APPLY_GRACE_MS`), unless `flush` is set. Never rejects.
    */
   async stop(options: { graceMs: number; flush: boolean }): Promise<void> {
-    const isBusy = options.flush || this.#lanes.some((lane) => !lane.isIdle);
-    if (isBusy && !this.#ingest.isHeld) {
-      await within(options.graceMs, options.flush ? this.#ingest.drain() : this.#ingest.finish());
-    }
+    await within(options.graceMs, options.flush ? this.#ingest.drain() : this.#ingest.finish());
+    if (!options.flush) await within(APPLY_GRACE_MS, this.#ingest.applied());
     this.#ingest.abort();
     this.#stopping.abort();
     this.#topics.close();

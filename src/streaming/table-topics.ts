@@ -1,6 +1,6 @@
 import { TopicWatch, type ClientOptions } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { pause } from './backoff.ts';
+import { pause } from '../pauses.ts';
 import { TopicMemory } from './topic-memory.ts';
 
 /** How often the topics are looked at, and how often while one of them is missing. */

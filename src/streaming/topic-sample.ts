@@ -1,9 +1,8 @@
 import { hostname } from 'node:os';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { RecordCursor } from '../formats/index.ts';
-import { sampleTopic, type FetchedPartition } from '../kafka/index.ts';
+import { sampleTopic, securityOf, type FetchedPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { securityOf } from './security.ts';
 
 const LIMITS = { messages: 100, bytes: 4 * 1024 * 1024, timeoutMs: 10_000 };
 

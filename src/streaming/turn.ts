@@ -1,4 +1,4 @@
-import { pause } from './backoff.ts';
+import { pause } from '../pauses.ts';
 
 /** Half of the server's `http_receive_timeout`. */
 const MOST_HELD_MS = 15_000;

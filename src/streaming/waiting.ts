@@ -1,5 +1,5 @@
 import type { FetchControl } from '../kafka/index.ts';
-import { pause } from './backoff.ts';
+import { pause } from '../pauses.ts';
 
 /** How often a waiting handler looks after its membership and whether it is to stop. */
 const WAIT_TICK_MS = 200;

@@ -1,5 +1,5 @@
 import type { KafkaTableOptions } from '../engine/index.ts';
-import type { KafkaSecurity } from '../kafka/index.ts';
+import type { KafkaSecurity } from './types.ts';
 
 /** How the brokers of a table are spoken to. */
 export function securityOf(options: KafkaTableOptions): KafkaSecurity {
