@@ -1,5 +1,22 @@
 import { crc32c } from '@node-rs/crc32';
 import { COMPRESSION_NAMES, decompress, type CompressionName } from './codecs.ts';
+import {
+  ATTRIBUTES,
+  BASE_OFFSET,
+  BASE_TIMESTAMP,
+  BATCH_LENGTH,
+  COMPRESSION_MASK,
+  CONTROL_FLAG,
+  CRC,
+  LAST_OFFSET_DELTA,
+  LOG_APPEND_TIME_FLAG,
+  MAGIC,
+  MAX_TIMESTAMP,
+  PRODUCER_ID,
+  RECORD_COUNT,
+  RECORDS,
+  TRANSACTIONAL_FLAG,
+} from './record-batch-layout.ts';
 import type { RecordBatch, TopicPartition } from './types.ts';
 
 /** One partition's part of a fetch answer: record batches back to back, the last one possibly cut off. */
@@ -37,24 +54,6 @@ export class RecordBatchError extends Error {
     this.offset = offset;
   }
 }
-
-// Layout of a record batch, magic 2 (KIP-98): position of each field in bytes.
-const BASE_OFFSET = 0;
-const BATCH_LENGTH = 8;
-const MAGIC = 16;
-const CRC = 17;
-const ATTRIBUTES = 21;
-const LAST_OFFSET_DELTA = 23;
-const BASE_TIMESTAMP = 27;
-const MAX_TIMESTAMP = 35;
-const PRODUCER_ID = 43;
-const RECORD_COUNT = 57;
-const RECORDS = 61;
-
-const COMPRESSION_MASK = 0x07;
-const LOG_APPEND_TIME_FLAG = 0x08;
-const TRANSACTIONAL_FLAG = 0x10;
-const CONTROL_FLAG = 0x20;
 
 /**
  * Reads what a read_committed consumer may see of a record set. Every whole batch's CRC-32C is checked; a batch cut off at the end is

@@ -1,0 +1,58 @@
+/** librdkafka's names and rules (`partitioner` in its CONFIGURATION.md). */
+export const PARTITIONERS = ['consistent_random', 'murmur2_random', 'random'] as const;
+export type Partitioner = (typeof PARTITIONERS)[number];
+
+/** The message may go to any partition. */
+export const ANY_PARTITION = -1;
+
+/**
+ * The partition, below `count`, of a message whose key is `source` from `keyStart` (-1: null) up to `keyEnd`.
+ * `consistent_random`: CRC-32 of the key; any partition when the key is null or empty. `murmur2_random`: as Java's producers do, murmur2 of the key, also of an
+ * empty one; any partition when it is null. Source: librdkafka's src/rdkafka_msg.c.
+ */
+export function partitionOf(partitioner: Partitioner, source: Buffer, keyStart: number, keyEnd: number, count: number): number {
+  if (partitioner === 'random' || keyStart < 0) return ANY_PARTITION;
+  if (partitioner === 'murmur2_random') return (murmur2(source, keyStart, keyEnd) & 0x7fff_ffff) % count;
+  return keyStart === keyEnd ? ANY_PARTITION : crc32(source, keyStart, keyEnd) % count;
+}
+
+const CRC32_TABLE = crc32Table(0xedb8_8320);
+
+function crc32Table(polynomial: number): Uint32Array {
+  const table = new Uint32Array(256);
+  for (let byte = 0; byte < 256; byte += 1) {
+    let crc = byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 1) === 0 ? crc >>> 1 : (crc >>> 1) ^ polynomial;
+    table[byte] = crc >>> 0;
+  }
+  return table;
+}
+
+/** By hand, because keys are short: a call of the native one takes ten times as long for 16 bytes. */
+function crc32(bytes: Buffer, start: number, end: number): number {
+  let crc = -1;
+  for (let position = start; position < end; position += 1) {
+    crc = (CRC32_TABLE[(crc ^ (bytes[position] as number)) & 0xff] as number) ^ (crc >>> 8);
+  }
+  return (crc ^ -1) >>> 0;
+}
+
+const MURMUR2_SEED = 0x9747_b28c;
+const MURMUR2_FACTOR = 0x5bd1_e995;
+
+/** As in Java's org.apache.kafka.common.utils.Utils. */
+function murmur2(bytes: Buffer, start: number, end: number): number {
+  let hash = MURMUR2_SEED ^ (end - start);
+  let position = start;
+  for (; position + 4 <= end; position += 4) {
+    let word = Math.imul(bytes.readInt32LE(position), MURMUR2_FACTOR);
+    word ^= word >>> 24;
+    hash = Math.imul(hash, MURMUR2_FACTOR) ^ Math.imul(word, MURMUR2_FACTOR);
+  }
+  const left = end - position;
+  if (left === 3) hash ^= (bytes[position + 2] as number) << 16;
+  if (left >= 2) hash ^= (bytes[position + 1] as number) << 8;
+  if (left >= 1) hash = Math.imul(hash ^ (bytes[position] as number), MURMUR2_FACTOR);
+  hash = Math.imul(hash ^ (hash >>> 13), MURMUR2_FACTOR);
+  return hash ^ (hash >>> 15);
+}
