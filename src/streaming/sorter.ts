@@ -29,7 +29,7 @@ export interface Sorted {
 /** Sends a check: resolves with the rows that the server read, throws its exception about the messages. Troubles of another kind it waits out. */
 export type SendCheck = (request: InsertRequest, body: readonly Buffer[]) => Promise<number>;
 
-/** A broken message so near to the beginning of what was checked makes its neighbours suspect, too. */
+/** A broken message so near behind another one, or the beginning, makes its neighbours suspect, too. */
 const DENSE_MESSAGES = 8;
 const NEIGHBOURS = 64;
 /** Checks of single messages under way at a time. */
@@ -120,6 +120,8 @@ export class Sorter {
   async #suspects(messages: readonly RecordCursor[]): Promise<Map<RecordCursor, 'blamed' | 'neighbour'>> {
     const suspects = new Map<RecordCursor, 'blamed' | 'neighbour'>();
     let window = messages.length;
+    /** Where what is known of the last broken message ends. */
+    let behindLast = 0;
     for (let from = 0; from < messages.length;) {
       const some = messages.slice(from, from + window);
       const failure = await this.#checkTogether(some, suspects);
@@ -130,10 +132,12 @@ export class Sorter {
         window = Math.ceil(some.length / 2);
       } else {
         const at = failure.at ?? 0;
-        const neighbours = at < DENSE_MESSAGES ? some.slice(0, NEIGHBOURS) : [];
+        const isDense = from + at - behindLast < DENSE_MESSAGES;
+        const neighbours = isDense ? messages.slice(from, from + NEIGHBOURS) : [];
         for (const neighbour of neighbours) if (!suspects.has(neighbour)) suspects.set(neighbour, 'neighbour');
         suspects.set(some[at] as RecordCursor, 'blamed');
         from += Math.max(at + 1, neighbours.length);
+        behindLast = from;
         window = Math.max(NEIGHBOURS, 2 * (at + 1));
       }
     }
