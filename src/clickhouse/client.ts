@@ -9,8 +9,10 @@ import {
   parseError,
   type ClickHouseClient,
   type ClickHouseSettings,
+  type ExecResult,
 } from '@clickhouse/client';
 import { ClickHouseException } from '../errors.ts';
+import { answerBytes } from './answer-bytes.ts';
 import { parseException } from './exception.ts';
 import type { ServerTls } from './upstream.ts';
 
@@ -66,6 +68,11 @@ export class ClickHouseUnreachable extends Error {
 export interface ServiceClient {
   /** The rows of a SELECT that names no FORMAT, as objects; 64-bit integers are strings. `params` fill `{name:Type}` in the text. */
   rows<T>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<T[]>;
+  /**
+   * The answer of a SELECT that names its FORMAT, as bytes, while it comes: nothing is kept, and the server waits while nobody takes them. An exception that comes
+   * behind data is thrown like one in front of them. Aborting ends the query.
+   */
+  stream(sql: string, settings: SettingValues, signal: AbortSignal): AsyncIterable<Buffer>;
   /** Runs a statement without result. */
   command(sql: string, settings?: SettingValues): Promise<void>;
   /**
@@ -107,6 +114,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     repeatedOnce(where, async () => readRows<T>(client, sql, params));
   return {
     rows,
+    stream: (sql, settings, signal) => stream(client, where, sql, settings, signal),
     command: async (sql, settings = {}) => {
       await translated(where, async () => client.command({ query: sql, clickhouse_settings: asSettings(settings) }));
     },
@@ -133,6 +141,41 @@ async function readRows<T>(client: ClickHouseClient, sql: string, params: Readon
   return result.json<T>();
 }
 
+async function* stream(
+  client: ClickHouseClient,
+  where: string,
+  sql: string,
+  settings: SettingValues,
+  signal: AbortSignal,
+): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    const answer = await client.exec({
+      query: sql,
+      clickhouse_settings: { ...asSettings(settings), wait_end_of_query: 0, cancel_http_readonly_queries_on_client_close: 1 },
+      abort_signal: signal,
+      ignore_error_response: true,
+    });
+    const tag = answer.response_headers['x-clickhouse-exception-tag'];
+    if (isRefusal(answer)) throw refusal(await text(answer.stream));
+    const abort = (): void => {
+      answer.stream.destroy(asError(signal.reason));
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    try {
+      yield* answerBytes(answer.stream, typeof tag === 'string' ? tag : undefined);
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  } catch (error) {
+    throw translate(where, error);
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
 async function insert(
   client: ClickHouseClient,
   sql: string,
@@ -151,14 +194,19 @@ async function insert(
     // The package would keep the last exception in the text: a format quotes another one in what it tells of the row, and names the row in front of it.
     ignore_error_response: true,
   });
-  if (answer.http_status_code !== 200 || answer.response_headers['x-clickhouse-exception-code'] !== undefined) {
-    const answered = await text(answer.stream);
-    throw parseException(answered) ?? parseError(answered);
-  }
+  if (isRefusal(answer)) throw refusal(await text(answer.stream));
   // Nothing comes but the end, which says that the answer is whole.
   answer.stream.resume();
   await finished(answer.stream);
   return { writtenRows: Number(answer.summary?.written_rows ?? 0), readRows: Number(answer.summary?.read_rows ?? 0) };
+}
+
+function isRefusal(answer: Pick<ExecResult<Readable>, 'http_status_code' | 'response_headers'>): boolean {
+  return answer.http_status_code !== 200 || answer.response_headers['x-clickhouse-exception-code'] !== undefined;
+}
+
+function refusal(answered: string): Error {
+  return parseException(answered) ?? parseError(answered);
 }
 
 /** The chunks, and an end that comes when it may. */
