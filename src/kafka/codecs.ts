@@ -25,6 +25,9 @@ const DECOMPRESSORS: Record<CompressionName, (bytes: Buffer) => Buffer> = {
 const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const XERIAL_HEADER_BYTES = 16;
 
+/** What comes before the blocks: version 1, readable by those who know version 1. */
+export const XERIAL_HEADER = Buffer.concat([XERIAL_MAGIC, Buffer.from([0, 0, 0, 1, 0, 0, 0, 1])], XERIAL_HEADER_BYTES);
+
 function uncompressSnappy(bytes: Buffer): Buffer {
   if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return uncompressSnappyBlock(bytes);
   const blocks: Buffer[] = [];

@@ -31,7 +31,7 @@ export function errorFields(error: unknown): ErrorFields {
 }
 
 /** kafkajs wraps the error that used up the retries, now and then twice. */
-function innermost(error: unknown): ErrorFields {
+export function innermost(error: unknown): ErrorFields {
   const fields = errorFields(error);
   if (fields.name === 'KafkaError' || !(fields.cause instanceof Error)) return fields;
   return fields.name.startsWith('KafkaJS') ? innermost(fields.cause) : fields;
@@ -46,6 +46,25 @@ const BROKER_ERRORS: Readonly<Record<string, string>> = {
   LEADER_NOT_AVAILABLE: 'Leader not available',
   NOT_LEADER_FOR_PARTITION: 'Not leader for partition',
   REQUEST_TIMED_OUT: 'Request timed out',
+  RECORD_LIST_TOO_LARGE: 'Message batch larger than configured server segment size',
+  NOT_ENOUGH_REPLICAS: 'Not enough in-sync replicas',
+  NOT_ENOUGH_REPLICAS_AFTER_APPEND: 'Message(s) written to insufficient number of in-sync replicas',
+  INVALID_TIMESTAMP: 'Invalid timestamp',
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: 'Message format on broker does not support request',
+  POLICY_VIOLATION: 'Policy violation',
+  OUT_OF_ORDER_SEQUENCE_NUMBER: 'Broker received an out of order sequence number',
+  DUPLICATE_SEQUENCE_NUMBER: 'Broker received a duplicate sequence number',
+  INVALID_PRODUCER_EPOCH: 'Producer attempted an operation with an old epoch',
+  INVALID_TXN_STATE: 'Producer attempted a transactional operation in an invalid state',
+  INVALID_PRODUCER_ID_MAPPING: 'Producer attempted to use a producer id which is not currently assigned to its transactional id',
+  INVALID_TRANSACTION_TIMEOUT: "Transaction timeout is larger than the maximum value allowed by the broker's max.transaction.timeout.ms",
+  CONCURRENT_TRANSACTIONS:
+    'Producer attempted to update a transaction while another concurrent operation on the same transaction was ongoing',
+  TRANSACTIONAL_ID_AUTHORIZATION_FAILED: 'Transactional Id authorization failed',
+  KAFKA_STORAGE_ERROR: 'Disk error when trying to access log file on disk',
+  UNKNOWN_PRODUCER_ID: 'Unknown Producer Id',
+  UNSUPPORTED_COMPRESSION_TYPE: 'Unsupported compression type',
+  INVALID_RECORD: 'Broker failed to validate record',
   BROKER_NOT_AVAILABLE: 'Broker not available',
   REPLICA_NOT_AVAILABLE: 'Replica not available',
   MESSAGE_TOO_LARGE: 'Message size too large',

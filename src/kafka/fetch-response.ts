@@ -1,4 +1,5 @@
-import { readInt64, type AbortedTransaction } from './record-batches.ts';
+import type { AbortedTransaction } from './record-batches.ts';
+import { ResponseReader } from './response-reader.ts';
 
 /** Fetch versions this file reads: those with record batches (4) up to the newest that kafkajs asks for (11). */
 export const FETCH_VERSIONS = { min: 4, max: 11 } as const;
@@ -27,7 +28,7 @@ export interface FetchResponsePartition {
  * Source: https://kafka.apache.org/protocol#The_Messages_Fetch, versions 4 to 11. Throws RangeError when it is cut off.
  */
 export function readFetchResponse(version: number, payload: Buffer): FetchResponse {
-  const reader = new Reader(payload);
+  const reader = new ResponseReader(payload);
   const throttleTimeMs = reader.int32();
   if (version >= 7) reader.skip(2 + 4); // error code and id of a fetch session, which kafkajs does not use
   const topics = reader.array(() => ({
@@ -37,7 +38,7 @@ export function readFetchResponse(version: number, payload: Buffer): FetchRespon
   return { throttleTimeMs, topics };
 }
 
-function readPartition(version: number, reader: Reader): FetchResponsePartition {
+function readPartition(version: number, reader: ResponseReader): FetchResponsePartition {
   const partition = reader.int32();
   const errorCode = reader.int16();
   const highWatermark = reader.int64();
@@ -45,60 +46,4 @@ function readPartition(version: number, reader: Reader): FetchResponsePartition 
   const abortedTransactions = reader.array(() => ({ producerId: reader.bigInt64(), firstOffset: reader.int64() }));
   if (version >= 11) reader.skip(4); // preferred read replica: only with a rack id, which we do not send
   return { partition, errorCode, highWatermark, abortedTransactions, recordSet: reader.bytes() };
-}
-
-class Reader {
-  readonly #buffer: Buffer;
-  #position = 0;
-
-  constructor(buffer: Buffer) {
-    this.#buffer = buffer;
-  }
-
-  skip(bytes: number): void {
-    this.#position += bytes;
-  }
-
-  int16(): number {
-    this.#position += 2;
-    return this.#buffer.readInt16BE(this.#position - 2);
-  }
-
-  int32(): number {
-    this.#position += 4;
-    return this.#buffer.readInt32BE(this.#position - 4);
-  }
-
-  int64(): number {
-    this.#position += 8;
-    return readInt64(this.#buffer, this.#position - 8);
-  }
-
-  bigInt64(): bigint {
-    this.#position += 8;
-    return this.#buffer.readBigInt64BE(this.#position - 8);
-  }
-
-  string(): string {
-    return this.#take(this.int16()).toString('utf8');
-  }
-
-  bytes(): Buffer {
-    return this.#take(Math.max(0, this.int32()));
-  }
-
-  /** A null array (length -1) is an empty one. */
-  array<T>(readItem: () => T): T[] {
-    const items: T[] = [];
-    for (let left = this.int32(); left > 0; left -= 1) items.push(readItem());
-    return items;
-  }
-
-  #take(length: number): Buffer {
-    const end = this.#position + length;
-    if (end > this.#buffer.length) throw new RangeError(`fetch answer of ${this.#buffer.length} bytes ends before byte ${end}`);
-    const bytes = this.#buffer.subarray(this.#position, end);
-    this.#position = end;
-    return bytes;
-  }
 }

@@ -3,6 +3,10 @@ import { createRequire } from 'node:module';
 // Source: https://kafka.apache.org/protocol#protocol_error_codes
 export const OFFSET_OUT_OF_RANGE = 1;
 export const UNKNOWN_TOPIC = 3;
+export const MESSAGE_TOO_LARGE = 10;
+export const UNSUPPORTED_VERSION = 35;
+export const DUPLICATE_SEQUENCE_NUMBER = 46;
+export const UNSUPPORTED_COMPRESSION_TYPE = 76;
 const UNKNOWN_TOPIC_ID = 100;
 const INCONSISTENT_TOPIC_ID = 103;
 
