@@ -6,6 +6,8 @@ import { ownClickHouse, useClickHouse } from './servers.ts';
 ownClickHouse();
 
 let shared: Promise<GatewayPart> | undefined;
+/** Titles of the tests that have gateways of their own in front of the file's ClickHouse now. */
+const owners = new Map<GatewayPart, string>();
 
 test.after.always('the gateway of this file is stopped', async () => {
   await (await shared)?.stop();
@@ -14,8 +16,18 @@ test.after.always('the gateway of this file is stopped', async () => {
 /** A gateway for this test alone, in front of the file's ClickHouse if `options` name no other; stopped when the test ends. */
 export async function useGateway(t: ExecutionContext, options: Partial<GatewayOptions> = {}): Promise<GatewayPart> {
   const gateway = await startGateway(await withServer(options));
-  t.teardown(async () => gateway.stop());
+  if (options.clickHouseUrl === undefined) owners.set(gateway, t.title);
+  t.teardown(async () => {
+    await gateway.stop();
+    owners.delete(gateway);
+  });
   return gateway;
+}
+
+/** Throws when another test's gateway would read this test's topics, as a member of their groups. */
+export function assertNoStranger(t: ExecutionContext): void {
+  const stranger = [...owners.values()].find((title) => title !== t.title);
+  if (stranger !== undefined) throw new Error(`tests with gateways of their own must be serial: one of “${stranger}” is running`);
 }
 
 /** One gateway for all tests of the file, in front of its ClickHouse. Also in `before` hooks. */

@@ -29,7 +29,7 @@ const TARGETS = [
 const COUNTS = `SELECT (SELECT (count(), uniqExact(id)) FROM fast), (SELECT (count(), uniqExact(id)) FROM slow),
   (SELECT countMerge(n) FROM counts), (SELECT count() FROM behind)`;
 
-test('a batch whose gateway dies while the server applies it is in once, in every target', async (t) => {
+test.serial('a batch whose gateway dies while the server applies it is in once, in every target', async (t) => {
   const first = await useGateway(t);
   const stream = await useStream(t, { partitions: 4, gateway: first });
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: 'kafka_num_consumers = 2' })}`, ...TARGETS);
@@ -44,15 +44,15 @@ test('a batch whose gateway dies while the server applies it is in once, in ever
   );
   t.true(offsets.every(({ offset }) => offset <= 0n));
   await first.kill();
-  await waitFor(async () => !(await isApplied()), { timeoutMs: 60_000 });
+  await waitFor(async () => !(await isApplied()));
   t.is(await stream.direct('SELECT count() FROM fast'), '200', 'the server applied it although nobody heard its answer');
   await useGateway(t);
-  await waitFor(async () => (await committed(stream)) === 200n, { timeoutMs: 120_000 });
+  await waitFor(async () => (await committed(stream)) === 200n);
   t.is(await stream.direct(COUNTS), '(200,200)\t(200,200)\t200\t200');
   t.true((await stream.kafka.groupOffsets(stream.group)).every(({ metadata }) => metadata === ''));
 });
 
-test('a group whose offsets are set back is read again, whatever the targets remember', async (t) => {
+test.serial('a group whose offsets are set back is read again, whatever the targets remember', async (t) => {
   const gateway = await useGateway(t);
   const stream = await useStream(t, { gateway });
   await stream.kafka.produce(stream.topic, rows(0, 20));
@@ -72,7 +72,7 @@ test('a group whose offsets are set back is read again, whatever the targets rem
   await stream.answers('SELECT count(), uniqExact(id) FROM target', '40\t20');
 });
 
-test('batches of equal rows are all in: what is the same is not taken for a repeat', async (t) => {
+test.serial('batches of equal rows are all in: what is the same is not taken for a repeat', async (t) => {
   const gateway = await useGateway(t);
   const stream = await useStream(t, { gateway });
   await stream.sql(
@@ -84,7 +84,7 @@ test('batches of equal rows are all in: what is the same is not taken for a repe
   await stream.answers('SELECT count() FROM target', '10');
 });
 
-test('the real engine takes a group over at the offsets that a gateway left', async (t) => {
+test.serial('the real engine takes a group over at the offsets that a gateway left', async (t) => {
   const gateway = await useGateway(t);
   const stream = await useStream(t, { gateway });
   await stream.kafka.produce(stream.topic, rows(0, 20));
@@ -103,12 +103,12 @@ test('the real engine takes a group over at the offsets that a gateway left', as
   t.is(await committed(stream), 20n, 'an intent is left, and the offset is as before');
   await stream.direct(`CREATE TABLE native ${COLUMNS} ${stream.engine()}`);
   await stream.direct('CREATE MATERIALIZED VIEW of_native TO target AS SELECT id, name FROM native');
-  await waitFor(async () => (await stream.direct('SELECT count(), uniqExact(id) FROM target')) === '30\t30', { timeoutMs: 90_000 });
+  await waitFor(async () => (await stream.direct('SELECT count(), uniqExact(id) FROM target')) === '30\t30');
   await stream.direct('DROP TABLE of_native');
   await stream.direct('DROP TABLE native');
 });
 
-test('rows of a batch that fails are not lost when its view is dropped and made again', async (t) => {
+test.serial('rows of a batch that fails are not lost when its view is dropped and made again', async (t) => {
   const gateway = await useGateway(t);
   const stream = await useStream(t, { gateway });
   for (const [queue, columns, topic] of [
@@ -123,11 +123,11 @@ test('rows of a batch that fails are not lost when its view is dropped and made 
       `CREATE TABLE of_${queue} ${COLUMNS} ENGINE = MergeTree ORDER BY id ${WINDOW}`,
       `CREATE MATERIALIZED VIEW view_${queue} TO of_${queue} AS ${select} WHERE throwIf(id = 7, 'seven in ${queue}') = 0`,
     );
-    await waitFor(() => gateway.logs().includes(`seven in ${queue}`));
+    await waitFor(() => gateway.logs().includes(`seven in ${queue}`), { message: `the log to say “seven in ${queue}”` });
     // Past the gateway, which learns of it later and goes on trying meanwhile.
     await stream.direct(`DROP TABLE view_${queue} SYNC`);
     const isTold = (line: string): boolean => line.includes('no materialized view reads the table') && line.includes(`.${queue}"`);
-    await waitFor(() => gateway.logs().split('\n').some(isTold));
+    await waitFor(() => gateway.logs().split('\n').some(isTold), { message: `the log to say that nothing reads ${queue}` });
     await stream.sql(`CREATE MATERIALIZED VIEW view_${queue} TO of_${queue} AS ${select}`);
     await stream.answers(`SELECT count(), uniqExact(id) FROM of_${queue}`, '20\t20');
   }
