@@ -2,11 +2,15 @@ import type { ExecutionContext } from 'ava';
 import kafkajs, { type Message } from 'kafkajs';
 import type { KafkaPart } from '../parts/kafka.ts';
 import { waitFor } from '../parts/wait-for.ts';
+import { Places } from './places.ts';
 import { useClickHouse } from './servers.ts';
 import { useStream, type Stream } from './stream.ts';
 
 const { ConfigResourceTypes } = kafkajs;
 const COMMIT_TIMEOUT_MS = 150_000;
+/** Topics read at a time. ava starts all tests of a file at once; if they all shared the processors, each would take as long as the file. */
+const AT_A_TIME = 12;
+const places = new Places(AT_A_TIME);
 const MAX_QUERY_SHOWN = 500;
 const MAX_LOG_LINE = 1500;
 
@@ -45,6 +49,10 @@ const ERROR_COLUMNS = ['_raw_message', '_error'];
  * `kafka_handle_error_mode` stream have `_raw_message` and `_error` behind the other virtual columns.
  */
 export async function readByBoth(t: ExecutionContext, feed: Feed): Promise<BothRows> {
+  return places.run(async () => readNow(t, feed));
+}
+
+async function readNow(t: ExecutionContext, feed: Feed): Promise<BothRows> {
   const tables = await createBoth(t, feed);
   const ends = (await tables.stream.kafka.endOffsets(tables.stream.topic)).map(({ high }) => high);
   await Promise.all(tables.groups.map(async (group) => committed(tables.stream.kafka, group, ends))).catch(async (error: unknown) => {

@@ -1,10 +1,10 @@
 import type { ExecutionContext } from 'ava';
 import type { GatewayPart } from '../parts/gateway.ts';
 import type { KafkaPart } from '../parts/kafka.ts';
-import { useSharedGateway } from './gateway.ts';
+import { assertNoStranger, useSharedGateway } from './gateway.ts';
 import { uniqueName, useDatabase, useTopic } from './names.ts';
 import { useClickHouse, useKafka } from './servers.ts';
-import { waitFor } from '../parts/wait-for.ts';
+import { PATIENCE_MS, waitFor } from '../parts/wait-for.ts';
 
 /** A database and a topic of one test's own, and statements sent through a gateway. */
 export interface Stream {
@@ -28,6 +28,7 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
   const kafka = await useKafka(t);
   const clickHouse = await useClickHouse(t);
   const gateway = options.gateway ?? (await useSharedGateway(t));
+  assertNoStranger(t);
   const topic = await useTopic(t, options.partitions ?? 1);
   const database = await useDatabase(t);
   const group = uniqueName(t, 'group');
@@ -47,7 +48,7 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
     engine: ({ format = 'JSONEachRow', settings = '', ...names } = {}) =>
       `ENGINE = Kafka('${kafka.brokers}', '${names.topic ?? topic}', '${names.group ?? group}', '${format}') ` +
       `SETTINGS kafka_flush_interval_ms = 300${settings === '' ? '' : `, ${settings}`}`,
-    answers: async (query, expected, timeoutMs = 90_000) => {
+    answers: async (query, expected, timeoutMs = PATIENCE_MS) => {
       await waitFor(
         async () => {
           const answer = await sql(query);

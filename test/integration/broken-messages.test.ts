@@ -106,9 +106,9 @@ test.serial('dead letters are the ones the real engine writes, and no row comes 
     );
   };
   const rows = async (table: string): Promise<string> => stream.sql(`SELECT * FROM ${table}_view ORDER BY ALL`);
-  await waitFor(async () => (await rows('native')).split('\n').length === 3, { message: 'the native table is read', timeoutMs: 60_000 });
-  await waitFor(async () => (await rows('ours')) === (await rows('native')), { message: 'our table is read', timeoutMs: 60_000 });
+  await waitFor(async () => (await rows('native')).split('\n').length === 3, { message: 'the native table is read' });
+  await waitFor(async () => (await rows('ours')) === (await rows('native')), { message: 'our table is read' });
   for (const table of ['native', 'ours'])
-    await waitFor(async () => (await letters(table)).split('\n').length === 8, { message: `letters of ${table}`, timeoutMs: 60_000 });
+    await waitFor(async () => (await letters(table)).split('\n').length === 8, { message: `letters of ${table}` });
   t.is(await letters('ours'), await letters('native'));
 });

@@ -19,6 +19,7 @@ test.serial('the demo streams its events, adds the metadata, stays up with --kee
   const output = demo.output();
   t.regex(output, /05-count\.sql[^\n]*\n[^\n]*count\(\)[^\n]*\n[^\n]* 5000 │/);
   for (let partition = 0; partition < 5; partition += 1) t.regex(output, new RegExp(`│ github │ +${partition} │ +100 │`));
+  t.regex(output, /Topic github_out has 100 messages of the view; the first one:\n\{"file_time":"2019/);
   t.regex(output, /5,000 events in [\d.]+ s: [\d,]+ rows\/s/);
   t.regex(output, /curl 'http:\/\/127\.0\.0\.1:\d+\/'/);
 

@@ -17,7 +17,7 @@ async function waitForState(stream: Stream, wanted: RegExp): Promise<string> {
       if (!wanted.test(state)) throw new Error(`the table is ${state}`);
       return state;
     },
-    { timeoutMs: 60_000, message: '/status' },
+    { message: '/status' },
   );
 }
 

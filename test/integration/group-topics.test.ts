@@ -132,5 +132,6 @@ test.serial('new partitions, and a topic of the list that is made later, are rea
   await waitFor(async () => (await stream.direct('SELECT uniqExact(id) FROM target')) === '60');
   const tookMs = Date.now() - grownAtMs;
   t.log(`took ${tookMs} ms`);
-  t.true(tookMs < 20_000, `took ${tookMs} ms`);
+  // A busy machine gets twice the time. Whoever only asks as often as kafkajs does takes 5 minutes.
+  t.true(tookMs < 60_000, `took ${tookMs} ms`);
 });

@@ -34,7 +34,7 @@ async function waitForReport(stream: Stream, isWanted: (report: Report) => boole
       if (report === undefined || !isWanted(report)) throw new Error(`/status says ${JSON.stringify(report)}`);
       return report;
     },
-    { timeoutMs: 60_000, message: '/status' },
+    { message: '/status' },
   );
 }
 

@@ -332,6 +332,6 @@ async function waitForCommits({ kafka }: Stream, group: string, offsets: readonl
       if (seen !== expected) throw new Error(`committed ${seen}`);
       return true;
     },
-    { message: `group ${group} commits ${expected}`, timeoutMs: 60_000 },
+    { message: `group ${group} commits ${expected}` },
   );
 }

@@ -340,6 +340,5 @@ for (const [title, { format, messages, settings, columns = 'id UInt64, name Stri
 async function waitForCommit(kafka: Stream['kafka'], group: string, offset: bigint): Promise<void> {
   await waitFor(async () => (await kafka.groupOffsets(group)).some((committed) => committed.offset === offset), {
     message: `group ${group} commits ${offset}`,
-    timeoutMs: 90_000,
   });
 }

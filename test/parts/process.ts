@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, readFileSync, statSync } from 'node:fs';
-import { waitFor } from './wait-for.ts';
+import { PATIENCE_MS, waitFor } from './wait-for.ts';
 
 const SETPRIV = '/usr/bin/setpriv';
 const LINES_TOLD = 40;
@@ -48,7 +48,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
   const running = watch(spawnLeashed(options), options, firstByte);
   try {
     await waitFor(async () => !running.isRunning() || (await options.isReady()), {
-      timeoutMs: options.readyTimeoutMs ?? 60_000,
+      timeoutMs: options.readyTimeoutMs ?? PATIENCE_MS,
       message: `${options.name} to be ready`,
     });
     if (!running.isRunning()) throw new Error(`${options.name} ended with code ${String(await running.exited())} before it was ready`);

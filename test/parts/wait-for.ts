@@ -1,9 +1,11 @@
 import { inspect } from 'node:util';
 
 const POLL_INTERVAL_MS = 50;
+/** What takes a second on a machine with nothing else to do may take a minute on a busy one. */
+export const PATIENCE_MS = 120_000;
 
 export interface WaitOptions {
-  /** Milliseconds until the wait fails; 60,000 when absent. */
+  /** Milliseconds until the wait fails; `PATIENCE_MS` when absent. Shorter only where waiting longer would hide a fault. */
   readonly timeoutMs?: number;
   /** What is waited for; the failure reads `gave up after … ms waiting for <message>`. */
   readonly message?: string;
@@ -17,7 +19,7 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timeoutMs = options.timeoutMs ?? PATIENCE_MS;
   const deadline = Date.now() + timeoutMs;
   let last = 'nothing yet';
   while (Date.now() < deadline) {
