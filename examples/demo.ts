@@ -5,6 +5,7 @@ import type { ClickHousePart } from '../test/parts/clickhouse.ts';
 import { startGateway } from '../test/parts/gateway.ts';
 import type { KafkaPart } from '../test/parts/kafka.ts';
 import { produceRows } from '../test/parts/produce-rows.ts';
+import { readTopic } from '../test/parts/read-topic.ts';
 import { startServers } from '../test/parts/servers.ts';
 import { formatCount, Progress } from './progress.ts';
 
@@ -22,6 +23,8 @@ KAFKA_BROKERS and CLICKHOUSE_URL name servers of your own, to be used instead of
 
 const TOPIC = 'github';
 const PARTITIONS = 5;
+const OUT_TOPIC = 'github_out';
+const OUT_EVENTS = 100;
 const DATABASE = 'KafkaEngine';
 const POLL_INTERVAL_MS = 100;
 const LOG_LINES = 20;
@@ -68,6 +71,7 @@ async function runDemo(options: DemoOptions): Promise<void> {
   await produceEvents(stage, options.rows);
   await streamEvents(stage, options.rows);
   await addMetadata(stage, options.rows);
+  await writeToKafka(stage, options.rows + Math.ceil(options.rows / 10));
   explainConnecting(stage);
   state.isDone = true;
   if (options.keep) {
@@ -141,6 +145,24 @@ async function addMetadata(stage: Stage, rows: number): Promise<void> {
   await waitForRows(stage, rows, more);
   await run(stage, '11-select-metadata.sql');
   await run(stage, '12-count-by-partition.sql');
+}
+
+/** Writes rows to the topic that the table reads, so that they come back; then has a view write every new row to another topic. */
+async function writeToKafka(stage: Stage, rows: number): Promise<void> {
+  const written = Math.min(rows, 100);
+  await run(stage, '13-write-back.sql');
+  await waitForRows(stage, rows, written);
+  await stage.kafka.createTopic(OUT_TOPIC, 1);
+  cleanups.push(async () => stage.kafka.deleteTopic(OUT_TOPIC));
+  await run(stage, '14-out-queue.sql');
+  await run(stage, '15-out-view.sql');
+  console.log(`\nMeanwhile ${formatCount(OUT_EVENTS)} more events arrive`);
+  await produce(stage.kafka, stage.clickHouse, OUT_EVENTS);
+  await waitForRows(stage, rows + written, OUT_EVENTS);
+  const messages = await readTopic({ brokers: stage.kafka.brokers, topic: OUT_TOPIC, groupId: `demo-${Date.now()}` }, OUT_EVENTS);
+  console.log(
+    `\nTopic ${OUT_TOPIC} has ${formatCount(messages.length)} messages of the view; the first one:\n${messages[0]?.value?.toString() ?? ''}`,
+  );
 }
 
 /** Shows one file of examples/github/, sends it, shows the answer. */

@@ -37,6 +37,8 @@ export const ERROR_CODES = {
   EMPTY_LIST_OF_COLUMNS_PASSED: 90,
   CANNOT_PARSE_BOOL: 467,
   BAD_GET: 170,
+  LIMIT_EXCEEDED: 290,
+  TABLE_NOT_EMPTY: 705,
 } as const;
 
 export type ErrorName = keyof typeof ERROR_CODES;

@@ -7,6 +7,7 @@ import type { Config } from './config/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
 import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/index.ts';
 import type { Logger } from './logger.ts';
+import { Producers } from './producing/index.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
 import type { OwnCertificate } from './sockets/index.ts';
 import { sampleTopics, serverDefaultsReader, stillReadAsker, Supervisor } from './streaming/index.ts';
@@ -68,10 +69,15 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   const catalog = createCatalog({ client, secretKey: config.secretKey, intervalMs: config.catalogIntervalMs, logger });
   const supervisor = createSupervisor(config, client, logger);
   closing.push({ what: 'streams', close: (graceMs) => supervisor.close(graceMs) });
+  const producers = new Producers({ client, catalog, logger });
+  closing.push({ what: 'outboxes', close: (graceMs) => producers.close(graceMs) });
 
+  const follow = async (): Promise<void> => {
+    await Promise.all([supervisor.reconcile(catalog.tables()), producers.reconcile()]);
+  };
   const reconcile = async (): Promise<void> => {
     await catalog.refresh();
-    await supervisor.reconcile(catalog.tables());
+    await follow();
   };
   const ready = () => readiness(client, catalog);
   const admin = await startAdminServer({
@@ -81,7 +87,10 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
       const { ok, reason } = await ready();
       return ok ? [] : [reason ?? 'not ready'];
     },
-    status: () => ({ problem: catalog.problem() ?? null, tables: supervisor.status() }),
+    status: () => ({
+      problem: catalog.problem() ?? null,
+      tables: supervisor.status().map((table) => ({ ...table, outbox: producers.report(table) ?? null })),
+    }),
   });
   closing.push({ what: 'admin server', close: () => admin.close() });
 
@@ -103,8 +112,9 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
 
   await catalog.start();
   closing.push({ what: 'catalog', close: () => Promise.resolve(catalog.stop()) });
-  catalog.onChange(() => void supervisor.reconcile(catalog.tables()));
-  void supervisor.reconcile(catalog.tables());
+  catalog.onChange(() => void follow());
+  void follow();
+  producers.start();
 
   return {
     ...ports,

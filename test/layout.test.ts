@@ -12,7 +12,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['gateway.ts'],
   ['frontend', 'admin'],
   ['query'],
-  ['streaming'],
+  ['streaming', 'producing'],
   ['catalog', 'formats'],
   ['kafka', 'batching'],
   ['engine', 'clickhouse', 'registry'],

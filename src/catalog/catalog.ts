@@ -227,6 +227,7 @@ const ASIDE: ReadonlySet<string> = new Set(['MATERIALIZED', 'EPHEMERAL', 'ALIAS'
 function writtenOf(columns: readonly ServerColumn[]): Written {
   return {
     declarations: columns.map(declarationOf),
+    names: columns.map(({ name }) => name),
     columns: columns.filter(({ defaultKind }) => !ASIDE.has(defaultKind)).map(({ name, type }) => ({ name, type })),
   };
 }

@@ -47,6 +47,8 @@ export interface Delivery {
 export interface Written {
   /** The user's own columns with their defaults, each as it stands in a column list. */
   readonly declarations: readonly string[];
+  /** Their names, in the same order. */
+  readonly names: readonly string[];
   /** Those that an INSERT without column list fills and whose values make a message's body, in order: all but MATERIALIZED, EPHEMERAL and ALIAS ones. */
   readonly columns: readonly LandingColumn[];
 }

@@ -1,0 +1,72 @@
+import { tableNameText, type Outbox } from '../catalog/index.ts';
+import type { ServiceClient } from '../clickhouse/index.ts';
+import { outboxName } from '../engine/index.ts';
+import { quoteString } from '../sql/index.ts';
+import type { Part } from './position.ts';
+
+type Id = Pick<Outbox, 'database' | 'name'>;
+
+/** What tells, cheaply, that something happened in an outbox. */
+export interface OutboxSign extends Id {
+  /** Changes when a part comes or goes. */
+  readonly sign: string;
+}
+
+const IS_PART = `active AND rows > 0`;
+
+/** One query for all outboxes of the server. */
+export async function readSigns(client: Pick<ServiceClient, 'rows'>): Promise<OutboxSign[]> {
+  return client.rows<OutboxSign>(
+    `SELECT database, table AS name, concat(toString(max(min_block_number)), ' ', toString(count())) AS sign FROM system.parts ` +
+      `WHERE ${IS_PART} AND startsWith(table, ${quoteString(outboxName(''))}) GROUP BY database, table`,
+  );
+}
+
+/** The parts of an outbox in the order in which they were inserted. */
+export async function readParts(client: Pick<ServiceClient, 'rows'>, { database, name }: Id): Promise<Part[]> {
+  const rows = await client.rows<{ name: string; uuid: string; block: string; rows: string; bytes: string; insertedAt: number }>(
+    `SELECT name, toString(uuid) AS uuid, min_block_number AS block, rows, bytes_on_disk AS bytes, toUnixTimestamp(modification_time) AS insertedAt ` +
+      `FROM system.parts WHERE ${IS_PART} AND database = ${quoteString(database)} AND table = ${quoteString(name)} ORDER BY min_block_number`,
+  );
+  return rows.map((row) => ({
+    name: row.name,
+    uuid: row.uuid,
+    block: Number(row.block),
+    rows: Number(row.rows),
+    bytes: Number(row.bytes),
+    insertedAtMs: row.insertedAt * 1_000,
+  }));
+}
+
+/** One after the other, in this order. */
+export async function dropParts(client: Pick<ServiceClient, 'command'>, outbox: Id, parts: readonly Part[]): Promise<void> {
+  const commands = parts.map(({ name }) => `DROP PART ${quoteString(name)}`);
+  await client.command(`ALTER TABLE ${tableNameText(outbox)} ${commands.join(', ')}`);
+}
+
+/** Puts a part aside: it stays on the server's disk and is not sent. */
+export async function detachPart(client: Pick<ServiceClient, 'command'>, outbox: Id, part: Part): Promise<void> {
+  await client.command(`ALTER TABLE ${tableNameText(outbox)} DETACH PART ${quoteString(part.name)}`);
+}
+
+/** Statements for a person: to send a part that was put aside, and to throw it away. */
+export function statementsForDetached(outbox: Id, { name }: Part): { readonly send: string; readonly drop: string } {
+  const table = tableNameText(outbox);
+  return {
+    send: `ALTER TABLE ${table} ATTACH PART ${quoteString(name)}`,
+    drop: `ALTER TABLE ${table} DROP DETACHED PART ${quoteString(name)} SETTINGS allow_drop_detached = 1`,
+  };
+}
+
+const CONSTRAINT = 'sluice_outbox_is_full';
+
+/** From now on every INSERT fails with `sentence`, those of views as well. */
+export async function refuseInserts(client: Pick<ServiceClient, 'command'>, outbox: Id, sentence: string): Promise<void> {
+  await client.command(
+    `ALTER TABLE ${tableNameText(outbox)} ADD CONSTRAINT IF NOT EXISTS ${CONSTRAINT} CHECK throwIf(1, ${quoteString(sentence)}) = 0`,
+  );
+}
+
+export async function acceptInserts(client: Pick<ServiceClient, 'command'>, outbox: Id): Promise<void> {
+  await client.command(`ALTER TABLE ${tableNameText(outbox)} DROP CONSTRAINT IF EXISTS ${CONSTRAINT}`);
+}

@@ -1,0 +1,255 @@
+import type { ManagedTable, Outbox } from '../catalog/index.ts';
+import type { ServiceClient } from '../clickhouse/index.ts';
+import { nameBehindOutbox } from '../engine/index.ts';
+import { clickhouseError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
+import { readParts, readSigns } from './outbox-parts.ts';
+import type { OutboxReport } from './outbox-status.ts';
+import { adoptOutbox, createOutbox, dropOutbox, misfitOf, outboxOf, ownerExists, ownerOf, renameOutbox } from './outbox-table.ts';
+import { TableProducer } from './table-producer.ts';
+import { checkWritable } from './writable.ts';
+
+/** How often all outboxes are looked at: rows that views wrote are noticed so late. */
+const LOOK_MS = 250;
+const STOP_GRACE_MS = 2_000;
+
+export interface ProducersContext {
+  readonly client: ServiceClient;
+  readonly logger: Logger;
+  /** The catalog, as it was read last. */
+  readonly catalog: {
+    tables(): readonly ManagedTable[];
+    find(database: string, table: string): ManagedTable | undefined;
+    outboxes(): readonly Outbox[];
+    wantedOutboxes(): readonly { readonly database: string; readonly name: string }[];
+    refresh(): Promise<void>;
+  };
+}
+
+interface TableId {
+  readonly database: string;
+  readonly table: string;
+}
+
+/** Where an INSERT into a Kafka table goes. */
+export interface PreparedOutbox {
+  readonly database: string;
+  readonly table: string;
+  /** What an INSERT without column list fills, in order. */
+  readonly columns: readonly string[];
+}
+
+/** All outboxes of the server and the producers that empty them. Level-triggered: `reconcile` may be called at any time. */
+export class Producers {
+  readonly #context: ProducersContext;
+  readonly #logger: Logger;
+  /** By the outbox's UUID. */
+  readonly #producers = new Map<string, TableProducer>();
+  readonly #signs = new Map<string, string>();
+  /** What was told about outboxes that nobody empties, by UUID, so that it is told once. */
+  readonly #told = new Map<string, string>();
+  #aligning: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor(context: ProducersContext) {
+    this.#context = context;
+    this.#logger = context.logger;
+  }
+
+  start(): void {
+    this.#schedule();
+  }
+
+  /** Brings outboxes and producers in line with the catalog. Never rejects. */
+  reconcile(): Promise<void> {
+    this.#aligning = this.#aligning.then(async () => {
+      try {
+        if (!this.#isClosed) await this.#align();
+      } catch (error) {
+        this.#logger.warn({ err: error }, 'outboxes cannot be looked after');
+      }
+    });
+    return this.#aligning;
+  }
+
+  /** What waits to be sent for the table; undefined: it has no outbox. */
+  report({ database, table }: TableId): OutboxReport | undefined {
+    return this.#producerOf(database, table)?.report();
+  }
+
+  /**
+   * Makes sure that rows can be written to the table, and that there is an outbox for them. Throws the exception that the INSERT, or the CREATE of a view, is to be
+   * answered with.
+   */
+  async prepare(id: TableId): Promise<PreparedOutbox> {
+    const table = this.#context.catalog.find(id.database, id.table);
+    if (table === undefined) throw clickhouseError('UNKNOWN_TABLE', `Table ${id.database}.${id.table} does not exist`);
+    await checkWritable(this.#context.client, table);
+    const producer = this.#producerOf(id.database, id.table);
+    if (producer?.full !== undefined) throw clickhouseError('LIMIT_EXCEEDED', producer.full);
+    if (producer === undefined) await this.#ensure(table);
+    const outbox = outboxOf(table);
+    return { database: outbox.database, table: outbox.name, columns: table.written.columns.map(({ name }) => name) };
+  }
+
+  /** As `TableProducer.delivered`; at once when the table does not wait. */
+  async delivered(id: TableId, signal?: AbortSignal): Promise<void> {
+    const table = this.#context.catalog.find(id.database, id.table);
+    const producer = this.#producerOf(id.database, id.table);
+    if (table === undefined || producer === undefined) return;
+    if (table.options.write.waitsForDelivery) await producer.delivered(table.options.write.deliveryTimeoutMs, signal);
+    else await producer.look();
+  }
+
+  /** Before the table goes away. Throws TABLE_NOT_EMPTY when rows would be lost with it that the user wants to be sent. */
+  async beforeDrop(id: TableId): Promise<void> {
+    const producer = this.#producerOf(id.database, id.table);
+    if (producer === undefined) return;
+    const { onDrop, deliveryTimeoutMs } = producer.table.options.write;
+    if (onDrop === 'drop') return;
+    try {
+      await producer.delivered(deliveryTimeoutMs);
+    } catch (error) {
+      const rows = producer.unsentRows;
+      if (rows === 0) return;
+      const { database, name } = producer.outbox;
+      const why = producer.problem === undefined ? '' : ` (${producer.problem})`;
+      throw clickhouseError(
+        'TABLE_NOT_EMPTY',
+        `Table ${id.database}.${id.table} has ${rows} rows in its outbox that Kafka has not acknowledged${why}; they would be lost. ` +
+          `Wait until they are sent, or throw them away by TRUNCATE TABLE \`${database}\`.\`${name}\` first`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** The Kafka table whose outbox is called so, whether it exists or not. */
+  tableOf(database: string, name: string): TableId | undefined {
+    const table = nameBehindOutbox(name);
+    return table === undefined ? undefined : { database, table };
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    await this.#aligning;
+    await Promise.all([...this.#producers.values()].map((producer) => producer.stop(graceMs)));
+    this.#producers.clear();
+  }
+
+  #producerOf(database: string, table: string): TableProducer | undefined {
+    return [...this.#producers.values()].find((one) => one.table.database === database && one.table.table === table);
+  }
+
+  async #ensure(table: ManagedTable): Promise<void> {
+    await createOutbox(this.#context.client, table);
+    await this.#context.catalog.refresh();
+    await this.reconcile();
+    if (this.#producerOf(table.database, table.table) !== undefined) return;
+    const { database, name } = outboxOf(table);
+    const outbox = this.#context.catalog.outboxes().find((one) => one.database === database && one.name === name);
+    const reason = outbox && this.#told.get(outbox.uuid);
+    throw clickhouseError(
+      'ABORTED',
+      `The outbox ${database}.${name} cannot be used for ${table.database}.${table.table}${reason === undefined ? '' : `: ${reason}`}`,
+    );
+  }
+
+  #schedule(): void {
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => void this.#look().finally(() => this.#schedule()), LOOK_MS);
+  }
+
+  /** Wakes the producers of outboxes in which something happened. */
+  async #look(): Promise<void> {
+    if (this.#producers.size === 0) return;
+    try {
+      const found = new Map((await readSigns(this.#context.client)).map(({ database, name, sign }) => [`${database}.${name}`, sign]));
+      for (const [uuid, producer] of this.#producers) {
+        const { database, name } = producer.outbox;
+        const sign = found.get(`${database}.${name}`) ?? '';
+        // What waits grows older without a sign.
+        if (this.#signs.get(uuid) === sign && producer.unsentRows === 0) continue;
+        await producer.look();
+        this.#signs.set(uuid, sign);
+      }
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'outboxes cannot be looked into');
+    }
+  }
+
+  async #align(): Promise<void> {
+    const { catalog } = this.#context;
+    const tables = new Map(catalog.tables().map((table) => [ownerOf(table), table]));
+    const found = catalog.outboxes();
+    await this.#stopGone(tables, found);
+    for (const outbox of found) {
+      const table = tables.get(outbox.owner);
+      if (table !== undefined) await this.#alignOwned(outbox, table);
+      else await this.#alignOrphan(outbox);
+    }
+    for (const { database, name } of catalog.wantedOutboxes()) {
+      if (found.some((one) => one.database === database && one.name === name)) continue;
+      const table = catalog.find(database, nameBehindOutbox(name) ?? '');
+      if (table !== undefined) await createOutbox(this.#context.client, table);
+    }
+  }
+
+  /** Producers whose outbox is gone, was renamed or belongs to another table now, and those whose table was changed. */
+  async #stopGone(tables: ReadonlyMap<string, ManagedTable>, found: readonly Outbox[]): Promise<void> {
+    for (const [uuid, producer] of this.#producers) {
+      const outbox = found.find((one) => one.uuid === uuid);
+      const table = outbox && tables.get(outbox.owner);
+      const isSame =
+        outbox !== undefined &&
+        table !== undefined &&
+        JSON.stringify([outbox, essence(table)]) === JSON.stringify([producer.outbox, essence(producer.table)]);
+      if (isSame) continue;
+      this.#producers.delete(uuid);
+      this.#signs.delete(uuid);
+      await producer.stop(STOP_GRACE_MS);
+    }
+  }
+
+  async #alignOwned(outbox: Outbox, table: ManagedTable): Promise<void> {
+    const wanted = outboxOf(table);
+    if (outbox.database !== wanted.database || outbox.name !== wanted.name) {
+      await renameOutbox(this.#context.client, outbox, wanted);
+      this.#logger.info({ from: outbox.name, to: wanted.name }, 'the outbox follows its table');
+      return this.#alignOwned({ ...outbox, ...wanted }, table);
+    }
+    if (this.#producers.has(outbox.uuid)) return;
+    const producer = new TableProducer(table, outbox, this.#context);
+    this.#producers.set(outbox.uuid, producer);
+    producer.start();
+    await producer.look();
+  }
+
+  /** The Kafka table is gone. One that was made under its name afterwards takes the rows. */
+  async #alignOrphan(outbox: Outbox): Promise<void> {
+    const { client, catalog } = this.#context;
+    if (await ownerExists(client, outbox)) return;
+    const heir = catalog.find(outbox.database, nameBehindOutbox(outbox.name) ?? '');
+    const misfit = heir && (await misfitOf(client, outbox, heir));
+    if (heir !== undefined && misfit === undefined) {
+      await adoptOutbox(client, outbox, heir);
+      return this.#alignOwned({ ...outbox, owner: ownerOf(heir) }, heir);
+    }
+    const rows = (await readParts(client, outbox)).reduce((sum, part) => sum + part.rows, 0);
+    if (rows === 0) {
+      await dropOutbox(client, outbox);
+      if (heir !== undefined) await createOutbox(client, heir);
+      return;
+    }
+    const reason = misfit ?? 'its Kafka table is gone';
+    if (this.#told.get(outbox.uuid) === reason) return;
+    this.#told.set(outbox.uuid, reason);
+    this.#logger.warn({ outbox: `${outbox.database}.${outbox.name}`, rows, reason }, 'rows in an outbox that nobody sends');
+  }
+}
+
+/** What a producer depends on. */
+function essence({ uuid, database, table, options, written }: ManagedTable): unknown {
+  return [uuid, database, table, options, written];
+}

@@ -1,0 +1,408 @@
+import { tableNameText, type ManagedTable, type Outbox } from '../catalog/index.ts';
+import { ClickHouseUnreachable, type ServiceClient } from '../clickhouse/index.ts';
+import { outboxColumns, type KafkaTableOptions } from '../engine/index.ts';
+import { ClickHouseException, clickhouseError } from '../errors.ts';
+import { createTransactionalProducer, describeKafkaError, KafkaProduceError, type TransactionalProducer } from '../kafka/index.ts';
+import type { Logger } from '../logger.ts';
+import { backoffMs, pause } from '../pauses.ts';
+import { checkFormat, isAboutValue, readMessages, type RenderedTable } from './messages/index.ts';
+import { acceptInserts, detachPart, dropParts, readParts, refuseInserts, statementsForDetached } from './outbox-parts.ts';
+import { OutboxRecorder, type OutboxReport } from './outbox-status.ts';
+import { fullSentence } from './limits.ts';
+import { partsForOneTransaction, partsToDrop } from './part-choice.ts';
+import { committedPosition, readPosition, splitAt, type Part, type Position } from './position.ts';
+import { producerOptions } from './producer-options.ts';
+import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
+import { Waiters } from './waiters.ts';
+
+/** A batch of record batches that fits into a broker's default `message.max.bytes` (1,048,588). */
+const MAX_BATCH_BYTES = 900_000;
+/** A gateway that was fenced leaves the table to the other one, until nothing has been sent for so long although something waits. */
+const STANDBY_MS = 10_000;
+const STANDBY_LOOK_MS = 1_000;
+/** So long after the last message the connections to Kafka are kept. */
+const IDLE_MS = 60_000;
+/** How often parts that were sent are looked at to be dropped. */
+const CLEAN_UP_MS = 5_000;
+
+export interface TableProducerContext {
+  readonly client: ServiceClient;
+  readonly logger: Logger;
+}
+
+/**
+ * Sends what is in one table's outbox, part after part, in the order of the INSERTs. A part, or several small ones, is one Kafka transaction: its messages become visible together with
+ * the position behind it, or not at all. Started once, stopped once.
+ *
+ *     inserted (a part in the outbox) → sent (messages and position are in Kafka) → kept for a while, so that the server drops a repeated INSERT → dropped
+ *                                     ↘ parked (detached: Kafka or the format does not take one of its messages)
+ */
+export class TableProducer {
+  readonly #context: TableProducerContext;
+  readonly #logger: Logger;
+  readonly #outbox: Outbox;
+  readonly #recorder = new OutboxRecorder();
+  readonly #waiters = new Waiters();
+  readonly #stopping = new AbortController();
+  #table: ManagedTable;
+  #running: Promise<void> | undefined;
+  /** The newest reading of the outbox; undefined before the first one. */
+  #parts: readonly Part[] | undefined;
+  #position: Position;
+  #isPositionKnown = false;
+  /** When this process learned that a part is sent, by its UUID. */
+  readonly #sentAtMs = new Map<string, number>();
+  #cleanedUpAtMs = 0;
+  #isRefusing: boolean | undefined;
+  #maxBatchBytes = MAX_BATCH_BYTES;
+  /** The same, when a transaction succeeded last. */
+  #goodBatchBytes = MAX_BATCH_BYTES;
+  /** Messages in the largest batch of the last attempt. */
+  #mostInABatch = 0;
+  /** Each part alone, up to and with this block: one of several could not be sent. */
+  #aloneUpTo = -1;
+  #wake: () => void = () => undefined;
+
+  constructor(table: ManagedTable, outbox: Outbox, context: TableProducerContext) {
+    this.#table = table;
+    this.#outbox = outbox;
+    this.#context = context;
+    this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, outbox: outbox.name });
+  }
+
+  get table(): ManagedTable {
+    return this.#table;
+  }
+
+  get outbox(): Outbox {
+    return this.#outbox;
+  }
+
+  /** Why the last attempt to send failed, while it does. */
+  get problem(): string | undefined {
+    return this.#recorder.problem;
+  }
+
+  /** Why INSERTs are refused now. */
+  get full(): string | undefined {
+    return this.#recorder.full;
+  }
+
+  start(): void {
+    this.#running = this.#keepSending();
+  }
+
+  /** What is being sent is finished within `graceMs`, or left to the next one; who waits is told. Never rejects. */
+  async stop(graceMs: number): Promise<void> {
+    const cut = setTimeout(() => this.#stopping.abort(), graceMs);
+    if (this.#recorder.state !== 'sending') this.#stopping.abort();
+    this.#isStopping = true;
+    this.#wake();
+    await this.#running;
+    clearTimeout(cut);
+    this.#stopping.abort();
+    this.#waiters.fail(() => this.#queued('ABORTED', 'the gateway is stopping'));
+  }
+
+  #isStopping = false;
+
+  /** Looks into the outbox now. Throws what the client throws. */
+  async look(): Promise<void> {
+    const parts = await readParts(this.#context.client, this.#outbox);
+    if (this.#stopping.signal.aborted) return;
+    this.#parts = parts;
+    this.#noteParts();
+    await this.#enforceLimits();
+    this.#wake();
+  }
+
+  /** Rows that Kafka has not acknowledged, as of the last look; all that there are while nobody knows what is sent. */
+  get unsentRows(): number {
+    return this.#unsent.reduce((rows, part) => rows + part.rows, 0);
+  }
+
+  /**
+   * Resolves when everything that is in the outbox now is in Kafka. Rejects when that takes longer than `timeoutMs` or `signal` is aborted, when a part of it had to be parked,
+   * and at once when nothing can be sent before somebody changes something (topic, grants).
+   */
+  async delivered(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    await this.look();
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
+    await this.#waiters.wait(this.#unsent, signal === undefined ? deadline : AbortSignal.any([deadline, signal]), late);
+  }
+
+  report(): OutboxReport {
+    const unsent = this.#unsent;
+    const { state, full, messagesSent, transactions, lastSentAtMs, parked, exceptions } = this.#recorder;
+    return {
+      state,
+      table: `${this.#outbox.database}.${this.#outbox.name}`,
+      rows: this.unsentRows,
+      parts: unsent.length,
+      bytes: unsent.reduce((bytes, part) => bytes + part.bytes, 0),
+      oldest: timeText(unsent[0]?.insertedAtMs),
+      full: full ?? null,
+      messages_sent: messagesSent,
+      transactions,
+      last_sent: timeText(lastSentAtMs),
+      parked: [...parked],
+      exceptions: [...exceptions],
+    };
+  }
+
+  get #unsent(): readonly Part[] {
+    return splitAt(this.#parts ?? [], this.#position).unsent;
+  }
+
+  get #options(): KafkaTableOptions {
+    return this.#table.options;
+  }
+
+  /** Topic and partition at which the position is committed. */
+  get #at(): { readonly topic: string; readonly partition: number; readonly groupId: string } {
+    return { topic: this.#options.topics[0] ?? '', partition: 0, groupId: `sluice-outbox-${this.#outbox.uuid}` };
+  }
+
+  async #keepSending(): Promise<void> {
+    let attempt = 0;
+    while (await this.#somethingToSend()) {
+      const producer = this.#createProducer();
+      const sentBefore = this.#recorder.transactions;
+      try {
+        await producer.open();
+        this.#takePosition(readPosition(await producer.committed(this.#at)));
+        await this.#sendAll(producer);
+      } catch (error) {
+        if (this.#recorder.transactions > sentBefore) attempt = 0;
+        if (isFenced(error)) await this.#standBy();
+        else await this.#report(error, attempt++);
+      } finally {
+        await producer.close();
+      }
+    }
+  }
+
+  get #isDone(): boolean {
+    return this.#stopping.signal.aborted || this.#isStopping;
+  }
+
+  /** A transaction log that is lost, with the topic, for example, must not make sent parts come again while this process knows of them. */
+  #takePosition(committed: Position): void {
+    if (committed === undefined && this.#isPositionKnown) return;
+    this.#position = committed;
+    this.#isPositionKnown = true;
+    this.#noteParts();
+  }
+
+  /** Resolves when this producer must not be used any more; what failed is settled then. */
+  async #sendAll(producer: TransactionalProducer): Promise<void> {
+    let isUsable = true;
+    while (isUsable && !this.#isDone) {
+      await this.#cleanUp();
+      const unsent = this.#unsent;
+      const parts = partsForOneTransaction(unsent, this.#aloneUpTo);
+      if (parts.length === 0) {
+        this.#recorder.state = 'idle';
+        if (Date.now() - (this.#recorder.lastSentAtMs ?? 0) > IDLE_MS) return;
+        await this.#changed();
+      } else isUsable = await this.#sendOrPark(producer, parts);
+    }
+  }
+
+  /** False when they were not sent, but something was done about it. Throws when nothing can be done about it. */
+  async #sendOrPark(producer: TransactionalProducer, parts: readonly Part[]): Promise<boolean> {
+    try {
+      await this.#send(producer, parts);
+      return true;
+    } catch (error) {
+      if (!(await this.#isAboutPart(error))) throw error;
+      if (error instanceof KafkaProduceError && this.#mostInABatch > 1) {
+        // The topic may take smaller batches than brokers do by default, and each message by itself fit.
+        this.#maxBatchBytes = Math.max(1, Math.floor(this.#maxBatchBytes / 4));
+        return false;
+      }
+      this.#maxBatchBytes = this.#goodBatchBytes;
+      const [first] = parts;
+      if (parts.length === 1 && first !== undefined) await this.#park(first, describeKafkaError(error));
+      else this.#aloneUpTo = parts.at(-1)?.block ?? -1;
+      return false;
+    }
+  }
+
+  async #send(producer: TransactionalProducer, parts: readonly Part[]): Promise<void> {
+    this.#recorder.state = 'sending';
+    const { topic } = this.#at;
+    const partitions = await producer.partitionCount(topic);
+    const transaction = producer.begin();
+    const { partitioner } = this.#options.write;
+    const sink = new TransactionSink(transaction, { topic, partitions, partitioner, maxBatchBytes: this.#maxBatchBytes });
+    try {
+      await readMessages(this.#context.client, this.#rendered, parts, sink, this.#stopping.signal);
+      await sink.end();
+      const last = parts.at(-1) as Part;
+      await transaction.commit({ ...this.#at, ...committedPosition(last) });
+      this.#goodBatchBytes = this.#maxBatchBytes;
+      this.#sentUpTo(last, sink.messages);
+    } catch (error) {
+      await transaction.abort();
+      throw error;
+    } finally {
+      this.#mostInABatch = sink.mostInABatch;
+    }
+  }
+
+  #sentUpTo(part: Part, messages: number): void {
+    this.#position = part;
+    this.#recorder.sent(messages);
+    this.#noteParts();
+  }
+
+  /** The error is one message's fault, not the server's, the broker's or the whole table's. */
+  async #isAboutPart(error: unknown): Promise<boolean> {
+    if (error instanceof NoSuchPartition) return true;
+    if (error instanceof KafkaProduceError) return error.kind === 'too-large' || error.kind === 'rejected';
+    if (!(error instanceof ClickHouseException) || !isAboutValue(error)) return false;
+    // A schema that is missing, for example, fails without any row.
+    await checkFormat(this.#context.client, this.#rendered);
+    return true;
+  }
+
+  async #park(part: Part, reason: string): Promise<void> {
+    await detachPart(this.#context.client, this.#outbox, part);
+    const statements = statementsForDetached(this.#outbox, part);
+    this.#recorder.park({ part: part.name, rows: part.rows, time: new Date().toISOString(), reason, ...statements });
+    this.#parts = this.#parts?.filter(({ uuid }) => uuid !== part.uuid);
+    const text =
+      `${reason}. The ${part.rows} rows that were inserted together are put aside, none of them was sent: ` +
+      `send them again when the reason is gone by ${statements.send}, or throw them away by ${statements.drop}`;
+    this.#logger.error({ part: part.name, rows: part.rows, reason, ...statements }, 'rows cannot be sent, they are put aside');
+    this.#recorder.exception(text);
+    this.#waiters.fail(() => new ClickHouseException(1001, 'STD_EXCEPTION', text), part);
+  }
+
+  get #rendered(): RenderedTable {
+    const { written, options } = this.#table;
+    const added = new Set(outboxColumns(new Set(written.names)).map(({ name }) => name));
+    return { outbox: this.#outbox, columns: written.columns, options, added };
+  }
+
+  #createProducer(): TransactionalProducer {
+    return createTransactionalProducer(producerOptions(this.#table, this.#outbox), this.#logger);
+  }
+
+  /** After each change of parts or position. */
+  #noteParts(): void {
+    const { sent, unsent } = splitAt(this.#parts ?? [], this.#position);
+    const nowMs = Date.now();
+    for (const { uuid } of sent) if (!this.#sentAtMs.has(uuid)) this.#sentAtMs.set(uuid, nowMs);
+    this.#waiters.stillWaiting(unsent);
+  }
+
+  async #cleanUp(): Promise<void> {
+    if (Date.now() - this.#cleanedUpAtMs < CLEAN_UP_MS) return;
+    this.#cleanedUpAtMs = Date.now();
+    const { sent } = splitAt(this.#parts ?? [], this.#position);
+    const parts = partsToDrop(sent, this.#sentAtMs, Date.now());
+    if (parts.length === 0) return;
+    await dropParts(this.#context.client, this.#outbox, parts);
+    const gone = new Set(parts.map(({ uuid }) => uuid));
+    for (const uuid of gone) this.#sentAtMs.delete(uuid);
+    this.#parts = this.#parts?.filter(({ uuid }) => !gone.has(uuid));
+  }
+
+  async #enforceLimits(): Promise<void> {
+    const { write } = this.#options;
+    const sentence = fullSentence(this.#table, this.#unsent, write, this.#recorder.full !== undefined, this.problem);
+    this.#recorder.full = sentence;
+    const refuses = sentence !== undefined;
+    if (this.#isRefusing === refuses) return;
+    if (refuses) await refuseInserts(this.#context.client, this.#outbox, sentence);
+    else await acceptInserts(this.#context.client, this.#outbox);
+    if (refuses) this.#logger.error({ reason: sentence }, 'INSERTs are refused');
+    else if (this.#isRefusing === true) this.#logger.info('INSERTs are accepted again');
+    this.#isRefusing = refuses;
+  }
+
+  /** False: this is to stop. */
+  async #somethingToSend(): Promise<boolean> {
+    while (!this.#isDone && this.#unsent.length === 0) {
+      await this.#changed();
+      await this.#cleanUp().catch((error: unknown) => {
+        this.#logger.warn({ err: error }, 'sent rows cannot be dropped from the outbox yet');
+      });
+    }
+    return !this.#isDone;
+  }
+
+  /** Until somebody has looked into the outbox, or wants to stop. */
+  async #changed(): Promise<void> {
+    if (this.#isDone) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      const timer = setTimeout(resolve, CLEAN_UP_MS);
+      timer.unref();
+      this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  /** Another gateway sends: this one follows what it has sent, and takes over when nothing comes any more. */
+  async #standBy(): Promise<void> {
+    if (this.#recorder.state !== 'standby') this.#logger.info('another gateway sends the rows of the outbox');
+    this.#recorder.state = 'standby';
+    const producer = this.#createProducer();
+    try {
+      const patienceMs = STANDBY_MS + Math.random() * STANDBY_MS;
+      let stalledSinceMs = Date.now();
+      while (!this.#isDone && Date.now() - stalledSinceMs < patienceMs) {
+        await pause(this.#waiters.isEmpty ? STANDBY_LOOK_MS : STANDBY_LOOK_MS / 10, this.#stopping.signal);
+        if (this.#unsent.length === 0) stalledSinceMs = Date.now();
+        else {
+          const position = readPosition(await producer.committed(this.#at));
+          if (position !== undefined && position.uuid !== this.#position?.uuid) {
+            stalledSinceMs = Date.now();
+            this.#position = position;
+            this.#noteParts();
+          }
+        }
+      }
+    } catch (error) {
+      this.#recorder.exception(describeKafkaError(error));
+    } finally {
+      await producer.close();
+    }
+  }
+
+  async #report(error: unknown, attempt: number): Promise<void> {
+    if (this.#isDone) return;
+    const text = error instanceof ClickHouseException || error instanceof ClickHouseUnreachable ? error.message : describeKafkaError(error);
+    const isNew = this.#recorder.exception(text);
+    this.#recorder.state = 'retrying';
+    if (isNew) this.#logger.error({ err: error, reason: text }, 'rows of the outbox cannot be sent, trying again');
+    if (needsAPerson(error)) this.#waiters.fail(() => this.#queued('TIMEOUT_EXCEEDED', 'Kafka does not take them'));
+    await pause(backoffMs(attempt, 250, 10_000), this.#stopping.signal);
+  }
+
+  #queued(name: 'TIMEOUT_EXCEEDED' | 'ABORTED', why: string): ClickHouseException {
+    const reason = this.problem === undefined ? '' : ` (${this.problem})`;
+    return clickhouseError(
+      name,
+      `The rows are in the outbox of ${this.#table.database}.${this.#table.table} and will be sent, but ${why}${reason}. ` +
+        `Do not repeat the INSERT, or repeat it with the same insert_deduplication_token: see ${tableNameText(this.#outbox)}`,
+    );
+  }
+}
+
+function timeText(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}
+
+function isFenced(error: unknown): boolean {
+  return error instanceof KafkaProduceError && error.kind === 'fenced';
+}
+
+/** No patience helps. */
+function needsAPerson(error: unknown): boolean {
+  if (error instanceof ClickHouseException) return true;
+  return error instanceof KafkaProduceError && ['unknown-topic', 'unauthorized', 'unsupported'].includes(error.kind);
+}

@@ -1,0 +1,59 @@
+import type { ClickHouseException } from '../errors.ts';
+import type { Part } from './position.ts';
+
+interface Waiter {
+  /** UUIDs of the parts that it waits for. */
+  readonly awaited: Set<string>;
+  readonly resolve: () => void;
+  readonly reject: (error: ClickHouseException) => void;
+}
+
+/** INSERTs whose rows are in the outbox and not in Kafka yet. */
+export class Waiters {
+  readonly #waiters = new Set<Waiter>();
+
+  /** Resolves when all of `parts` are sent; rejects with what `fail` is called with, or when `signal` is aborted with `late()`. */
+  wait(parts: readonly Part[], signal: AbortSignal, late: () => ClickHouseException): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        this.#waiters.delete(waiter);
+        signal.removeEventListener('abort', expire);
+        settle();
+      };
+      const expire = (): void => {
+        end(() => reject(late()));
+      };
+      const waiter: Waiter = {
+        awaited: new Set(parts.map(({ uuid }) => uuid)),
+        resolve: () => {
+          end(resolve);
+        },
+        reject: (error) => {
+          end(() => reject(error));
+        },
+      };
+      this.#waiters.add(waiter);
+      if (waiter.awaited.size === 0) waiter.resolve();
+      else if (signal.aborted) expire();
+      else signal.addEventListener('abort', expire);
+    });
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiters.size === 0;
+  }
+
+  /** Only these parts are not sent yet. */
+  stillWaiting(unsent: readonly Part[]): void {
+    const left = new Set(unsent.map(({ uuid }) => uuid));
+    for (const waiter of [...this.#waiters]) {
+      for (const uuid of waiter.awaited) if (!left.has(uuid)) waiter.awaited.delete(uuid);
+      if (waiter.awaited.size === 0) waiter.resolve();
+    }
+  }
+
+  /** Whoever waits for this part hears that it will not be sent; all hear it without one. */
+  fail(error: () => ClickHouseException, part?: Part): void {
+    for (const waiter of [...this.#waiters]) if (part === undefined || waiter.awaited.has(part.uuid)) waiter.reject(error());
+  }
+}

@@ -1,0 +1,203 @@
+// `npm run bench:produce`: INSERT … SELECT of the same rows into a Kafka table of the server's own engine and into one of the gateway's, in one run.
+import { cpus, loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { ClickHousePart } from '../parts/clickhouse.ts';
+import { startOwnClickHouse } from '../parts/clickhouse.ts';
+import { startOwnKafka, type KafkaPart } from '../parts/kafka.ts';
+import { sendThrough, startBenchGateway } from './gateway.ts';
+import { cpuSeconds, peakResidentBytes } from './process-usage.ts';
+import { runAsProgram } from './program.ts';
+import { alignColumns, medianOf } from './report.ts';
+import { SHAPES, type Shape } from './shapes.ts';
+
+const HELP = `npm run bench:produce -- [options]
+
+Measures INSERT INTO a Kafka table … SELECT, from the statement to its answer: (a) the native Kafka engine, which flushes its producer before it answers,
+(b) the gateway as built by \`npm run build\`, which answers when Kafka has committed all messages (acks = all, one transaction a block, read_committed).
+
+  --rows-wide N     rows of 26 columns, messages of 746 bytes, 1000000 when absent
+  --rows-narrow N   rows of 4 columns, messages of 65 bytes, 2000000 when absent
+  --runs N          runs of each; the median counts; 3 when absent
+  --only A,B        some of: wide, narrow
+  --codec C         kafka_compression_codec of both, none when absent
+  --help            show this
+`;
+
+const PARTITIONS = 4;
+const DATABASE = 'bench';
+const MEBIBYTE = 1024 * 1024;
+/** At least as many rows a second as the native engine. */
+const GOAL = 1;
+
+interface Options {
+  readonly rows: Readonly<Record<Shape['name'], number>>;
+  readonly runs: number;
+  readonly shapes: readonly Shape[];
+  readonly codec: string;
+}
+
+interface Run {
+  readonly rowsPerSecond: number;
+  readonly serverCpuSecondsPerMillion: number;
+  readonly brokerCpuSecondsPerMillion: number;
+  /** 0 for the native engine. */
+  readonly gatewayCpuSecondsPerMillion: number;
+  readonly gatewayPeakBytes: number;
+}
+
+type Variant = 'native' | 'gateway';
+
+function readOptions(): Options | undefined {
+  const { values } = parseArgs({
+    options: {
+      'rows-wide': { type: 'string', default: '1000000' },
+      'rows-narrow': { type: 'string', default: '2000000' },
+      runs: { type: 'string', default: '3' },
+      only: { type: 'string', default: '' },
+      codec: { type: 'string', default: '' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const only = values.only.split(',').filter(Boolean);
+  const shapes = SHAPES.filter(({ name }) => only.length === 0 || only.includes(name));
+  if (shapes.length < only.length || shapes.length === 0) throw new Error(`--only knows wide and narrow, not '${values.only}'`);
+  const [wide, narrow, runs] = [values['rows-wide'], values['rows-narrow'], values.runs].map(Number) as [number, number, number];
+  if (![wide, narrow, runs].every((value) => Number.isSafeInteger(value) && value > 0)) throw new Error('numbers are whole and above 0');
+  return { rows: { wide, narrow }, runs, shapes, codec: values.codec };
+}
+
+/** One INSERT into a topic of its own; afterwards the topic must have every message once. */
+async function measure(
+  { kafka, clickHouse, gateway }: { kafka: KafkaPart; clickHouse: ClickHousePart; gateway: { url: string; pid: number } },
+  shape: Shape,
+  rows: number,
+  variant: Variant,
+  codec: string,
+  run: number,
+): Promise<Run> {
+  const topic = `${shape.name}-${variant}-${run}`;
+  await kafka.createTopic(topic, PARTITIONS);
+  const send = async (sql: string): Promise<string> => (variant === 'gateway' ? sendThrough(gateway, sql) : clickHouse.query(sql));
+  const table = `${DATABASE}.${shape.name}_${variant}_${run}`;
+  await send(
+    `CREATE TABLE ${table} (${shape.columns}) ENGINE = Kafka('${kafka.brokers}', '${topic}', 'bench', 'JSONEachRow')` +
+      (codec === '' ? '' : ` SETTINGS kafka_compression_codec = '${codec}'`) +
+      (variant === 'gateway' ? `${codec === '' ? ' SETTINGS' : ','} kafka_delivery_timeout_ms = 600000` : ''),
+  );
+  // What is made at the first INSERT (the outbox, a producer) is not what is measured.
+  await send(`INSERT INTO ${table} SELECT * FROM ${DATABASE}.${shape.name} LIMIT 1`);
+  const pids = [clickHouse.pid, kafka.pid, gateway.pid];
+  const before = pids.map(cpuSeconds);
+  const startedMs = performance.now();
+  await send(`INSERT INTO ${table} SELECT * FROM ${DATABASE}.${shape.name}`);
+  const seconds = (performance.now() - startedMs) / 1_000;
+  const [server = 0, broker = 0, own = 0] = pids.map((pid, index) => ((cpuSeconds(pid) - (before[index] ?? 0)) / rows) * 1e6);
+  const sent = (await kafka.endOffsets(topic)).reduce((sum, { low, high }) => sum + Number(high - low), 0);
+  if (sent < rows + 1) throw new Error(`${variant}: ${sent} messages in the topic of ${rows + 1}`);
+  await send(`DROP TABLE ${table} SYNC`);
+  await kafka.deleteTopic(topic);
+  return {
+    rowsPerSecond: rows / seconds,
+    serverCpuSecondsPerMillion: server,
+    brokerCpuSecondsPerMillion: broker,
+    gatewayCpuSecondsPerMillion: variant === 'gateway' ? own : 0,
+    gatewayPeakBytes: variant === 'gateway' ? peakResidentBytes(gateway.pid) : 0,
+  };
+}
+
+async function fill(clickHouse: ClickHousePart, shape: Shape, rows: number): Promise<void> {
+  await clickHouse.query(`CREATE TABLE ${DATABASE}.${shape.name} (${shape.columns}) ENGINE = MergeTree ORDER BY (${shape.orderBy})`);
+  const select = shape.rowsSql.replace(/\s+FORMAT JSONEachRow\s*$/, '').replace('{n:UInt64}', String(rows));
+  const names = (
+    await clickHouse.query(
+      `SELECT arrayStringConcat(groupArray(name), ', ') FROM system.columns WHERE database = '${DATABASE}' AND table = '${shape.name}'`,
+    )
+  ).trim();
+  await clickHouse.query(`INSERT INTO ${DATABASE}.${shape.name} (${names}) SELECT ${names} FROM (${select})`);
+}
+
+function medianRun(runs: readonly Run[]): Run {
+  const of = (figure: keyof Run): number => medianOf(runs.map((run) => run[figure]));
+  return {
+    rowsPerSecond: of('rowsPerSecond'),
+    serverCpuSecondsPerMillion: of('serverCpuSecondsPerMillion'),
+    brokerCpuSecondsPerMillion: of('brokerCpuSecondsPerMillion'),
+    gatewayCpuSecondsPerMillion: of('gatewayCpuSecondsPerMillion'),
+    gatewayPeakBytes: of('gatewayPeakBytes'),
+  };
+}
+
+async function runBench(options: Options): Promise<void> {
+  const loadBefore = loadavg()[0] ?? 0;
+  const kafka = await startOwnKafka();
+  try {
+    const clickHouse = await startOwnClickHouse();
+    try {
+      const gateway = await startBenchGateway(clickHouse);
+      try {
+        await clickHouse.query(`CREATE DATABASE ${DATABASE}`);
+        const results = [];
+        for (const shape of options.shapes) {
+          const rows = options.rows[shape.name];
+          await fill(clickHouse, shape, rows);
+          const runs: Record<Variant, Run[]> = { native: [], gateway: [] };
+          for (let run = 1; run <= options.runs; run += 1)
+            for (const variant of ['native', 'gateway'] as const) {
+              const measured = await measure({ kafka, clickHouse, gateway }, shape, rows, variant, options.codec, run);
+              runs[variant].push(measured);
+              console.error(`run ${run}, ${shape.name} ${variant}: ${Math.round(measured.rowsPerSecond).toLocaleString('en-US')} rows/s`);
+            }
+          // A machine that is slow for a while is so for both of a round.
+          const ratio = medianOf(runs.gateway.map((one, index) => one.rowsPerSecond / (runs.native[index] as Run).rowsPerSecond));
+          results.push({ shape: shape.name, rows, native: medianRun(runs.native), gateway: medianRun(runs.gateway), ratio, runs });
+        }
+        print(results, options, { loadBefore, clickHouse: await clickHouse.query('SELECT version()') });
+      } catch (error) {
+        throw new Error(`${(error as Error).message}\n${gateway.logs()}`, { cause: error });
+      } finally {
+        await gateway.stop();
+      }
+    } finally {
+      await clickHouse.stop();
+    }
+  } finally {
+    await kafka.stop();
+  }
+}
+
+interface Result {
+  readonly shape: string;
+  readonly rows: number;
+  readonly native: Run;
+  readonly gateway: Run;
+  readonly ratio: number;
+}
+
+function print(results: readonly Result[], { codec }: Options, machine: { loadBefore: number; clickHouse: string }): void {
+  const header = ['shape', 'variant', 'rows/s', 'gateway CPU s/M', 'server CPU s/M', 'broker CPU s/M', 'gateway peak MiB'];
+  const line = (shape: string, variant: Variant, run: Run): string[] => [
+    shape,
+    variant,
+    Math.round(run.rowsPerSecond).toLocaleString('en-US'),
+    variant === 'gateway' ? run.gatewayCpuSecondsPerMillion.toFixed(2) : '',
+    run.serverCpuSecondsPerMillion.toFixed(2),
+    run.brokerCpuSecondsPerMillion.toFixed(2),
+    variant === 'gateway' ? (run.gatewayPeakBytes / MEBIBYTE).toFixed(0) : '',
+  ];
+  const table = results.flatMap(({ shape, native, gateway }) => [line(shape, 'native', native), line(shape, 'gateway', gateway)]);
+  const goals = results.map(({ shape, ratio }) => [
+    shape,
+    'rows/s, gateway : native',
+    ratio.toFixed(2),
+    `at least ${GOAL}`,
+    ratio >= GOAL ? 'met' : 'MISSED',
+  ]);
+  console.log(
+    `\n${cpus().length} × ${cpus()[0]?.model ?? ''}, Node ${process.version}, ClickHouse ${machine.clickHouse}, codec ${codec || 'none'}\n`,
+  );
+  console.log(`${alignColumns([header, ...table])}\n\n${alignColumns([['shape', 'goal', 'measured', 'to reach', ''], ...goals])}\n`);
+  console.log(JSON.stringify({ machine, codec, results }));
+}
+
+await runAsProgram(HELP, readOptions, runBench);

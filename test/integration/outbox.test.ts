@@ -1,0 +1,135 @@
+import test, { type ExecutionContext } from 'ava';
+import { useGateway } from '../helpers/gateway.ts';
+import { useOwnKafka, waitFor } from '../helpers/index.ts';
+import { readCommitted } from '../helpers/read-committed.ts';
+import { useStream, type Stream } from '../helpers/stream.ts';
+import type { GatewayPart } from '../parts/gateway.ts';
+import type { KafkaPart } from '../parts/kafka.ts';
+
+const COLUMNS = '(id UInt64, name String)';
+const DEDUPLICATES = 'SETTINGS non_replicated_deduplication_window = 1000';
+
+interface Outlet extends Stream {
+  readonly own: KafkaPart;
+}
+
+/** A source table with a view that writes to topic `out` of a broker that the test may stop. */
+async function useOutlet(t: ExecutionContext, settings = '', gateway?: GatewayPart): Promise<Outlet> {
+  const own = await useOwnKafka(t);
+  await own.createTopic('out', 2);
+  const stream = await useStream(t, gateway === undefined ? {} : { gateway });
+  const more = settings === '' ? '' : `, ${settings}`;
+  await stream.sql(
+    `CREATE TABLE source ${COLUMNS} ENGINE = MergeTree ORDER BY id ${DEDUPLICATES}`,
+    `CREATE TABLE queue ${COLUMNS} ENGINE = Kafka('${own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_delivery_timeout_ms = 3000${more}`,
+    'CREATE MATERIALIZED VIEW to_queue TO queue AS SELECT * FROM source',
+  );
+  return { ...stream, own };
+}
+
+async function idsIn(t: ExecutionContext, kafka: KafkaPart, count: number): Promise<number[]> {
+  const messages = await readCommitted(t, kafka, 'out', count);
+  return messages.map(({ value }) => (JSON.parse(String(value)) as { id: number }).id).sort((a, b) => a - b);
+}
+
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+test('while the broker is away a view takes rows, an INSERT says that its rows are queued, and all are sent once when it is back', async (t) => {
+  const outlet = await useOutlet(t);
+  await outlet.sql("INSERT INTO source SELECT number, 'before' FROM numbers(10)");
+  await waitFor(async () => (await idsIn(t, outlet.own, 10)).length === 10);
+  await outlet.own.kill();
+  const startedMs = performance.now();
+  await outlet.sql("INSERT INTO source SELECT number + 10, 'away' FROM numbers(10)");
+  t.true(performance.now() - startedMs < 2_500, 'the source INSERT waits for nobody');
+  const error = await t.throwsAsync(outlet.sql("INSERT INTO queue SELECT number + 20, 'away' FROM numbers(10)"));
+  t.regex(
+    error.message,
+    /^Code: 159\. .*The rows are in the outbox of \S+\.queue and will be sent, but Kafka has not acknowledged them within 3000 ms/,
+  );
+  await outlet.own.restart();
+  t.deepEqual(await idsIn(t, outlet.own, 30), range(0, 30));
+});
+
+test('an outbox that reached its limit refuses rows of views and INSERTs, and takes them again when it is empty', async (t) => {
+  const outlet = await useOutlet(t, 'kafka_outbox_max_rows = 100');
+  await outlet.own.kill();
+  await outlet.sql("INSERT INTO source SELECT number, 'fills it' FROM numbers(200)");
+  const isFull = /The outbox of \S+\.queue is full: 200 rows wait to be sent, and kafka_outbox_max_rows = 100/;
+  await waitFor(
+    async () => {
+      const error: unknown = await outlet.sql("INSERT INTO queue VALUES (1000, 'direct')").catch((e: unknown) => e);
+      return isFull.test(String(error));
+    },
+    { message: 'the outbox is full' },
+  );
+  await t.throwsAsync(outlet.sql("INSERT INTO source VALUES (2000, 'by the view')"), { message: isFull });
+  await outlet.own.restart();
+  await waitFor(
+    async () => {
+      await outlet.sql(
+        "INSERT INTO source VALUES (3000, 'again') SETTINGS insert_deduplication_token = 'again', deduplicate_blocks_in_dependent_materialized_views = 1",
+      );
+      return true;
+    },
+    { message: 'rows are taken again', timeoutMs: 60_000 },
+  );
+  const ids = await idsIn(t, outlet.own, 201);
+  t.true(ids.includes(3000) && !ids.includes(2000));
+});
+
+test('a table with rows that are not sent cannot be dropped, unless it says that they may be lost', async (t) => {
+  const outlet = await useOutlet(t, 'kafka_wait_for_delivery = 0');
+  await outlet.own.kill();
+  await outlet.sql("INSERT INTO queue VALUES (1, 'a')");
+  await t.throwsAsync(outlet.sql('DROP TABLE queue'), {
+    message: /^Code: 705\. .*has 1 rows in its outbox that Kafka has not acknowledged.*TRUNCATE TABLE/s,
+  });
+  t.is(await outlet.direct(`SELECT count() FROM system.tables WHERE database = '${outlet.database}' AND name = 'queue'`), '1');
+  await outlet.sql('TRUNCATE TABLE `.outbox.queue`');
+  await outlet.sql('DROP TABLE queue');
+  await outlet.sql(
+    `CREATE TABLE careless ${COLUMNS} ENGINE = Kafka('${outlet.own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_wait_for_delivery = 0, kafka_outbox_on_drop = 'drop'`,
+    "INSERT INTO careless VALUES (2, 'b')",
+    'DROP TABLE careless',
+  );
+  await waitFor(
+    async () =>
+      (await outlet.direct(`SELECT count() FROM system.tables WHERE database = '${outlet.database}' AND name = '.outbox.careless'`)) ===
+      '0',
+    { message: 'the outbox is gone' },
+  );
+});
+
+test('what a gateway that was killed had not sent, the next one sends, each row once', async (t) => {
+  const first = await useGateway(t);
+  const outlet = await useOutlet(t, '', first);
+  for (let i = 0; i < 20; i += 1) {
+    await outlet.sql(`INSERT INTO source SELECT number + ${i * 500}, 'x' FROM numbers(500)`);
+    if (i === 12) await first.kill();
+    if (i === 12) break;
+  }
+  const second = await useGateway(t);
+  const send = async (sql: string): Promise<void> => {
+    const answer = await fetch(`${second.url}/?database=${outlet.database}`, { method: 'POST', body: sql });
+    t.is(await answer.text(), '');
+  };
+  for (let i = 13; i < 20; i += 1) await send(`INSERT INTO source SELECT number + ${i * 500}, 'x' FROM numbers(500)`);
+  t.deepEqual(await idsIn(t, outlet.own, 10_000), range(0, 10_000));
+});
+
+test('of two gateways one sends, both take INSERTs, and when one leaves the other goes on', async (t) => {
+  const gateways = [await useGateway(t), await useGateway(t)] as const;
+  const outlet = await useOutlet(t, 'kafka_delivery_timeout_ms = 60000', gateways[0]);
+  const insert = async (gateway: GatewayPart, id: number): Promise<void> => {
+    const answer = await fetch(`${gateway.url}/?database=${outlet.database}`, {
+      method: 'POST',
+      body: `INSERT INTO queue VALUES (${id}, 'x')`,
+    });
+    t.is(await answer.text(), '');
+  };
+  for (let id = 0; id < 30; id += 1) await insert(gateways[id % 2] as GatewayPart, id);
+  await gateways[0].stop();
+  for (let id = 30; id < 40; id += 1) await insert(gateways[1], id);
+  t.deepEqual(await idsIn(t, outlet.own, 40), range(0, 40));
+});
