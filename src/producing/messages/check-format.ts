@@ -1,9 +1,14 @@
-import { tableNameText } from '../../catalog/index.ts';
-import { documentOf, outputSettings } from './outbox-query.ts';
+import { clickhouseError } from '../../errors.ts';
+import { emptyDocumentQuery, outputSettings } from './outbox-query.ts';
+import { readAll } from './read-all.ts';
+import { rowsPerMessage } from './rendering.ts';
 import type { OutboxReader, RenderedTable } from './types.ts';
 
-/** Throws what the server says when the table's format cannot be written, whatever the rows are. Reads none; an AvroConfluent schema is registered. */
+const TIMEOUT_MS = 60_000;
+
+/** Throws what the server's own engine says when the table's format cannot be written, whatever the rows are. Reads no row; an AvroConfluent schema is registered. */
 export async function checkFormat(client: Pick<OutboxReader, 'stream'>, table: RenderedTable): Promise<void> {
-  const sql = `SELECT ${documentOf(table, table.options.format)} FROM ${tableNameText(table.outbox)} LIMIT 0 FORMAT Null`;
-  for await (const piece of client.stream(sql, outputSettings(table), AbortSignal.timeout(60_000))) void piece;
+  if (rowsPerMessage(table) === 0)
+    throw clickhouseError('BAD_ARGUMENTS', 'A message has at least one row: kafka_max_rows_per_message is 0');
+  await readAll(client.stream(emptyDocumentQuery(table), outputSettings(table), AbortSignal.timeout(TIMEOUT_MS)));
 }

@@ -22,3 +22,12 @@ const ABOUT_THE_SERVER: ReadonlySet<string> = new Set([
 export function isAboutValue(error: unknown): boolean {
   return error instanceof ClickHouseException && !ABOUT_THE_SERVER.has(error.exceptionName);
 }
+
+/** What the server says of the query behind the reason: where in it, and how the value is called there. */
+const IN_THE_QUERY = /: while executing (?:function formatRow on arguments|'FUNCTION formatRow\()[\s\S]*$/;
+
+/** The server's reason alone, as the real engine's INSERT gives it. */
+export function withoutQuery(exception: ClickHouseException): ClickHouseException {
+  const text = exception.text.replace(IN_THE_QUERY, '');
+  return text === exception.text ? exception : new ClickHouseException(exception.code, exception.exceptionName, text, { cause: exception });
+}

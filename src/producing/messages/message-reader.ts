@@ -1,6 +1,16 @@
-import { documentOf, IN_ORDER, outputSettings, rowsQuery } from './outbox-query.ts';
+import { DocumentSpans, type DocumentSpan } from './document-spans.ts';
+import { ClickHouseException } from '../../errors.ts';
+import { withoutQuery } from './errors.ts';
+import { withoutNumbersRead } from './framing.ts';
+import { JoinedRows, oneRowEach, tombstone } from './joined-rows.ts';
+import { documentQuery, IN_ORDER, oneBlock, outputSettings, rowsQuery } from './outbox-query.ts';
+import { readAll } from './read-all.ts';
 import { RenderedRows, type RowSink } from './rendered-rows.ts';
+import { renderingOf, rowsPerMessage } from './rendering.ts';
 import type { MessageSink, OutboxPart, OutboxReader, RenderedTable } from './types.ts';
+
+/** Rows of a block as the server makes them by itself (`max_block_size`): a message of formats whose messages are blocks has no more. */
+const BLOCK_ROWS = 65_409;
 
 /**
  * Renders the messages of `parts`, in this order, as the server's own engine would write them. Throws the server's ClickHouseException (see `isAboutValue`),
@@ -13,37 +23,81 @@ export async function readMessages(
   sink: MessageSink,
   signal: AbortSignal,
 ): Promise<void> {
-  const value = documentOf(table, table.options.format);
-  await readRows(client, table, parts, value, oneRowEach(sink), sink, signal);
+  try {
+    await new Reading(client, table, parts, sink, signal).run();
+  } catch (error) {
+    throw error instanceof ClickHouseException ? withoutQuery(error) : error;
+  }
 }
 
-async function readRows(
-  client: OutboxReader,
-  table: RenderedTable,
-  parts: readonly OutboxPart[],
-  value: string,
-  rowSink: RowSink,
-  sink: Pick<MessageSink, 'drained'>,
-  signal: AbortSignal,
-): Promise<void> {
-  const rows = new RenderedRows(
-    parts.map((part) => part.rows),
-    rowSink,
-  );
-  const answer = client.stream(rowsQuery(table, parts, value), { ...outputSettings(table), ...IN_ORDER }, signal);
-  for await (const piece of answer) if (rows.take(piece)) await sink.drained();
-  rows.end();
-  await sink.drained();
+class Reading {
+  readonly #client: OutboxReader;
+  readonly #table: RenderedTable;
+  readonly #parts: readonly OutboxPart[];
+  readonly #sink: MessageSink;
+  readonly #signal: AbortSignal;
+
+  constructor(client: OutboxReader, table: RenderedTable, parts: readonly OutboxPart[], sink: MessageSink, signal: AbortSignal) {
+    this.#client = client;
+    this.#table = table;
+    this.#parts = parts;
+    this.#sink = sink;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<void> {
+    const rendering = await renderingOf(this.#client, this.#table, this.#signal);
+    if (rendering.way === 'documents') return this.#readDocuments(rowsPerMessage(this.#table), AS_IT_IS);
+    if (rendering.way === 'blocks') return this.#readDocuments(BLOCK_ROWS, rendering.hasStatistics ? withoutNumbersRead : AS_IT_IS);
+    const { value, settings, framing } = rendering;
+    if (framing === undefined) {
+      await this.#readRows(value, settings, oneRowEach(this.#sink), async () => this.#sink.drained());
+      return;
+    }
+    const joined = new JoinedRows(this.#sink, framing, rowsPerMessage(this.#table));
+    await this.#readRows(value, settings, joined, async () => this.#sink.drained());
+    joined.end();
+    await this.#sink.drained();
+  }
+
+  async #readRows(value: string, settings: Readonly<Record<string, string>>, rowSink: RowSink, told: () => Promise<void>): Promise<void> {
+    const rows = new RenderedRows(
+      this.#parts.map((part) => part.rows),
+      rowSink,
+    );
+    const sql = rowsQuery(this.#table, this.#parts, value);
+    const answer = this.#client.stream(sql, { ...outputSettings(this.#table), ...settings, ...IN_ORDER }, this.#signal);
+    for await (const piece of answer) if (rows.take(piece)) await told();
+    rows.end();
+    await told();
+  }
+
+  async #readDocuments(mostRows: number, edited: (document: Buffer) => Buffer): Promise<void> {
+    const spans = new DocumentSpans(mostRows);
+    const render = async (): Promise<void> => {
+      for (const span of spans.take()) await this.#tellDocument(span, edited);
+    };
+    await this.#readRows(`''`, {}, spans, render);
+    spans.end();
+    await render();
+  }
+
+  async #tellDocument({ partIndex, from, to, key, traits }: DocumentSpan, edited: (document: Buffer) => Buffer): Promise<void> {
+    if (traits.isTombstone) {
+      tombstone(this.#sink, partIndex, key ?? NO_BYTES, key === undefined ? -1 : 0, key?.length ?? -1, traits);
+    } else {
+      const part = this.#parts[partIndex] as OutboxPart;
+      const settings = { ...outputSettings(this.#table), ...IN_ORDER, ...oneBlock(to - from) };
+      const body = edited(await readAll(this.#client.stream(documentQuery(this.#table, part, from, to), settings, this.#signal)));
+      const message = key === undefined ? body : Buffer.concat([body, key]);
+      const keyStart = key === undefined ? -1 : body.length;
+      const keyEnd = key === undefined ? -1 : message.length;
+      const { timestampMs, partition, headers } = traits;
+      this.#sink.message(partIndex, message, keyStart, keyEnd, 0, body.length, timestampMs, partition, headers);
+    }
+    await this.#sink.drained();
+  }
 }
 
-/** Every row is a message. */
-function oneRowEach(sink: MessageSink): RowSink {
-  return {
-    row: (partIndex, source, keyStart, keyEnd, valueStart, valueEnd, traits) => {
-      if (traits === undefined) sink.message(partIndex, source, keyStart, keyEnd, valueStart, valueEnd, -1, -1, undefined);
-      else if (traits.isTombstone)
-        sink.message(partIndex, source, keyStart, keyEnd, -1, -1, traits.timestampMs, traits.partition, traits.headers);
-      else sink.message(partIndex, source, keyStart, keyEnd, valueStart, valueEnd, traits.timestampMs, traits.partition, traits.headers);
-    },
-  };
-}
+const NO_BYTES = Buffer.alloc(0);
+const AS_IT_IS = (document: Buffer): Buffer => document;
