@@ -194,12 +194,16 @@ export class Ingest {
 
   /** Resolves when no INSERT is at the server that may be in, whatever becomes of us, and those that are in are committed. */
   async applied(): Promise<void> {
-    do {
-      await Promise.allSettled(this.#applying);
-      // Whoever sent them has noted then that they are in.
-      await setImmediate();
-      await this.#journal.flush();
-    } while (this.#applying.size > 0);
+    do await this.#settle(this.#applying);
+    while (this.#applying.size > 0);
+  }
+
+  /** Resolves when these INSERTs have ended, and those that are in are committed. */
+  async #settle(inserts: Iterable<Promise<unknown>>): Promise<void> {
+    await Promise.allSettled(inserts);
+    // Whoever sent them has noted then that they are in.
+    await setImmediate();
+    await this.#journal.flush();
   }
 
   /**
@@ -216,8 +220,7 @@ export class Ingest {
     void gate.then(() => {
       if (this.#gate === gate) this.#gate = undefined;
     });
-    const settled = Promise.allSettled(this.#sending).then(async () => this.#journal.flush());
-    await within(waitMs, settled);
+    await within(waitMs, this.#settle(this.#sending));
     return release;
   }
 
