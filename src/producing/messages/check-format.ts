@@ -1,4 +1,5 @@
-import { clickhouseError } from '../../errors.ts';
+import { clickhouseError, ClickHouseException } from '../../errors.ts';
+import { withoutQuery } from './errors.ts';
 import { emptyDocumentQuery, outputSettings } from './outbox-query.ts';
 import { readAll } from './read-all.ts';
 import { rowsPerMessage } from './rendering.ts';
@@ -10,5 +11,9 @@ const TIMEOUT_MS = 60_000;
 export async function checkFormat(client: Pick<OutboxReader, 'stream'>, table: RenderedTable): Promise<void> {
   if (rowsPerMessage(table) === 0)
     throw clickhouseError('BAD_ARGUMENTS', 'A message has at least one row: kafka_max_rows_per_message is 0');
-  await readAll(client.stream(emptyDocumentQuery(table), outputSettings(table), AbortSignal.timeout(TIMEOUT_MS)));
+  try {
+    await readAll(client.stream(emptyDocumentQuery(table), outputSettings(table), AbortSignal.timeout(TIMEOUT_MS)));
+  } catch (error) {
+    throw error instanceof ClickHouseException ? withoutQuery(error) : error;
+  }
 }

@@ -18,15 +18,15 @@ export const CONCATENATED: Framing = {
   },
 };
 
-/** `prefix` once in front, `between` between rows, `suffix` once behind them. */
-export function framed(prefix: Buffer, between: Buffer, suffix: Buffer): Framing {
+/**
+ * `prefix` once in front, `between` between rows, `suffix` once behind them; a row's own document has `frontBytes` in front of the row and as many as `suffix`
+ * behind it.
+ */
+export function framed(prefix: Buffer, between: Buffer, suffix: Buffer, frontBytes = prefix.length): Framing {
   return {
     row: (out, source, start, end, index) => {
-      if (source.compare(prefix, 0, prefix.length, start, Math.min(start + prefix.length, end)) !== 0) {
-        throw new Error(`a row's document does not begin as an empty one: ${JSON.stringify(prefix.toString('latin1'))}`);
-      }
       out.append(index === 0 ? prefix : between);
-      out.append(source, start + prefix.length, end - suffix.length);
+      out.append(source, start + frontBytes, end - suffix.length);
     },
     end: (out) => {
       out.append(suffix);
@@ -37,12 +37,16 @@ export function framed(prefix: Buffer, between: Buffer, suffix: Buffer): Framing
 
 const LINE_FEED = 10;
 
-/** A first line, once: `{"meta":[…]}`, whose names are escaped. */
-export const FIRST_LINE_ONCE: Framing = {
-  row: (out, source, start, end, index) => {
-    out.append(source, index === 0 ? start : source.indexOf(LINE_FEED, start) + 1, end);
-  },
-};
+/** The document's first line once in front, and rows behind their own documents' first lines: `{"meta":[…]}`, whose names are escaped. */
+export function withFirstLine(document: Buffer): Framing {
+  const line = document.subarray(0, document.indexOf(LINE_FEED) + 1);
+  return {
+    row: (out, source, start, end, index) => {
+      if (index === 0) out.append(line);
+      out.append(source, source.indexOf(LINE_FEED, start) + 1, end);
+    },
+  };
+}
 
 /** `Row 1:` and a line below it begin each row; between rows stands an empty line. */
 const VERTICAL_HEAD_BYTES = Buffer.byteLength(verticalHead(1));
@@ -91,24 +95,40 @@ function behindVaruint(source: Buffer, start: number): number {
   return at + 1;
 }
 
+interface CountedFormat {
+  /** Ends what stands in front of the rows. */
+  readonly first: string;
+  readonly between: string;
+  /** Begins what stands behind the rows. Neither can stand in a name or value. */
+  readonly last: (rows: number) => string;
+}
+
+export const JSON_DOCUMENT: CountedFormat = {
+  first: '\n\t"data":\n\t[\n',
+  between: ',\n',
+  last: (rows) => `\n\t],\n\n\t"rows": ${rows}`,
+};
+
+export const XML_DOCUMENT: CountedFormat = { first: '\n\t<data>\n', between: '', last: (rows) => `\t</data>\n\t<rows>${rows}</rows>` };
+
 /**
- * A document that counts its rows behind them, and what the query has read: nothing, says the real engine, and how long it took. `first` ends what stands in
- * front of the rows, `last` begins what stands behind the one row of a document; neither can stand in a name.
+ * A document that counts its rows behind them and tells what the query has read: nothing, says the real engine, and how long it took. What stands in front of the
+ * rows is that of the document `empty`: a row's own one names other types (without LowCardinality).
  */
-function counted(first: string, between: string, last: (rows: number) => string): Framing {
-  const first_ = Buffer.from(first);
-  const between_ = Buffer.from(between);
-  const last_ = Buffer.from(last(1));
+export function counted({ first, between, last }: CountedFormat, empty: Buffer): Framing {
+  const head = empty.subarray(0, empty.indexOf(first) + first.length);
+  const separator = Buffer.from(between);
+  const lastOfOne = Buffer.from(last(1));
   let tail = '';
   return {
     row: (out, source, start, end, index) => {
       const document = source.subarray(start, end);
-      const head = document.indexOf(first_) + first_.length;
-      const behind = document.lastIndexOf(last_);
-      if (behind < head) throw new Error(`a row's document has no ${JSON.stringify(last(1))}`);
-      if (index > 0) out.append(between_);
-      out.append(document, index === 0 ? 0 : head, behind);
-      tail = document.toString('utf8', behind + last_.length);
+      const from = document.indexOf(first) + first.length;
+      const behind = document.lastIndexOf(lastOfOne);
+      if (behind < from) throw new Error(`a row's document has no ${JSON.stringify(last(1))}`);
+      out.append(index === 0 ? head : separator);
+      out.append(document, from, behind);
+      tail = document.toString('utf8', behind + lastOfOne.length);
     },
     end: (out, rows) => {
       out.append(Buffer.from(last(rows) + tail.replace(NUMBER_READ, '$10')));
@@ -123,17 +143,9 @@ const MOST_STATISTICS_BYTES = 200;
 
 /** A document that ends in what the query has read, as the real engine writes it. */
 export function withoutNumbersRead(document: Buffer): Buffer {
-  const at = Math.max(document.length - MOST_STATISTICS_BYTES, document.lastIndexOf('"statistics":'));
+  const at = Math.max(document.length - MOST_STATISTICS_BYTES, 0);
   const end = document.toString('latin1', at).replace(NUMBER_READ, '$10');
   return Buffer.concat([document.subarray(0, at), Buffer.from(end, 'latin1')]);
-}
-
-export function jsonDocument(): Framing {
-  return counted('\n\t"data":\n\t[\n', ',\n', (rows) => `\n\t],\n\n\t"rows": ${rows}`);
-}
-
-export function xmlDocument(): Framing {
-  return counted('\n\t<data>\n', '', (rows) => `\t</data>\n\t<rows>${rows}</rows>`);
 }
 
 /** `{"name of the row": …}`; the server has numbered the names. */

@@ -2,14 +2,15 @@ import { ClickHouseException } from '../../errors.ts';
 import { quoteIdentifier } from '../../sql/index.ts';
 import {
   CONCATENATED,
-  FIRST_LINE_ONCE,
+  counted,
   framed,
-  jsonDocument,
+  JSON_DOCUMENT,
   objectOfRows,
   PROTOBUF_LIST,
   PROTOBUF_WITHOUT_LENGTH,
   VERTICAL,
-  xmlDocument,
+  withFirstLine,
+  XML_DOCUMENT,
   type Framing,
 } from './framing.ts';
 import { documentOf, emptyDocumentQuery, IN_ORDER, outputSettings } from './outbox-query.ts';
@@ -40,22 +41,30 @@ interface RowFormat {
   /** Messages of one row need it as well. */
   readonly alwaysJoins?: true;
   /** The format that rows are rendered in, where it is another. */
-  readonly renderedAs?: string;
+  readonly renderedAs?: (format: string) => string;
 }
 
 const EMPTY = Buffer.alloc(0);
 
 const concatenated: RowFormat = { join: () => CONCATENATED };
-const withHead: RowFormat = { join: async (...of) => framed(await emptyDocument(...of), EMPTY, EMPTY) };
-const withProgress: RowFormat = { join: () => FIRST_LINE_ONCE };
-const custom: RowFormat = { join: customFraming };
+const headless = (format: string): string => format.replace(/WithNames(?:AndTypes)?$/i, '');
+/** The head is that of an empty document: `formatRow` takes types without LowCardinality. */
+const withHead: RowFormat = {
+  join: async (...of) => framed(await emptyDocument(...of), EMPTY, EMPTY, 0),
+  alwaysJoins: true,
+  renderedAs: headless,
+};
+const markdown: RowFormat = { join: async (...of) => framed(await emptyDocument(...of), EMPTY, EMPTY), alwaysJoins: true };
+const withProgress: RowFormat = { join: async (...of) => withFirstLine(await emptyDocument(...of)), alwaysJoins: true };
+const custom: RowFormat = { join: customFraming, alwaysJoins: true, renderedAs: headless };
 const jsonRows: RowFormat = {
   join: (_client, { options }) =>
     isOn(options.formatSettings['output_format_json_array_of_rows'])
       ? framed(Buffer.from('[\n'), Buffer.from(',\n'), Buffer.from('\n]\n'))
       : CONCATENATED,
 };
-const json: RowFormat = { join: jsonDocument, alwaysJoins: true };
+const json: RowFormat = { join: async (...of) => counted(JSON_DOCUMENT, await emptyDocument(...of)), alwaysJoins: true };
+const xml: RowFormat = { join: async (...of) => counted(XML_DOCUMENT, await emptyDocument(...of)), alwaysJoins: true };
 const byQuery: RowFormat = {};
 
 /** All row formats of 26.7 (and CapnProto, which libchdb lacks), by lower-case name: the server's names ignore case. */
@@ -67,17 +76,17 @@ const ROW_FORMATS: Readonly<Record<string, RowFormat>> = {
   ...named(concatenated, ['avroconfluent', 'capnproto']),
   ...withNamesAndTypes(withHead, ['csv', 'tabseparated', 'tsv', 'tabseparatedraw', 'tsvraw', 'raw', 'lineasstring', 'rowbinary']),
   ...withNamesAndTypes(withHead, ['jsoncompacteachrow', 'jsoncompactstringseachrow']),
-  ...named(withHead, ['markdown', 'md']),
-  ...named(custom, ['customseparated']),
+  ...named(markdown, ['markdown', 'md']),
+  customseparated: custom,
   ...withNamesAndTypes(custom, ['customseparated']),
   ...named(withProgress, ['jsoneachrowwithprogress', 'jsonstringseachrowwithprogress']),
   ...named(withProgress, ['jsoncompacteachrowwithprogress', 'jsoncompactstringseachrowwithprogress']),
   ...named(json, ['json', 'jsonstrings', 'jsoncompact', 'jsoncompactstrings']),
-  xml: { join: xmlDocument, alwaysJoins: true },
+  xml,
   values: { join: () => framed(EMPTY, Buffer.from(','), EMPTY) },
   vertical: { join: () => VERTICAL },
   jsonobjecteachrow: { join: objectOfRows },
-  protobufsingle: { join: () => PROTOBUF_WITHOUT_LENGTH, alwaysJoins: true, renderedAs: 'Protobuf' },
+  protobufsingle: { join: () => PROTOBUF_WITHOUT_LENGTH, alwaysJoins: true, renderedAs: () => 'Protobuf' },
   protobuflist: { join: () => PROTOBUF_LIST },
   ...named(byQuery, ['avro', 'geojson', 'npy', 'png', 'prometheus', 'sqlinsert', 'template']),
 };
@@ -107,7 +116,7 @@ export async function renderingOf(client: OutboxReader, table: RenderedTable, si
   const isJoined = rowsPerMessage(table) !== 1;
   if (isJoined && known.join === undefined) return { way: 'documents' };
   const framing = isJoined || known.alwaysJoins === true ? await known.join?.(client, table, signal) : undefined;
-  return { way: 'rows', framing, ...valueOf(table, known.renderedAs ?? format) };
+  return { way: 'rows', framing, ...valueOf(table, known.renderedAs?.(format) ?? format) };
 }
 
 const ROW_NAME = '_sluice_row_name';
@@ -142,10 +151,11 @@ async function emptyDocument(client: OutboxReader, table: RenderedTable, signal:
 async function customFraming(client: OutboxReader, table: RenderedTable, signal: AbortSignal): Promise<Framing> {
   const delimiter = async (name: string): Promise<Buffer> =>
     readAll(client.stream(`SELECT getSetting('format_custom_${name}_delimiter') FORMAT RawBLOB`, outputSettings(table), signal));
+  const before = await delimiter('result_before');
   const between = await delimiter('row_between');
-  const suffix = await delimiter('result_after');
+  const after = await delimiter('result_after');
   const empty = await emptyDocument(client, table, signal);
-  return framed(empty.subarray(0, empty.length - suffix.length), between, suffix);
+  return framed(empty.subarray(0, empty.length - after.length), between, after, before.length);
 }
 
 function isOn(value: string | undefined): boolean {
