@@ -1,5 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { clickhouseError } from '../errors.ts';
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
+import { clickhouseError, type ClickHouseException } from '../errors.ts';
 import { httpStatusOf, renderException } from './exception.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -15,13 +16,21 @@ export interface ForwardedRequest {
 export type ForwardedBody =
   | { readonly kind: 'none' }
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  /** The rest of the client's body, after what was read of it already; `isWhole` when that is all. */
-  | { readonly kind: 'stream'; readonly read: readonly Buffer[]; readonly rest: IncomingMessage; readonly isWhole: boolean };
+  /**
+   * The rest of the client's body, after what was read of it already; `isWhole` when that is all. A `rest` that is not the client itself ends in a
+   * ClickHouseException where the body is broken, which the client is then told.
+   */
+  | { readonly kind: 'stream'; readonly read: readonly Buffer[]; readonly rest: Readable; readonly isWhole: boolean };
 
 /** What changes on the answer's way back. */
 export interface AnswerOptions {
-  /** Called when the server answered 200, awaited before the client gets the end of the answer. Must not throw. */
-  readonly after?: () => Promise<void>;
+  /**
+   * Called when the server answered 200, awaited before the client gets the end of the answer, and of an answer of a few kilobytes before it gets anything,
+   * unless the head comes in pieces. `signal`: the client has gone.
+   */
+  readonly after?: (signal: AbortSignal) => Promise<void>;
+  /** What the client gets in the place of the success when `after` rejects. `isBegun`: it has the status 200 already. Absent: the connection is cut. */
+  readonly failed?: (reason: unknown, head: AnswerHead, isBegun: boolean) => Promise<WholeAnswer>;
   /**
    * Asked when `after` is over: a text for the header `X-Sluice-Notice`; undefined: no such header. The head waits for it, unless the answer is longer than some
    * kilobytes or its head comes in pieces.
@@ -29,12 +38,20 @@ export interface AnswerOptions {
   readonly notice?: () => string | undefined;
   /** Puts another head in the place of the server's. */
   readonly rewriteHead?: (head: AnswerHead) => AnswerHead;
+  /** Puts another answer in the place of the server's exception. Must not throw. */
+  readonly rewriteException?: (answer: WholeAnswer) => WholeAnswer;
 }
 
 export interface AnswerHead {
   readonly status: number;
   readonly reason: string;
   readonly rawHeaders: readonly string[];
+}
+
+/** An answer that is there to its end; its body as it is on the wire, without chunks. */
+export interface WholeAnswer {
+  readonly head: AnswerHead;
+  readonly body: Buffer;
 }
 
 /** How often a request that is safe to repeat is sent at most. */
@@ -101,11 +118,16 @@ export function unreachable(
   const text = isConnected
     ? `The connection to ClickHouse at ${upstream.name} broke before the answer (${cause.message}): the statement may or may not have been executed`
     : `Cannot connect to ClickHouse at ${upstream.name} (${cause.message})`;
-  const exception = clickhouseError('NETWORK_ERROR', text, { cause });
+  return ownAnswer(clickhouseError('NETWORK_ERROR', text, { cause }), isKept);
+}
+
+/** An exception that the server knows nothing of, in its own shape. */
+export function ownAnswer(exception: ClickHouseException, isKept: boolean): AnswerHead & { readonly body: Buffer } {
   const body = Buffer.from(`${renderException(exception)}\n`);
+  const status = httpStatusOf(exception.code);
   return {
-    status: httpStatusOf(exception.code),
-    reason: 'Internal Server Error',
+    status,
+    reason: STATUS_CODES[status] ?? '',
     // prettier-ignore
     rawHeaders: [
       'Date', new Date().toUTCString(),

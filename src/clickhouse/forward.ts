@@ -1,5 +1,7 @@
-import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, type ClientRequest, type ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import { ClickHouseException } from '../errors.ts';
 import { promisedIdleMs } from './connections.ts';
 import { asksForProgressHeaders, EarlyHead } from './early-head.ts';
 import {
@@ -9,6 +11,7 @@ import {
   isNoConnection,
   isRepeatable,
   MAX_ATTEMPTS,
+  ownAnswer,
   pairs,
   unreachable,
   writeHead,
@@ -63,7 +66,13 @@ export function forward(
       if (attempts < MAX_ATTEMPTS && sent.reusedSocket && isRepeatable(request.method, request.body.kind !== 'none')) send();
       else answerUnreachable(upstream, client, answer, firstCause(error), wasConnected(sent, firstCause(error)));
     });
-    sendBody(sent, request.body);
+    sendBody(sent, request.body, (error) => {
+      const isLate = isAnswered;
+      isAnswered = true;
+      sent.destroy();
+      if (isLate || !(error instanceof ClickHouseException)) client.socket.destroySoon();
+      else answerOwn(client, answer, ownAnswer(error, false));
+    });
   };
   answer.on('close', () => {
     if (!answer.writableFinished) sent.destroy();
@@ -93,7 +102,8 @@ function openRequest(upstream: Upstream, request: ForwardedRequest): ClientReque
   return sent;
 }
 
-function sendBody(sent: ClientRequest, body: ForwardedBody): void {
+/** `onBroken`: the client's body cannot be decoded to its end. */
+function sendBody(sent: ClientRequest, body: ForwardedBody, onBroken: (error: Error) => void): void {
   if (body.kind === 'none') {
     sent.end();
   } else if (body.kind === 'bytes') {
@@ -108,6 +118,7 @@ function sendBody(sent: ClientRequest, body: ForwardedBody): void {
     // The head must go now: with `Expect: 100-continue` the body comes only after the server's word.
     if (read.length === 0) sent.flushHeaders();
     rest.pipe(sent, { end: false });
+    if (!(rest instanceof IncomingMessage)) rest.on('error', onBroken);
     rest.on('end', () => {
       endWithTrailers(sent, rest);
     });
@@ -119,8 +130,8 @@ function sendBody(sent: ClientRequest, body: ForwardedBody): void {
   }
 }
 
-function endWithTrailers(target: ClientRequest | ServerResponse, source: IncomingMessage): void {
-  if (source.rawTrailers.length > 0) target.addTrailers(pairs(source.rawTrailers));
+function endWithTrailers(target: ClientRequest | ServerResponse, source: Readable): void {
+  if (source instanceof IncomingMessage && source.rawTrailers.length > 0) target.addTrailers(pairs(source.rawTrailers));
   target.end();
 }
 
@@ -132,52 +143,71 @@ function relayAnswer(
   early: EarlyHead | undefined,
 ): void {
   const head: AnswerHead = { status: received.statusCode ?? 0, reason: received.statusMessage ?? '', rawHeaders: received.rawHeaders };
-  if (options.after !== undefined && options.notice !== undefined && received.statusCode === 200 && early === undefined) {
-    relayWithNotice(received, client, answer, head, options.after, options.notice);
-    return;
+  const back: WayBack = { received, client, answer, early };
+  if (options.after !== undefined && head.status === 200 && !isException(head)) {
+    relayWhenDone(back, head, { ...options, after: options.after });
+  } else if (options.rewriteException !== undefined && isException(head)) {
+    relayException(back, head, options.rewriteException);
+  } else if (begin(back, options.rewriteHead?.(head) ?? head)) {
+    received.on('error', () => {
+      cut(client, answer);
+    });
+    relayRest(back);
   }
-  writeHead(client, answer, options.rewriteHead?.(head) ?? head);
-  if (early?.finish() === false) {
-    received.destroy();
-    client.socket.destroySoon();
-    return;
-  }
-  received.on('error', () => {
-    cut(client, answer);
-  });
-  if (options.after !== undefined && received.statusCode === 200) {
-    relayHoldingEnd(received, client, answer, options.after);
-    return;
-  }
-  received.pipe(answer, { end: false });
-  received.on('end', () => {
-    endAnswer(received, client, answer);
+}
+
+function relayRest(back: WayBack): void {
+  back.received.pipe(back.answer, { end: false });
+  back.received.on('end', () => {
+    endAnswer(back);
   });
 }
 
-/** Answers to statements about tables are short; a longer one is not held back for the sake of its head. */
+/** An answer on its way from the server to the client. */
+interface WayBack {
+  readonly received: IncomingMessage;
+  readonly client: IncomingMessage;
+  readonly answer: ServerResponse;
+  readonly early: EarlyHead | undefined;
+}
+
+/** Also where the status tells nothing, since it stood there before the server knew. */
+function isException({ status, rawHeaders }: AnswerHead): boolean {
+  return status >= 400 || rawHeaders.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'x-clickhouse-exception-code');
+}
+
+/** Writes the head. False when the client has the beginning of another one already: then its connection is cut. */
+function begin({ received, client, answer, early }: WayBack, head: AnswerHead): boolean {
+  writeHead(client, answer, head);
+  if (early?.finish() !== false) return true;
+  received.destroy();
+  client.socket.destroySoon();
+  return false;
+}
+
+/** Answers that are held back are short; a longer one is not held back for the sake of its head. */
 const MAX_HELD_BYTES = 64 * 1024;
 
 /** Holds a short answer back until `after` is over, so that its head can tell what came of it. */
-function relayWithNotice(
-  received: IncomingMessage,
-  client: IncomingMessage,
-  answer: ServerResponse,
-  head: AnswerHead,
-  after: () => Promise<void>,
-  notice: () => string | undefined,
-): void {
+function relayWhenDone(back: WayBack, head: AnswerHead, options: AnswerOptions & Required<Pick<AnswerOptions, 'after'>>): void {
+  const { received, answer } = back;
   const held: Buffer[] = [];
   let heldBytes = 0;
-  const writeHeld = (text?: string): void => {
-    writeHead(client, answer, text === undefined ? head : { ...head, rawHeaders: [...head.rawHeaders, NOTICE_HEADER, headerValue(text)] });
+  const writeHeld = (text?: string): boolean => {
+    if (!begin(back, text === undefined ? head : { ...head, rawHeaders: [...head.rawHeaders, NOTICE_HEADER, headerValue(text)] }))
+      return false;
     for (const chunk of held.splice(0)) answer.write(chunk);
+    return true;
   };
   const end = (): void => {
-    void after().finally(() => {
-      writeHeld(notice());
-      endAnswer(received, client, answer);
-    });
+    run(options.after, answer).then(
+      () => {
+        if (writeHeld(back.early === undefined ? options.notice?.() : undefined)) endAnswer(back);
+      },
+      (reason: unknown) => {
+        void answerFailure(back, head, options, reason);
+      },
+    );
   };
   const hold = (chunk: Buffer): void => {
     held.push(chunk);
@@ -185,13 +215,72 @@ function relayWithNotice(
     if (heldBytes <= MAX_HELD_BYTES) return;
     received.off('data', hold).off('end', end);
     const last = held.pop();
-    writeHeld();
-    relayHoldingEnd(received, client, answer, after, last);
+    if (writeHeld()) relayHoldingEnd(back, options.after, last);
   };
   received.on('data', hold).on('end', end);
   received.on('error', () => {
     if (!answer.headersSent) writeHeld();
-    cut(client, answer);
+    cut(back.client, answer);
+  });
+}
+
+/** Runs `after` for as long as the client is there. */
+async function run(after: NonNullable<AnswerOptions['after']>, answer: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  const leave = (): void => gone.abort();
+  answer.once('close', leave);
+  if (answer.destroyed) leave();
+  try {
+    await after(gone.signal);
+  } finally {
+    answer.off('close', leave);
+  }
+}
+
+/** The client gets what `after` threw instead of the success. */
+async function answerFailure(back: WayBack, head: AnswerHead, { failed }: AnswerOptions, reason: unknown): Promise<void> {
+  const { client, answer, early } = back;
+  if (answer.destroyed) return;
+  try {
+    if (failed === undefined) throw reason;
+    const whole = await failed(reason, head, early?.hasBegun === true);
+    if (!begin(back, whole.head)) return;
+    answer.write(whole.body);
+    endAnswer(back);
+  } catch {
+    client.socket.destroySoon();
+  }
+}
+
+/** Longer texts pass as they are. */
+const MAX_EXCEPTION_BYTES = 1024 * 1024;
+
+function relayException(back: WayBack, head: AnswerHead, rewrite: NonNullable<AnswerOptions['rewriteException']>): void {
+  const { received, answer } = back;
+  const held: Buffer[] = [];
+  let heldBytes = 0;
+  const writeHeld = (): boolean => {
+    if (!begin(back, head)) return false;
+    for (const piece of held) answer.write(piece);
+    return true;
+  };
+  const end = (): void => {
+    const whole = rewrite({ head, body: Buffer.concat(held) });
+    if (!begin(back, whole.head)) return;
+    answer.write(whole.body);
+    endAnswer(back);
+  };
+  const hold = (chunk: Buffer): void => {
+    held.push(chunk);
+    heldBytes += chunk.length;
+    if (heldBytes <= MAX_EXCEPTION_BYTES) return;
+    received.off('data', hold).off('end', end);
+    if (writeHeld()) relayRest(back);
+  };
+  received.on('data', hold).on('end', end);
+  received.on('error', () => {
+    if (!answer.headersSent) writeHeld();
+    cut(back.client, answer);
   });
 }
 
@@ -203,13 +292,8 @@ function headerValue(text: string): string {
 }
 
 /** Passes the answer on one chunk late, so that `after` is over before the client has the last of it. `first`: a chunk that came already. */
-function relayHoldingEnd(
-  received: IncomingMessage,
-  client: IncomingMessage,
-  answer: ServerResponse,
-  after: () => Promise<void>,
-  first?: Buffer,
-): void {
+function relayHoldingEnd(back: WayBack, after: NonNullable<AnswerOptions['after']>, first?: Buffer): void {
+  const { received, client, answer } = back;
   let held = first;
   received.on('data', (chunk: Buffer) => {
     if (held !== undefined && !answer.write(held)) {
@@ -219,14 +303,17 @@ function relayHoldingEnd(
     held = chunk;
   });
   received.on('end', () => {
-    void after().finally(() => {
-      if (held !== undefined) answer.write(held);
-      endAnswer(received, client, answer);
-    });
+    run(after, answer).then(
+      () => {
+        if (held !== undefined) answer.write(held);
+        endAnswer(back);
+      },
+      () => client.socket.destroySoon(),
+    );
   });
 }
 
-function endAnswer(received: IncomingMessage, client: IncomingMessage, answer: ServerResponse): void {
+function endAnswer({ received, client, answer }: WayBack): void {
   afterClientsBytes(client, answer, () => {
     endWithTrailers(answer, received);
   });
@@ -239,7 +326,10 @@ function answerUnreachable(
   cause: NodeJS.ErrnoException,
   isConnected: boolean,
 ): void {
-  const { body, ...head } = unreachable(upstream, cause, { isConnected, isKept: client.complete });
+  answerOwn(client, answer, unreachable(upstream, cause, { isConnected, isKept: client.complete }));
+}
+
+function answerOwn(client: IncomingMessage, answer: ServerResponse, { body, ...head }: ReturnType<typeof ownAnswer>): void {
   client.unpipe();
   writeHead(client, answer, head);
   answer.write(body);

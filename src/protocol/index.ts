@@ -2,7 +2,7 @@ export { emptyBlock, readRows, skipBlock, type BlockEncoding, type BlockShape } 
 export { cityHash128 } from './city-hash.ts';
 export { layoutOf, UnknownLayout, type Layout } from './columns/layout.ts';
 export { isReadable } from './columns/read.ts';
-export { compressFrame, decompressFrame, type CompressionMethod } from './compression.ts';
+export { compressFrame, decompressFrame, FRAME_HEADER_BYTES, readFrameHeader, type CompressionMethod } from './compression.ts';
 export { CLIENT_PACKETS, SERVER_PACKETS } from './packet-types.ts';
 export { skipAddendum } from './packets/addendum.ts';
 export { skipClientData, type DataKind } from './packets/client-data.ts';
@@ -18,11 +18,13 @@ export {
   skipQueryTail,
   STAGE_COMPLETE,
   withText,
+  withTextOf,
+  type AddedSettings,
   type QueryHead,
   type ReadQuery,
 } from './packets/query.ts';
 export { readServerHello, writeServerHello, type ServerHello } from './packets/server-hello.ts';
-export { skipServerPacket } from './packets/server-packet.ts';
+export { skipServerPacket, writeNoProgress } from './packets/server-packet.ts';
 export { BufferReader, ByteReader, EndOfBytes, ProtocolError } from './reader.ts';
 export { hasFeature, MAX_REVISION, type Feature } from './revisions.ts';
 export { ByteWriter } from './writer.ts';

@@ -1,4 +1,4 @@
-import { firstWords, mentionsIdentifier, parseStatement } from '../sql/index.ts';
+import { firstWords, mentionsIdentifier, parseStatement, type InsertHead } from '../sql/index.ts';
 
 type Answer = 'forward' | 'more' | 'whole';
 
@@ -27,6 +27,8 @@ const READS: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'FROM']);
 
 /** Longest text in front of an INSERT's table name or its data that is waited for, in bytes: what is longer is nobody's statement. */
 const MAX_INSERT_HEAD_BYTES = 16_384;
+/** Longest head of an INSERT into a managed table, column list included. */
+export const MAX_MANAGED_HEAD_BYTES = 65_536;
 
 /**
  * The answer of `Dispatcher.classify`. `names` are the managed tables' names as latin1 text, like `head`: bytes of UTF-8 as characters,
@@ -58,15 +60,27 @@ function classifyRead(head: string, isComplete: boolean, names: ReadonlySet<stri
 /** Data must stream, so only an INSERT into a managed table or from a SELECT that may read one is read whole. */
 function classifyInsert(head: string, isComplete: boolean, names: ReadonlySet<string>): Answer {
   const parsed = parseStatement(head);
-  const name = parsed.ok && parsed.statement.kind === 'insert' ? parsed.statement.name : undefined;
-  if (name !== undefined && (isComplete || name.span.end < head.length)) {
-    if (names.has(name.table) || name.hasParameter === true) return 'whole';
+  const insert = parsed.ok && parsed.statement.kind === 'insert' ? parsed.statement : undefined;
+  const name = insert?.name;
+  if (insert !== undefined && name !== undefined && (isComplete || name.span.end < head.length)) {
+    if (names.has(name.table) || name.hasParameter === true) return isComplete || hasWholeHead(head, insert) ? 'whole' : 'more';
     const source = insertSource(head.slice(name.span.end));
     if (source === 'select') return classifyRead(head, isComplete, names);
     if (source === 'data') return 'forward';
   }
   return isComplete || head.length > MAX_INSERT_HEAD_BYTES ? 'forward' : 'more';
 }
+
+/** Whether it is known if there is a column list, and all of it has come. */
+function hasWholeHead(head: string, { columns, rest = head.length }: InsertHead): boolean {
+  if (columns !== undefined || head.length > MAX_MANAGED_HEAD_BYTES) return true;
+  if (head.startsWith('(', rest)) return !CAN_BECOME_A_LIST.test(head.slice(rest + 1));
+  return rest < head.length && !BEGINS_A_COMMENT.test(head.slice(rest));
+}
+
+// A SELECT in brackets shows in its first words.
+const CAN_BECOME_A_LIST = /^\s*(?:$|(?!\(|(?:SELECT|WITH|FROM|EXPLAIN)[\s(]+[^\s,)]))/i;
+const BEGINS_A_COMMENT = /^(?:\/\*|[-/#]$)/;
 
 const COLUMN_LIST = /^\s*\((?:[^()'"`]|\([^()]*\)|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*")*\)/s;
 

@@ -27,6 +27,31 @@ export interface DeadLetters {
   remove(table: TableId, letters: readonly DeadLetter[]): Promise<void>;
 }
 
+/** The table that an INSERT into a Kafka table, or a view on its way to one, writes to. */
+export interface PreparedOutbox extends TableId {
+  /** What an INSERT without column list fills, in order. */
+  readonly columns: readonly string[];
+}
+
+/** Writing to Kafka tables: rows wait in a table's outbox until they are sent. */
+export interface Outboxes {
+  /**
+   * Makes sure that the table can be written to and that its outbox exists. Throws the ClickHouseException that the INSERT or CREATE must be
+   * answered with.
+   */
+  prepare(table: TableId): Promise<PreparedOutbox>;
+  /**
+   * Resolves when Kafka has acknowledged everything that is in the outbox at the call (at once when the table does not wait); throws a ClickHouseException
+   * (time-out: the rows are queued; or why they cannot be sent). Nobody waits for it any more when `signal` is aborted: then it ends soon, in any way.
+   */
+  delivered(table: TableId, signal?: AbortSignal): Promise<void>;
+  /**
+   * Before a table is dropped or replaced: waits for what is undelivered, or throws a ClickHouseException that says how many rows there are and what to
+   * do; resolves at once when the table says they may be dropped.
+   */
+  beforeDrop(table: TableId): Promise<void>;
+}
+
 export interface DispatcherOptions {
   readonly catalog: Pick<Catalog, 'names' | 'find' | 'tables' | 'refresh'>;
   /** Reads the catalog again and starts, stops or changes streams. Never rejects. */
@@ -41,6 +66,8 @@ export interface DispatcherOptions {
    * made now. Absent: they cannot.
    */
   readonly deadLetterTable?: () => Promise<boolean>;
+  /** Absent: Kafka tables cannot be written to. */
+  readonly outboxes?: Outboxes;
   /** What SYSTEM REPLAY DEAD LETTERS works with. */
   readonly deadLetters?: DeadLetters;
   /** Payloads of the topics that a table would read, to infer its columns from. Throws a sentence when the brokers cannot be asked. Absent: columns must be named. */
@@ -95,17 +122,24 @@ export interface LandingRead {
  * server answers for itself.
  */
 export async function readLanding(name: TableName, session: ClientSession): Promise<LandingRead | undefined> {
+  const statement = await readCreate(name, session);
+  const comment = statement === undefined ? undefined : definitionIn(statement);
+  return statement === undefined || comment === undefined ? undefined : { statement, comment };
+}
+
+/** The server's own answer to SHOW CREATE TABLE; undefined when there is no such table or view, or the client may not see it. */
+export async function readCreate(name: TableName, session: ClientSession): Promise<string | undefined> {
   try {
-    const [[statement = ''] = []] = await session.query(`SHOW CREATE TABLE ${printedName(name)}`);
-    const comment = commentOf(statement);
-    return comment === undefined ? undefined : { statement, comment };
+    const [[statement] = []] = await session.query(`SHOW CREATE TABLE ${printedName(name)}`);
+    return statement;
   } catch {
     // Whatever the server says to this, it says to the client's own statement as well.
     return undefined;
   }
 }
 
-function commentOf(statement: string): string | undefined {
+/** The comment with the definition in a landing table's CREATE TABLE; undefined for any other statement. */
+export function definitionIn(statement: string): string | undefined {
   if (!statement.includes('COMMENT')) return undefined;
   const parsed = parseStatement(statement);
   if (!parsed.ok || parsed.statement.kind !== 'create-table') return undefined;

@@ -22,7 +22,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     classify: (head, complete) => classify(head, complete, latin1Names(options.catalog.names())),
     dispatch: async (text, session) => {
       try {
-        return await dispatch({ text, session, options });
+        return guarded(await dispatch({ text, session, options }), options);
       } catch (error) {
         return { kind: 'refuse', exception: asException(error, options) };
       }
@@ -71,6 +71,22 @@ async function dispatchUnread(parsed: ParseResult & { ok: false }, context: Stat
   if (first === 'SELECT' || first === 'WITH' || first === 'FROM') return select(context.text, context);
   if (/^(?:CREATE|REPLACE|ATTACH)$/.test(first) && mentionsKafkaEngine(context.text)) return refuseUnread(context, parsed.position);
   return forwardAndReconcile(context);
+}
+
+/** What `after` throws is an answer, too. */
+function guarded(action: Action, options: DispatcherOptions): Action {
+  if (action.kind === 'refuse' || action.after === undefined) return action;
+  const { after } = action;
+  return {
+    ...action,
+    after: async (signal) => {
+      try {
+        await after(signal);
+      } catch (error) {
+        throw asException(error, options);
+      }
+    },
+  };
 }
 
 /** What is no answer of the server's is a fault of the gateway: logged, and told without its inner workings. */

@@ -1,4 +1,4 @@
 /** The door of the query room: one dispatcher behind both front ends. */
 export { createDispatcher } from './dispatch.ts';
-export type { DispatcherOptions, TableId } from './context.ts';
-export type { Action, AfterSuccess, ClientSession, Dispatcher, Notice } from './types.ts';
+export type { DispatcherOptions, Outboxes, PreparedOutbox, TableId } from './context.ts';
+export type { Action, AfterSuccess, ClientSession, Dispatcher, Notice, OnAnswer } from './types.ts';

@@ -10,19 +10,42 @@ export interface ClientSession {
    * (the front end asks for a text format and unescapes). Throws the server's answer as `ClickHouseException`.
    */
   query(sql: string): Promise<string[][]>;
+  /** What the request itself, beside its statement, sets a setting to; undefined when it does not. */
+  setting(name: string): string | undefined;
 }
 
 /** What the front end has to do with a statement. */
 export type Action =
   /** Send the client's own bytes on. */
-  | { readonly kind: 'forward'; readonly after?: AfterSuccess; readonly notice?: Notice }
+  | ({ readonly kind: 'forward' } & OnAnswer)
   /** Send `sql` instead of the statement, everything else of the request (parameters, settings, format, credentials) unchanged. */
-  | { readonly kind: 'run'; readonly sql: string; readonly after?: AfterSuccess; readonly notice?: Notice }
+  | ({ readonly kind: 'run'; readonly sql: string } & OnAnswer)
+  /**
+   * Send the statement with its first `length` characters replaced by `start`. What follows them may be data of any kind and size: it streams, byte for
+   * byte. `settings` go with the request.
+   */
+  | ({
+      readonly kind: 'replace';
+      readonly length: number;
+      readonly start: string;
+      readonly settings: Readonly<Record<string, string>>;
+    } & OnAnswer)
   /** Answer with this exception as the server would (after the client's credentials have proved good). */
   | { readonly kind: 'refuse'; readonly exception: ClickHouseException };
 
-/** Called once the server answered success and before the client sees the end of the answer. Must not throw. */
-export type AfterSuccess = () => Promise<void>;
+/** What happens when the server has answered. */
+export interface OnAnswer {
+  readonly after?: AfterSuccess;
+  readonly notice?: Notice;
+  /** The text of a server's exception (the words of the sentence alone, or with code, name and version around it) as the client is to read it. */
+  readonly shownException?: (text: string) => string;
+}
+
+/**
+ * Called once the server answered success and before the client sees the end of the answer, which waits for it. A ClickHouseException that it throws is the
+ * client's answer instead of the success; it must not throw anything else. `signal`: nobody waits for the answer any more.
+ */
+export type AfterSuccess = (signal: AbortSignal) => Promise<void>;
 
 /** What the client should be told beside the answer, in one sentence or some; undefined: nothing. Asked after a success, when `after` is over. Must not throw. */
 export type Notice = () => string | undefined;

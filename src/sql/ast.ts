@@ -110,7 +110,8 @@ export interface CreateTable {
 export interface CreateView {
   readonly kind: 'create-view';
   readonly materialized: boolean;
-  readonly refreshable: boolean;
+  /** `REFRESH …`; `appends`: with APPEND, which leaves the rows of earlier refreshes. */
+  readonly refresh?: { readonly appends: boolean; readonly span: Span };
   readonly name: TableName;
   readonly ifNotExists: boolean;
   readonly orReplace: boolean;
@@ -191,11 +192,25 @@ export interface ReplayDeadLetters {
   readonly tail: string;
 }
 
-/** `INSERT INTO [TABLE] t [(columns)] …`: only the head is read. */
+/** An element of an INSERT's column list: a column, or a matcher of some. */
+export interface InsertColumn {
+  /** The names that dots join, unquoted: of a column, perhaps with its table's name in front; of a matcher what stands in front of it. */
+  readonly path: readonly { readonly name: string; readonly span: Span }[];
+  /** `*` or `COLUMNS(…)`, without EXCEPT and the like behind it. */
+  readonly matcher?: Span;
+}
+
+/** `INSERT INTO [TABLE] t [(columns)] [SETTINGS …] …`: only the head is read. */
 export interface InsertHead {
   readonly kind: 'insert';
-  /** undefined for INSERT INTO [TABLE] FUNCTION …. */
+  /** undefined for INSERT INTO [TABLE] FUNCTION …, and so is all below. */
   readonly name?: TableName;
+  /** undefined when there is no list, and for brackets around a SELECT or such as are not closed. */
+  readonly columns?: { readonly items: readonly InsertColumn[]; readonly span: Span };
+  /** Where that begins which follows name and list: SETTINGS, FORMAT, VALUES, a SELECT; the text's end when nothing does. */
+  readonly rest?: number;
+  /** In front of FORMAT, VALUES or SELECT. */
+  readonly settings?: SettingsClause;
 }
 
 export type Statement =

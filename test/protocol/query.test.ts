@@ -67,7 +67,7 @@ test('another text leaves everything else of the packet as it was', async (t) =>
 test('a long text brings the setting that lets it pass', async (t) => {
   const head = await readPacket(new BufferReader(FULL), 54488);
   const sql = `select '${'x'.repeat(300_000)}'`;
-  const changed = withText({ head, bytes: FULL }, 54488, sql, sql.length + 1);
+  const changed = withText({ head, bytes: FULL }, 54488, sql, { max_query_size: sql.length + 1 });
   const again = await readPacket(new BufferReader(changed), 54488);
   t.is(textOf(again, changed), sql);
   t.is(again.settings.values.get('max_query_size'), String(sql.length + 1));

@@ -72,7 +72,7 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
     const action = await dispatcher.dispatch(sql, session);
     if (action.kind === 'refuse') return printed(`${action.exception.message} (version 1)`);
     const answer = await direct(action.kind === 'run' ? action.sql : sql);
-    if (!/^\d+ [A-Z_]+ /.test(answer)) await action.after?.();
+    if (!/^\d+ [A-Z_]+ /.test(answer)) await action.after?.(new AbortController().signal);
     return answer;
   };
   const same = async (sql: string): Promise<void> => {
@@ -84,6 +84,7 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
 
 function sessionOf(send: (sql: string) => Promise<string>): ClientSession {
   return {
+    setting: () => undefined,
     query: async (sql) => {
       const text = await send(sql);
       const exception = parseException(text);

@@ -118,7 +118,7 @@ test('a materialized view with an engine of its own', (t) => {
   const sql =
     'CREATE MATERIALIZED VIEW v ENGINE = MergeTree ORDER BY (a, b) TTL d + INTERVAL 1 DAY SETTINGS x = 1 POPULATE AS (SELECT 1) UNION ALL SELECT 2 SETTINGS y = 2;';
   const tree = read(sql, 'create-view');
-  t.deepEqual([tree.engine?.name, tree.populate, tree.target, tree.refreshable], ['MergeTree', true, undefined, false]);
+  t.deepEqual([tree.engine?.name, tree.populate, tree.target, tree.refresh], ['MergeTree', true, undefined, undefined]);
   t.is(textOf(sql, tree.select), '(SELECT 1) UNION ALL SELECT 2 SETTINGS y = 2');
 });
 
@@ -127,7 +127,7 @@ test('a refreshable view', (t) => {
     'CREATE MATERIALIZED VIEW v REFRESH EVERY 1 DAY OFFSET 2 HOUR RANDOMIZE FOR 1 HOUR DEPENDS ON d.a, b APPEND TO t EMPTY AS SELECT 1',
     'create-view',
   );
-  t.true(tree.refreshable);
+  t.true(tree.refresh?.appends);
   t.is(tree.target?.table, 't');
 });
 

@@ -10,12 +10,14 @@ import {
 } from '../../clickhouse/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
-import type { Action, Dispatcher } from '../../query/index.ts';
+import type { Action, ClientSession, Dispatcher, OnAnswer } from '../../query/index.ts';
 import { readFormText, withoutFormText } from './form.ts';
 import { filterHeaders } from './headers.ts';
 import { changeParameters, findParameter } from './parameters.ts';
 import { ClientGone, nothingRead, takeArrived, type ReadBytes, type ReadLimits } from './peek.ts';
+import { exceptionRewriter, failureAnswer } from './exception-answer.ts';
 import { refusalHead, refusalStatement } from './refusal.ts';
+import { lengthened, restOf, withOtherStart } from './replace-start.ts';
 import { readRequest, type StatementRequest } from './request.ts';
 import { createClientSession } from './session.ts';
 import { classifyBody, classifyUrl, isInsert, readStatement, type ReadStatement } from './statement.ts';
@@ -88,42 +90,81 @@ async function handleStatement(exchange: Exchange, request: StatementRequest, st
   const { text, isUtf8 } = decodeUtf8(statement.bytes);
   const action = await context.dispatcher.dispatch(text, session);
   if (exchange.answer.destroyed) return;
-  act(exchange, request, checked(action, isUtf8 || isInsert(text), statement.isWhole), keepsBody);
-}
-
-/** What cannot be done to a statement that is not text, or of which only the head was read, is refused. */
-function checked(action: Action, isText: boolean, isWhole: boolean): Action {
-  if (action.kind !== 'run') return action;
-  if (!isText) return { kind: 'refuse', exception: clickhouseError('BAD_ARGUMENTS', 'The statement is not valid UTF-8') };
-  if (isWhole) return action;
-  const text =
-    'INSERT into a Kafka table with its data in the same text as the statement is not supported by the gateway: put the statement into the URL';
-  return { kind: 'refuse', exception: clickhouseError('NOT_IMPLEMENTED', text) };
-}
-
-function act(exchange: Exchange, request: StatementRequest, action: Action, keepsBody: boolean): void {
   switch (action.kind) {
     case 'forward':
-      forwardUnchanged(exchange, answerOptions(action));
+      forwardUnchanged(exchange, answerOptions(action, exchange.target, session));
       return;
     case 'run':
-      runInstead(exchange, request, action.sql, keepsBody, answerOptions(action));
+      if (!isUtf8) refuse(exchange, request, NOT_UTF8);
+      else runInstead(exchange, request, action.sql, keepsBody, answerOptions(action, exchange.target, session));
+      return;
+    case 'replace':
+      await runWithOtherStart(exchange, request, { statement, text }, action, answerOptions(action, exchange.target, session));
       return;
     case 'refuse':
-      runInstead(exchange, request, refusalStatement(action.exception), request.body.kind === 'form', {
-        rewriteHead: refusalHead(action.exception),
-      });
+      refuse(exchange, request, action.exception);
   }
 }
 
-function answerOptions({ after, notice }: Exclude<Action, { kind: 'refuse' }>): AnswerOptions {
-  return { ...(after && { after }), ...(notice && { notice }) };
+const NOT_UTF8 = clickhouseError('BAD_ARGUMENTS', 'The statement is not valid UTF-8');
+
+function refuse(exchange: Exchange, request: StatementRequest, exception: ClickHouseException): void {
+  const options = { rewriteHead: refusalHead(exception) };
+  runInstead(exchange, request, refusalStatement(exception), request.body.kind === 'form', options);
+}
+
+async function runWithOtherStart(
+  exchange: Exchange,
+  request: StatementRequest,
+  { statement, text }: { readonly statement: ReadStatement; readonly text: string },
+  action: Action & { readonly kind: 'replace' },
+  options: AnswerOptions,
+): Promise<void> {
+  const { context, client, answer, read } = exchange;
+  const replaced = Buffer.from(text.slice(0, action.length));
+  // What follows may be data that is no text.
+  if (!statement.bytes.subarray(0, replaced.length).equals(replaced)) {
+    refuse(exchange, request, NOT_UTF8);
+    return;
+  }
+  const start = Buffer.from(action.start);
+  const target = withSettings(request.target, action.settings, start.length - replaced.length, statement);
+  try {
+    const of = { client, request: { ...request, target }, read, statement, bytes: replaced.length, start };
+    const changed = await withOtherStart(of);
+    if (!answer.destroyed) forward(context.upstream, client, answer, { method: client.method ?? '', ...changed }, options);
+  } catch (error) {
+    if (!(error instanceof ClickHouseException)) throw error;
+    refuse(exchange, request, error);
+  }
+}
+
+/** A statement that has grown by `grownBytes` is within the limit that the client's own was in. */
+function withSettings(
+  target: string,
+  settings: Readonly<Record<string, string>>,
+  grownBytes: number,
+  { bytes, isWhole }: ReadStatement,
+): string {
+  const allowed = maxQuerySize(target);
+  const length = bytes.length + grownBytes;
+  const size = allowed === undefined ? (isWhole && length >= DEFAULT_MAX_QUERY_BYTES ? length + 1 : 0) : allowed && allowed + grownBytes;
+  const set = { ...settings, ...(size > 0 && { max_query_size: String(size) }) };
+  return Object.keys(set).length === 0 ? target : changeParameters(target, (name) => !(name in set), set);
+}
+
+function answerOptions({ after, notice, shownException }: OnAnswer, target: string, session: ClientSession): AnswerOptions {
+  return {
+    ...(after && { after, failed: failureAnswer(target, session) }),
+    ...(notice && { notice }),
+    ...(shownException && { rewriteException: exceptionRewriter(target, shownException) }),
+  };
 }
 
 function forwardUnchanged(exchange: Exchange, options?: AnswerOptions): void {
   const { context, client, answer, target, read } = exchange;
   const { method = '', rawHeaders } = client;
-  forward(context.upstream, client, answer, { method, target, rawHeaders, body: restOfBody(client, read) }, options);
+  forward(context.upstream, client, answer, { method, target, rawHeaders, body: restOf(client, read) }, options);
 }
 
 /**
@@ -133,12 +174,6 @@ function forwardUnchanged(exchange: Exchange, options?: AnswerOptions): void {
 function forwardWithoutDdl(exchange: Exchange): void {
   const target = changeParameters(exchange.target, (name) => name !== 'allow_ddl', { allow_ddl: '0' });
   forwardUnchanged({ ...exchange, target });
-}
-
-function restOfBody(client: IncomingMessage, read: ReadBytes): ForwardedBody {
-  const { headers } = client;
-  const hasBody = headers['transfer-encoding'] !== undefined || headers['content-length'] !== undefined;
-  return hasBody ? { kind: 'stream', read: read.chunks, rest: client, isWhole: read.ended } : { kind: 'none' };
 }
 
 /**
@@ -170,18 +205,13 @@ function runInstead(exchange: Exchange, request: StatementRequest, sql: string, 
 /** The body as it came; of a form without the fields that were part of the statement. */
 function keptBody({ client, read }: Exchange, { body }: StatementRequest): Pick<ForwardedRequest, 'rawHeaders' | 'body'> {
   const { rawHeaders } = client;
-  if (body.kind !== 'form' || body.boundary === undefined) return { rawHeaders, body: restOfBody(client, read) };
+  if (body.kind !== 'form' || body.boundary === undefined) return { rawHeaders, body: restOf(client, read) };
   const form = Buffer.concat(read.chunks);
   const found = readFormText(form, body.boundary);
   return {
-    rawHeaders: shorten(rawHeaders, found.text.length),
+    rawHeaders: lengthened(rawHeaders, -found.text.length),
     body: { kind: 'stream', read: [withoutFormText(form, found)], rest: client, isWhole: read.ended },
   };
-}
-
-function shorten(rawHeaders: readonly string[], bytes: number): string[] {
-  const isLength = (i: number): boolean => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === 'content-length';
-  return rawHeaders.map((text, i) => (isLength(i) ? String(Number(text) - bytes) : text));
 }
 
 const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'transfer-encoding', 'expect', 'trailer']);

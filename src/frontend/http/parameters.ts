@@ -17,14 +17,23 @@ export function findParameter(target: string, name: string): string | undefined 
   return undefined;
 }
 
-/** The target with only those parameters for whose decoded names `keep` holds, then those of `set` (UTF-8) at its end. */
-export function changeParameters(target: string, keep: (name: string) => boolean, set: Readonly<Record<string, string>> = {}): string {
+/** The target with only those parameters for whose decoded names `keep` holds, then those of `set` (text as UTF-8) at its end. */
+export function changeParameters(
+  target: string,
+  keep: (name: string) => boolean,
+  set: Readonly<Record<string, string | Buffer>> = {},
+): string {
   const question = target.indexOf('?');
   const path = question === -1 ? target : target.slice(0, question);
   const pieces = question === -1 ? [] : target.slice(question + 1).split('&');
   const kept = pieces.filter((piece) => piece !== '' && keep(decode(piece.split('=', 1)[0] ?? '') ?? ''));
-  for (const [name, value] of Object.entries(set)) kept.push(`${name}=${encodeURIComponent(value)}`);
+  for (const [name, value] of Object.entries(set)) kept.push(`${name}=${encode(value)}`);
   return `${path}?${kept.join('&')}`;
+}
+
+function encode(value: string | Buffer): string {
+  if (typeof value === 'string') return encodeURIComponent(value);
+  return value.toString('latin1').replace(/[^\w.~-]/g, (byte) => `%${byte.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 function endOfParameter(target: string, from: number): number {

@@ -20,13 +20,14 @@ export function refusalHead(exception: ClickHouseException): (head: AnswerHead) 
   };
 }
 
-function errorHeaders(raw: readonly string[], code: number): string[] {
+/** Headers of an error in the place of a result's. `valueOf`: what else changes in them. */
+export function errorHeaders(raw: readonly string[], code: number, valueOf = errorValue): string[] {
   const headers: string[] = [];
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] ?? '';
     const lower = name.toLowerCase();
     if (lower === 'x-clickhouse-format') continue;
-    headers.push(name, errorValue(lower, raw[i + 1] ?? ''));
+    headers.push(name, valueOf(lower, raw[i + 1] ?? ''));
     if (lower === 'x-clickhouse-timezone') headers.push('X-ClickHouse-Exception-Code', String(code));
   }
   return headers;
@@ -43,7 +44,7 @@ function withoutWork(summary: string): string {
 }
 
 /** Poco's names of statuses, which differ from Node's in one. */
-function reasonOf(status: number): string {
+export function reasonOf(status: number): string {
   return status === 413 ? 'Request Entity Too Large' : (STATUS_CODES[status] ?? '');
 }
 

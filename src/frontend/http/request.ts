@@ -52,6 +52,7 @@ function readBodyKind(headers: StatementHeaders, target: string): RequestBody {
   return { kind: 'statement', coding: { encoding, nativeBlocks: isTrue(findParameter(target, 'decompress')) } };
 }
 
-function isTrue(value: string | undefined): boolean {
+/** As the server reads a flag in the URL. */
+export function isTrue(value: string | undefined): boolean {
   return value !== undefined && value !== '0' && value !== 'false' && value !== '';
 }

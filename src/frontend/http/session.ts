@@ -3,7 +3,7 @@ import { parseException, type Upstream } from '../../clickhouse/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import type { ClientSession } from '../../query/index.ts';
 import { filterHeaders } from './headers.ts';
-import { changeParameters } from './parameters.ts';
+import { changeParameters, findParameter } from './parameters.ts';
 
 /** Parameters that say who asks and where; settings of the client's own statement are not among them. */
 const IDENTITY_PARAMETERS: ReadonlySet<string> = new Set([
@@ -33,6 +33,7 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
   const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
   const host = client.headers.host ?? 'clickhouse';
   return {
+    setting: (name) => findParameter(target, name),
     query: async (sql) => {
       const body = Buffer.from(sql);
       const helperTarget = changeParameters(target, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX), {

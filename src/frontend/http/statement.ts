@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Dispatcher } from '../../query/index.ts';
 import { decodePrefix, isPlain } from './body-coding.ts';
 import { readFormText } from './form.ts';
-import { firstWords } from '../../sql/index.ts';
+import { firstWords, parseStatement } from '../../sql/index.ts';
 import { readMore, readOneChunk, type ReadBytes } from './peek.ts';
 import type { StatementRequest } from './request.ts';
 
@@ -45,9 +45,11 @@ export async function classifyBody(
 /** What the statement's part in the URL decides: `whole` when it is all of the statement and may be ours, `more` when the body has a say. */
 export function classifyUrl({ urlText, body }: StatementRequest, classify: Dispatcher['classify']): 'forward' | 'whole' | 'more' {
   const isAll = body.kind === 'none';
-  if (urlText === '' ? isAll : classify(urlText, isAll) === 'forward') return 'forward';
-  // The body of an INSERT is data.
-  return isAll || (body.kind !== 'form' && isInsert(urlText)) ? 'whole' : 'more';
+  if (urlText === '') return isAll ? 'forward' : 'more';
+  const decision = classify(urlText, isAll);
+  if (decision === 'forward') return 'forward';
+  // The body of an INSERT is data, when its head stands in the URL.
+  return isAll || (body.kind !== 'form' && decision === 'whole' && isInsert(urlText)) ? 'whole' : 'more';
 }
 
 /**
@@ -107,7 +109,11 @@ function joinUpTo(read: ArrivedBytes, limitBytes: number): Buffer {
   return Buffer.concat(read.chunks, Math.min(read.bytes, limitBytes));
 }
 
+/** Also `WITH … INSERT INTO …`. */
 export function isInsert(statement: Buffer | string): boolean {
-  const head = typeof statement === 'string' ? statement : statement.toString('latin1', 0, FIRST_HEAD_BYTES);
-  return firstWords(head, 1).words[0] === 'INSERT';
+  const head = typeof statement === 'string' ? statement : statement.toString('latin1', 0, INSERT_HEAD_BYTES);
+  const [word] = firstWords(head.slice(0, FIRST_HEAD_BYTES), 1).words;
+  if (word !== 'WITH' || !/\binsert\b/i.test(head)) return word === 'INSERT';
+  const parsed = parseStatement(head);
+  return parsed.ok && parsed.statement.kind === 'insert';
 }

@@ -1,5 +1,7 @@
-import { SERVER_PACKETS, skipServerPacket, type BlockEncoding } from '../../protocol/index.ts';
+import { ClickHouseException } from '../../errors.ts';
+import { readException, SERVER_PACKETS, skipServerPacket, type BlockEncoding } from '../../protocol/index.ts';
 import type { Flow } from './flow.ts';
+import { exceptionPacket, renamedException } from './respond.ts';
 
 /** How the answer to a query ended; `unfollowed`: it turned out to be a result with rows, which passes unseen. */
 export type AnswerEnd = 'success' | 'exception' | 'unfollowed';
@@ -10,8 +12,10 @@ export interface FollowOptions {
   readonly encoding: BlockEncoding;
   /** Give up at the first row: only answers without rows are of interest. */
   readonly stopsAtRows: boolean;
-  /** Awaited when the server is done and the client does not know it yet. */
+  /** Awaited when the server is done and the client does not know it yet. A ClickHouseException that it throws is the client's answer. */
   readonly beforeEnd: () => Promise<void>;
+  /** The words of the server's exception as the client is to read them. */
+  readonly shownException?: (text: string) => string;
 }
 
 /**
@@ -25,10 +29,16 @@ export async function followAnswer(server: Flow, options: FollowOptions): Promis
     const type = await server.varuint();
     if (type === SERVER_PACKETS.EndOfStream) {
       server.drop();
-      await options.beforeEnd();
-      server.send(END_OF_STREAM);
+      const failure = await failureOf(options.beforeEnd);
+      server.send(failure === undefined ? END_OF_STREAM : exceptionPacket(failure));
       server.relay();
       return 'success';
+    }
+    if (type === SERVER_PACKETS.Exception && options.shownException !== undefined) {
+      server.drop();
+      server.send(renamedException(await readException(server), options.shownException));
+      server.relay();
+      return 'exception';
     }
     server.pass();
     const shape = await skipServerPacket(server, type, options.encoding);
@@ -39,5 +49,15 @@ export async function followAnswer(server: Flow, options: FollowOptions): Promis
       continue;
     server.relay();
     return type === SERVER_PACKETS.Exception ? 'exception' : 'unfollowed';
+  }
+}
+
+async function failureOf(beforeEnd: () => Promise<void>): Promise<ClickHouseException | undefined> {
+  try {
+    await beforeEnd();
+    return undefined;
+  } catch (error) {
+    if (error instanceof ClickHouseException) return error;
+    throw error;
   }
 }

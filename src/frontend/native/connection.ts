@@ -14,6 +14,8 @@ export interface ConnectionContext extends LoginOptions {
   readonly loginTimeoutMs: number;
   /** How long a client may take nothing of what waits for it. */
   readonly sendTimeoutMs: number;
+  /** As of `RelayOptions`. */
+  readonly signOfLifeMs: number;
 }
 
 /** One client from its first byte to its last, with a connection to the server of its own. Ends when either side is gone. */
@@ -68,8 +70,8 @@ export class NativeConnection {
   }
 
   async #relayPackets(login: Login): Promise<void> {
-    const { dispatcher, logger } = this.#context;
-    this.#relay = new Relay({ client: this.#client, login, dispatcher, logger });
+    const { dispatcher, logger, signOfLifeMs } = this.#context;
+    this.#relay = new Relay({ client: this.#client, login, dispatcher, logger, signOfLifeMs });
     await this.#relay.run();
   }
 

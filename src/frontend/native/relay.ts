@@ -14,10 +14,13 @@ import {
   STAGE_COMPLETE,
   UnknownLayout,
   withText,
+  withTextOf,
+  writeNoProgress,
   type BlockEncoding,
   type QueryHead,
+  type ReadQuery,
 } from '../../protocol/index.ts';
-import type { Action, AfterSuccess, ClientSession, Dispatcher, Notice } from '../../query/index.ts';
+import type { Action, ClientSession, Dispatcher, OnAnswer } from '../../query/index.ts';
 import { followAnswer, type AnswerEnd } from './answer.ts';
 import type { Flow } from './flow.ts';
 import type { Login } from './handshake.ts';
@@ -31,6 +34,7 @@ import {
   isInsert,
   mayBeInsert,
   peekText,
+  raisedQuerySize,
   statementLimitBytes,
 } from './statement.ts';
 
@@ -39,6 +43,8 @@ export interface RelayOptions {
   readonly login: Login;
   readonly dispatcher: Dispatcher;
   readonly logger: Logger;
+  /** How long a client that waits for the end of an answer is left without a sign of life, in milliseconds. */
+  readonly signOfLifeMs: number;
 }
 
 const PONG = Buffer.from([SERVER_PACKETS.Pong]);
@@ -85,8 +91,11 @@ export class Relay {
   #hasPinged = false;
   /** Whether the query that runs came from another server. */
   #isSecondary = false;
+  readonly #signOfLifeMs: number;
+  /** Ends the wait between the server's success and the client's knowledge of it. */
+  #wait: AbortController | undefined;
 
-  constructor({ client, login, dispatcher, logger }: RelayOptions) {
+  constructor({ client, login, dispatcher, logger, signOfLifeMs }: RelayOptions) {
     this.#client = client;
     this.#server = login.server;
     this.#upstream = login.upstream;
@@ -95,6 +104,8 @@ export class Relay {
     this.#encoding = { revision: login.revision, isCompressed: false };
     this.#dispatcher = dispatcher;
     this.#logger = logger;
+    this.#signOfLifeMs = signOfLifeMs;
+    this.#upstream.once('close', () => this.#wait?.abort(CLOSED));
     this.#server.onPass = (piece) => {
       this.isAnswered = endsAnAnswer(piece);
     };
@@ -119,6 +130,7 @@ export class Relay {
       else if (this.#isSecondary && SERVER_TO_SERVER.has(type)) await this.#tunnel();
       else await skipOtherClientPacket(this.#client, type);
       if (type === CLIENT_PACKETS.Ping) this.#hasPinged = true;
+      if (type === CLIENT_PACKETS.Cancel) this.#wait?.abort(CANCELLED);
     }
   }
 
@@ -179,12 +191,12 @@ export class Relay {
   }
 
   /** Sends the packet on as it is; of its text only the beginning has been read. */
-  async #forward(head: QueryHead, after?: AfterSuccess): Promise<void> {
+  async #forward(head: QueryHead, onAnswer: OnAnswer = {}): Promise<void> {
     const client = this.#client;
     const unread = head.text.to - client.position;
     const start = await peekText(client, Math.min(unread, INSERT_START_BYTES));
     this.#sendHeld(head);
-    this.#followIfWanted(after, !head.isCompressed && mayBeInsert(start));
+    this.#followIfWanted(onAnswer, !head.isCompressed && mayBeInsert(start));
     await client.skip(unread);
     await skipQueryTail(client, this.#revision);
   }
@@ -211,18 +223,30 @@ export class Relay {
     const { text, isUtf8 } = decodeUtf8(statement);
     const wires = { client, server: this.#server, revision: this.#revision };
     const session = createClientSession(wires, query);
-    const action = checked(await this.#dispatcher.dispatch(text, session), isUtf8 || isInsert(text), isWhole);
+    const action = checked(await this.#dispatcher.dispatch(text, session), { text, isUtf8, statement });
     switch (action.kind) {
       case 'forward':
-        if (!isWhole) return this.#forward(head, action.after);
+        if (!isWhole) return this.#forward(head, action);
         this.#sendHeld(head);
-        this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(text), action.notice);
+        this.#followIfWanted(action, !head.isCompressed && mayBeInsert(text));
         return;
       case 'run': {
         client.drop();
         const packet = withText(query, this.#revision, action.sql, enlargedQuerySize(head, action.sql));
         client.send(this.#patched(head, packet));
-        this.#followIfWanted(action.after, !head.isCompressed && mayBeInsert(action.sql), action.notice);
+        this.#followIfWanted(action, !head.isCompressed && mayBeInsert(action.sql));
+        return;
+      }
+      case 'replace': {
+        const replacedBytes = Buffer.byteLength(text.slice(0, action.length));
+        this.#sendWithOtherStart(query, replacedBytes, action);
+        if (isWhole) client.send(query.bytes.subarray(head.text.from + replacedBytes - head.start));
+        else await client.skip(replacedBytes);
+        if (!isWhole) client.pass();
+        this.#followIfWanted(action, !head.isCompressed);
+        if (isWhole) return;
+        await client.skip(bytes - replacedBytes);
+        await skipQueryTail(client, this.#revision);
         return;
       }
       case 'refuse': {
@@ -239,6 +263,17 @@ export class Relay {
         if (wrongSettings === undefined) this.#server.send(exceptionPacket(action.exception));
       }
     }
+  }
+
+  /** Sends the packet up to the place in its text from which on it stays as it is. */
+  #sendWithOtherStart(query: ReadQuery, replacedBytes: number, { start, settings }: Action & { readonly kind: 'replace' }): void {
+    const { head } = query;
+    const grownBytes = Buffer.byteLength(start) - replacedBytes;
+    const bytes = head.text.to - head.text.from + grownBytes;
+    const added = { ...settings, ...raisedQuerySize(head, grownBytes, bytes) };
+    this.#client.drop();
+    const packet = Buffer.concat([withTextOf(query, this.#revision, bytes, added), Buffer.from(start)]);
+    this.#client.send(this.#patched(head, packet));
   }
 
   /** A Ping sent right before the statement is answered before it: the answer to a query of our own comes after the Pong. */
@@ -264,9 +299,9 @@ export class Relay {
     }
   }
 
-  #followIfWanted(after: AfterSuccess | undefined, isOpenInsert: boolean, notice?: Notice): void {
-    if (after === undefined && !isOpenInsert) return;
-    const following = this.#follow(after, notice).finally(() => {
+  #followIfWanted(onAnswer: OnAnswer, isOpenInsert: boolean): void {
+    if (onAnswer.after === undefined && onAnswer.shownException === undefined && !isOpenInsert) return;
+    const following = this.#follow(onAnswer).finally(() => {
       this.#following = undefined;
     });
     this.#following = following;
@@ -274,31 +309,61 @@ export class Relay {
     following.catch(() => undefined);
   }
 
-  async #follow(after: AfterSuccess | undefined, notice: Notice | undefined): Promise<AnswerEnd> {
+  async #follow({ after, notice, shownException }: OnAnswer): Promise<AnswerEnd> {
     let isAfterDue = after !== undefined;
     const runAfter = async (): Promise<void> => {
       if (!isAfterDue) return;
       isAfterDue = false;
-      await after?.();
+      if (after !== undefined) await this.#waitFor(after);
     };
     const beforeEnd = async (): Promise<void> => {
       await runAfter();
       const text = notice?.();
       if (text !== undefined) this.#server.send(noticePacket(text, this.#encoding));
-      if (this.#isTunnel) this.#client.read();
-      this.#isTunnel = false;
     };
+    const options = { encoding: this.#encoding, stopsAtRows: after === undefined, ...(shownException && { shownException }) };
     try {
-      return await followAnswer(this.#server, { encoding: this.#encoding, stopsAtRows: after === undefined, beforeEnd });
+      return await followAnswer(this.#server, { ...options, beforeEnd: async () => beforeEnd().finally(() => this.#leaveTunnel()) });
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error;
       this.#logger.warn({ err: error }, 'an answer cannot be followed to its end');
-      await runAfter();
+      // What it throws cannot be told any more.
+      await runAfter().catch(() => undefined);
       this.#server.relay();
       return 'unfollowed';
     }
   }
+
+  /** The client's bytes are packets again. */
+  #leaveTunnel(): void {
+    if (this.#isTunnel) this.#client.read();
+    this.#isTunnel = false;
+  }
+
+  /** The server is done, the client waits, and hears something now and then. */
+  async #waitFor(after: NonNullable<OnAnswer['after']>): Promise<void> {
+    const wait = new AbortController();
+    this.#wait = wait;
+    const signs = setInterval(() => this.#server.send(writeNoProgress(this.#revision)), this.#signOfLifeMs);
+    try {
+      await after(wait.signal);
+    } catch (error) {
+      throw wait.signal.aborted ? wait.signal.reason : error;
+    } finally {
+      clearInterval(signs);
+      this.#wait = undefined;
+    }
+    wait.signal.throwIfAborted();
+  }
 }
+
+const CLOSED = new EndOfBytes('the connection was closed');
+
+const CANCELLED = new ClickHouseException(
+  394,
+  'QUERY_WAS_CANCELLED',
+  'Query was cancelled while it waited for Kafka. What it inserted is in the outbox of the table and will be sent',
+);
 
 /** The connection must end, but its client can be told why. */
 export class UnreadableQuery extends Error {
@@ -336,12 +401,20 @@ const SERVER_TO_SERVER: ReadonlySet<number> = new Set([
   CLIENT_PACKETS.MergeTreeAllRangesAnnouncementResponse,
 ]);
 
-/** What cannot be done to a statement that is not text, or of which only the head was read, is refused. */
-function checked(action: Action, isText: boolean, isWhole: boolean): Action {
-  if (action.kind !== 'run') return action;
-  if (!isText) return { kind: 'refuse', exception: clickhouseError('BAD_ARGUMENTS', 'The statement is not valid UTF-8') };
-  if (isWhole) return action;
-  const text =
-    'INSERT into a Kafka table with this much data in the same text as the statement is not supported by the gateway: send the rows as blocks';
-  return { kind: 'refuse', exception: clickhouseError('NOT_IMPLEMENTED', text) };
+interface CheckedText {
+  readonly text: string;
+  readonly isUtf8: boolean;
+  readonly statement: Buffer;
+}
+
+/** What cannot be done to a statement that is not text is refused. Of one that gets another beginning, what follows may be data. */
+function checked(action: Action, { text, isUtf8, statement }: CheckedText): Action {
+  if (action.kind !== 'run' && action.kind !== 'replace') return action;
+  const changed = action.kind === 'run' ? isUtf8 : isTextOf(statement, text.slice(0, action.length));
+  return changed ? action : { kind: 'refuse', exception: clickhouseError('BAD_ARGUMENTS', 'The statement is not valid UTF-8') };
+}
+
+function isTextOf(statement: Buffer, text: string): boolean {
+  const bytes = Buffer.from(text);
+  return statement.subarray(0, bytes.length).equals(bytes);
 }

@@ -10,6 +10,11 @@ export function exceptionPacket(exception: ClickHouseException): Buffer {
   return writeException({ code: exception.code, className: CLASS_NAME, message: `${CLASS_NAME}: ${exception.text}` });
 }
 
+/** The server's exception with its words changed. */
+export function renamedException({ message, ...exception }: ExceptionPacket, shown: (text: string) => string): Buffer {
+  return writeException({ ...exception, message: shown(message) });
+}
+
 const WARNING = 4;
 
 /** A line of the server's log, which clients show or keep beside the answer; nothing for clients that know no such packet. */

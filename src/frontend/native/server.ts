@@ -25,6 +25,8 @@ export interface NativeFrontEndOptions {
   readonly loginTimeoutMs?: number;
   /** How long a client may take nothing of what waits for it, in milliseconds; 3,600,000 when absent. */
   readonly sendTimeoutMs?: number;
+  /** How long a client that waits for Kafka is left without a sign of life, in milliseconds; 10,000 when absent. */
+  readonly signOfLifeMs?: number;
 }
 
 export interface NativeFrontEnd {
@@ -38,6 +40,8 @@ export interface NativeFrontEnd {
 
 const DEFAULT_GRACE_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 30_000;
+// Clients give up after 300 s of silence, some of them after less.
+const SIGN_OF_LIFE_MS = 10_000;
 const IDLE_CHECK_MS = 20;
 
 /** ClickHouse's native protocol on a TCP port: every client has a connection of its own to the server, and meets the dispatcher with each query. */
@@ -49,6 +53,7 @@ export function createNativeFrontEnd(options: NativeFrontEndOptions): NativeFron
     logger: options.logger,
     loginTimeoutMs: options.loginTimeoutMs ?? LOGIN_TIMEOUT_MS,
     sendTimeoutMs: options.sendTimeoutMs ?? SEND_TIMEOUT_MS,
+    signOfLifeMs: options.signOfLifeMs ?? SIGN_OF_LIFE_MS,
     ...(options.httpPort === undefined ? {} : { httpPort: options.httpPort }),
   };
   const server = listenFor(options, (socket) => {

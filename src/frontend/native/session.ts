@@ -32,6 +32,7 @@ export interface Wires {
 export function createClientSession(wires: Wires, query: ReadQuery): ClientSession {
   let last: Promise<unknown> = Promise.resolve();
   return {
+    setting: (name) => query.head.settings.values.get(name),
     query: async (sql) => {
       const answer = last.then(async () => ask(wires, query, sql));
       last = answer.catch(() => undefined);

@@ -1,7 +1,7 @@
 import { TextDecoder } from 'node:util';
-import { DEFAULT_MAX_QUERY_BYTES, type QueryHead } from '../../protocol/index.ts';
+import { DEFAULT_MAX_QUERY_BYTES, type AddedSettings, type QueryHead } from '../../protocol/index.ts';
 import type { Dispatcher } from '../../query/index.ts';
-import { firstWords } from '../../sql/index.ts';
+import { firstWords, parseStatement } from '../../sql/index.ts';
 import type { Flow } from './flow.ts';
 
 const FIRST_HEAD_BYTES = 1024;
@@ -37,11 +37,18 @@ export function statementLimitBytes(head: QueryHead): number {
   return Math.min(Math.max(asked ?? 0, MIN_STATEMENT_LIMIT_BYTES), MAX_STATEMENT_LIMIT_BYTES);
 }
 
-/** `max_query_size` for a text of ours that is longer than the client's limit; undefined when it is not. */
-export function enlargedQuerySize(head: QueryHead, sql: string): number | undefined {
+/** `max_query_size` for a text of ours that is longer than the client's limit. */
+export function enlargedQuerySize(head: QueryHead, sql: string): AddedSettings {
   const bytes = Buffer.byteLength(sql);
   const allowed = maxQuerySize(head) ?? DEFAULT_MAX_QUERY_BYTES;
-  return allowed === 0 || bytes < allowed ? undefined : bytes + 1;
+  return allowed === 0 || bytes < allowed ? {} : { max_query_size: bytes + 1 };
+}
+
+/** `max_query_size` for a statement that has grown by `grownBytes` to `bytes`: it is within the limit if the client's own was. */
+export function raisedQuerySize(head: QueryHead, grownBytes: number, bytes: number): AddedSettings {
+  const allowed = maxQuerySize(head);
+  if (allowed !== undefined) return allowed === 0 ? {} : { max_query_size: allowed + grownBytes };
+  return bytes < DEFAULT_MAX_QUERY_BYTES ? {} : { max_query_size: bytes + 1 };
 }
 
 function maxQuerySize(head: QueryHead): number | undefined {
@@ -49,8 +56,12 @@ function maxQuerySize(head: QueryHead): number | undefined {
   return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }
 
+/** Also `WITH … INSERT INTO …`. */
 export function isInsert(text: string): boolean {
-  return firstWord(text) === 'INSERT';
+  if (firstWord(text) === 'INSERT') return true;
+  if (!mayBeInsert(text)) return false;
+  const parsed = parseStatement(text);
+  return parsed.ok && parsed.statement.kind === 'insert';
 }
 
 /** Also `WITH … INSERT INTO …`; may say so of a SELECT. */

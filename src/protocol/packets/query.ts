@@ -81,15 +81,23 @@ function part({ head, bytes }: ReadQuery, from: number, to?: number): Buffer {
   return bytes.subarray(from - head.start, to === undefined ? undefined : to - head.start);
 }
 
-/** The same packet with another text and, when given, a `max_query_size` that lets it pass. */
-export function withText(query: ReadQuery, revision: number, sql: string, maxQuerySize?: number): Buffer {
+/** Settings to add to a packet's own, which they follow and so overrule. */
+export type AddedSettings = Readonly<Record<string, number | string>>;
+
+/** The same packet with another text, and settings that it needs. */
+export function withText(query: ReadQuery, revision: number, sql: string, added: AddedSettings = {}): Buffer {
+  const bytes = Buffer.from(sql);
+  return Buffer.concat([withTextOf(query, revision, bytes.length, added), bytes, part(query, query.head.text.to)]);
+}
+
+/** The same packet up to the first byte of its text, of which there will be `textBytes`. */
+export function withTextOf(query: ReadQuery, revision: number, textBytes: number, added: AddedSettings): Buffer {
   const { settings, text } = query.head;
   const writer = new ByteWriter().raw(part(query, query.head.start, settings.to));
-  if (maxQuerySize !== undefined) writer.raw(writeSetting(revision, 'max_query_size', maxQuerySize));
+  for (const [name, value] of Object.entries(added)) writer.raw(writeSetting(revision, name, value));
   return writer
     .raw(part(query, settings.to, text.lengthAt))
-    .string(sql)
-    .raw(part(query, text.to))
+    .varuint(textBytes)
     .bytes();
 }
 

@@ -71,6 +71,16 @@ async function skipProgress(reader: ByteReader, revision: number): Promise<void>
   if (hasFeature(revision, 'elapsed in progress')) await reader.skipVaruints(1);
 }
 
+/** A Progress packet that tells of none: a sign of life, and so harmless at any place between two packets. */
+export function writeNoProgress(revision: number): Buffer {
+  const numbers =
+    3 +
+    (hasFeature(revision, 'total bytes in progress') ? 1 : 0) +
+    (hasFeature(revision, 'written rows in progress') ? 2 : 0) +
+    (hasFeature(revision, 'elapsed in progress') ? 1 : 0);
+  return Buffer.from([SERVER_PACKETS.Progress, ...Array.from({ length: numbers }, () => 0)]);
+}
+
 async function skipProfileInfo(reader: ByteReader, revision: number): Promise<void> {
   // Rows, blocks, bytes; whether a limit was applied, rows before it.
   await reader.skipVaruints(3);

@@ -17,6 +17,7 @@ import {
 } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import { insertAt, parseStatement, quoteString, splice, textOf, type CreateTable } from '../../sql/index.ts';
+import { beforeDrop } from '../before-drop.ts';
 import {
   databaseOf,
   findManaged,
@@ -36,6 +37,13 @@ import { refuseUnread } from '../unread.ts';
 
 /** CREATE, REPLACE or ATTACH TABLE with a definition: one with ENGINE = Kafka, or AS a Kafka table, becomes a landing table. */
 export async function createTable(create: CreateTable, context: StatementContext): Promise<Action> {
+  const action = await createAnyTable(create, context);
+  if (action.kind !== 'refuse' && (create.verb === 'REPLACE' || create.verb === 'CREATE OR REPLACE'))
+    await beforeDrop([create.name], context);
+  return action;
+}
+
+async function createAnyTable(create: CreateTable, context: StatementContext): Promise<Action> {
   const isKafka = create.engine?.name === 'Kafka';
   if (!isKafka && (create.engine !== undefined || create.asTable === undefined)) return createOtherTable(create, context);
   const source = create.asTable && (await readLanding(create.asTable.name, context.session));
@@ -63,7 +71,7 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   if (action.kind !== 'run') return action;
   // The client's statement makes the table and then says what it found, so the table is made here.
   await session.query(action.sql);
-  await action.after?.();
+  await action.after?.(new AbortController().signal);
   options.logger.info({ table: `${database}.${create.name.table}`, columns: columnList(columns) }, 'columns inferred');
   const [format = ''] = FORMAT_AT_END.exec(context.text) ?? [];
   const answer = selectRows(

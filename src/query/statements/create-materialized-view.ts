@@ -1,23 +1,56 @@
 import type { ManagedTable } from '../../catalog/index.ts';
-import { mentionsIdentifier, textOf, type CreateView } from '../../sql/index.ts';
+import { insertAt, mentionsIdentifier, removeSpan, replaceSpan, splice, textOf, type CreateView, type TableName } from '../../sql/index.ts';
 import { noticeOfDelivery } from '../delivery-notice.ts';
-import { findManaged, forwardAndReconcile, type StatementContext } from '../context.ts';
+import { beforeDrop } from '../before-drop.ts';
+import { findManaged, forwardAndReconcile, type StatementContext, type TableId } from '../context.ts';
+import { outboxInPlaceOf, shownAs } from '../outbox-names.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
 
 /** The server creates views on landing tables by itself; the streams learn of them before (what rows must carry) and after. */
 export async function createView(statement: CreateView, context: StatementContext): Promise<Action> {
+  if (statement.orReplace) await beforeDrop([statement.name], context);
   if (!statement.materialized) return forwardAndReconcile(context);
-  // The door for producing: a view that writes to a Kafka table.
-  if (statement.target && (await findManaged(statement.target, context)))
-    return refuseNotYet('Materialized views that write TO a Kafka table are');
   if (statement.populate && (await readsManaged(textOf(context.text, statement.select), context))) return refuseDirectSelect();
-  return forwardViewChange(context);
+  const table = statement.target && (await findManaged(statement.target, context));
+  return table === undefined || statement.target === undefined
+    ? forwardViewChange(context)
+    : createViewToTable({ ...statement, target: statement.target }, table, context);
+}
+
+/** The view writes to the table's outbox. */
+async function createViewToTable(
+  { target, refresh }: CreateView & { readonly target: TableName },
+  table: TableId,
+  context: StatementContext,
+): Promise<Action> {
+  const { text, options } = context;
+  if (options.outboxes === undefined) return refuseNotYet('Materialized views that write TO a Kafka table are');
+  const outbox = await options.outboxes.prepare(table);
+  const edits = [replaceSpan(target.span, outboxInPlaceOf(target, outbox))];
+  // Without APPEND a refresh would put a new table in the outbox's place, and throw away what is not sent yet.
+  if (refresh?.appends === false) edits.push(insertAt(refresh.span.end, ' APPEND'));
+  const sql = splice(text, edits);
+  const from = text.slice(0, target.span.end);
+  const to = sql.slice(0, sql.length - (text.length - target.span.end));
+  const uuid = options.catalog.find(table.database, table.table)?.uuid;
+  // Of what the view reads, its own target is no part.
+  const { after, notice } = await forwardViewChange({ ...context, text: splice(text, [removeSpan(target.span)]) });
+  return {
+    kind: 'run',
+    sql,
+    ...(after && { after }),
+    ...(notice && { notice }),
+    shownException: shownAs({ ...table, uuid }, { from, to }),
+  };
 }
 
 /** Sends a statement on that makes, changes or drops a view. The streams of tables that the view may read are told; a table too many does no harm. */
-export async function forwardViewChange(context: StatementContext, tells: 'of delivery' | 'nothing' = 'of delivery'): Promise<Action> {
+export async function forwardViewChange(
+  context: StatementContext,
+  tells: 'of delivery' | 'nothing' = 'of delivery',
+): Promise<Action & { readonly kind: 'forward' }> {
   const { catalog, reconcile, prepareForViewChange } = context.options;
   // The table may have been made a moment ago through another gateway.
   await catalog.refresh();

@@ -1,4 +1,5 @@
 import type { AttachTable, DropTables, RenameTables, TableName } from '../../sql/index.ts';
+import { beforeDrop, beforeDropOfDatabase } from '../before-drop.ts';
 import { findManaged, forwardAndReconcile, readLanding, type StatementContext } from '../context.ts';
 import { refuse } from '../refusals.ts';
 import { forwardViewChange } from './create-materialized-view.ts';
@@ -7,6 +8,7 @@ import type { Action } from '../types.ts';
 /** The definition is part of the landing table: the server's own DROP, DETACH, ATTACH, RENAME and EXCHANGE carry it along. */
 export async function dropOrMove(statement: DropTables | AttachTable | RenameTables, context: StatementContext): Promise<Action> {
   const isTruncate = statement.kind === 'drop' && statement.verb === 'TRUNCATE' && statement.object === 'TABLE';
+  if (statement.kind === 'drop' && !isTruncate) await beforeRowsGo(statement, context);
   if (statement.kind === 'drop' && !isTruncate && !(await isAnyManaged(statement.names, context)))
     return forwardViewChange(context, 'nothing');
   if (!isTruncate) return forwardAndReconcile(context);
@@ -14,6 +16,15 @@ export async function dropOrMove(statement: DropTables | AttachTable | RenameTab
     if (await readLanding(name, context.session)) return refuse('NOT_IMPLEMENTED', 'Truncate is not supported by storage Kafka');
   }
   return { kind: 'forward' };
+}
+
+/** What is detached comes back with its rows; what is dropped, or a database that is emptied, does not. */
+async function beforeRowsGo({ verb, object, names }: DropTables, context: StatementContext): Promise<void> {
+  if (object === 'DATABASE' && (verb === 'DROP' || verb === 'TRUNCATE')) {
+    for (const { table: database } of names) await beforeDropOfDatabase(database, context);
+  } else if (verb === 'DROP') {
+    await beforeDrop(names, context);
+  }
 }
 
 async function isAnyManaged(names: readonly TableName[], context: StatementContext): Promise<boolean> {

@@ -1,21 +1,143 @@
-import type { InsertHead, TableName } from '../../sql/index.ts';
+import { outboxColumns } from '../../engine/index.ts';
+import { clickhouseError } from '../../errors.ts';
+import {
+  firstWords,
+  insertAt,
+  parseStatement,
+  quoteIdentifier,
+  replaceSpan,
+  splice,
+  textOf,
+  type Edit,
+  type InsertColumn,
+  type InsertHead,
+  type TableName,
+} from '../../sql/index.ts';
 import { insertSource } from '../classify.ts';
-import { findManaged, readLanding, type StatementContext } from '../context.ts';
+import {
+  findManaged,
+  printedName,
+  readLanding,
+  type Outboxes,
+  type PreparedOutbox,
+  type StatementContext,
+  type TableId,
+} from '../context.ts';
+import { deduplicationSettings } from '../deduplication.ts';
+import { outboxInPlaceOf, shownAs } from '../outbox-names.ts';
 import { refuseNotYet } from '../refusals.ts';
-import type { Action } from '../types.ts';
+import type { Action, ClientSession } from '../types.ts';
 import { select } from './select.ts';
 
-/** INSERT into a managed table is refused: a landing table would swallow the rows. An INSERT from one fails like the SELECT in it. */
-export async function insert({ name }: InsertHead, context: StatementContext): Promise<Action> {
-  // The door for producing: rows for a Kafka table.
-  if (name && (await isManaged(name, context))) return refuseNotYet('INSERT into a Kafka table is');
-  const source = context.text.slice(name?.span.end ?? 0);
+/** INSERT into a Kafka table writes to its outbox. One from a Kafka table fails like the SELECT in it. */
+export async function insert(head: InsertHead, context: StatementContext): Promise<Action> {
+  const source = context.text.slice(head.name?.span.end ?? 0);
+  const isFromSelect = insertSource(source) === 'select';
   const start = source.search(/\b(?:SELECT|WITH)\b/i);
-  return insertSource(source) === 'select' && start >= 0 ? select(source.slice(start), context) : { kind: 'forward' };
+  const read: Action = isFromSelect && start >= 0 ? await select(source.slice(start), context) : { kind: 'forward' };
+  if (read.kind !== 'forward' || head.name === undefined) return read;
+  const table = await managedTable(head.name, context);
+  if (table === undefined) return read;
+  const { outboxes } = context.options;
+  if (outboxes === undefined) return refuseNotYet('INSERT into a Kafka table is');
+  return insertIntoOutbox({ ...head, name: head.name }, table, { outboxes, isFromSelect }, context);
 }
 
 /** The catalog knows names, not query parameters: what they stand for is asked of the server. */
-async function isManaged(name: TableName, context: StatementContext): Promise<boolean> {
-  const table = name.hasParameter ? await readLanding(name, context.session) : await findManaged(name, context);
-  return table !== undefined;
+async function managedTable(name: TableName, context: StatementContext): Promise<TableId | undefined> {
+  if (!name.hasParameter) return findManaged(name, context);
+  const landing = await readLanding(name, context.session);
+  const parsed = landing && parseStatement(landing.statement);
+  if (!parsed?.ok || parsed.statement.kind !== 'create-table') return undefined;
+  const { database = '', table } = parsed.statement.name;
+  return { database, table };
+}
+
+type NamedHead = InsertHead & { readonly name: TableName };
+
+async function insertIntoOutbox(
+  head: NamedHead,
+  table: TableId,
+  { outboxes, isFromSelect }: { readonly outboxes: Outboxes; readonly isFromSelect: boolean },
+  context: StatementContext,
+): Promise<Action> {
+  const { text, session, options } = context;
+  const outbox = await outboxes.prepare(table);
+  await checkGrant(table, outbox, session);
+  const length = head.columns?.span.end ?? head.name.span.end;
+  const from = text.slice(0, length);
+  const edits = [replaceSpan(head.name.span, outboxInPlaceOf(head.name, outbox)), ...listEdits(head, table, outbox, text)];
+  const start = splice(from, edits);
+  return {
+    kind: 'replace',
+    length,
+    start,
+    settings: await deduplicationSettings(isFromSelect ? text : textOf(text, head.settings?.span ?? NOWHERE), context),
+    ...((isFromSelect || !isFireAndForget(head, session)) && { after: async (signal: AbortSignal) => outboxes.delivered(table, signal) }),
+    shownException: shownAs({ ...table, uuid: options.catalog.find(table.database, table.table)?.uuid }, { from, to: start }),
+  };
+}
+
+const NOWHERE = { start: 0, end: 0 };
+
+/**
+ * The server's own refusal would name the table, which the client may write to. A client that lacks both grants, or has some for single columns, gets the
+ * server's answer.
+ */
+async function checkGrant(table: TableId, outbox: TableId, session: ClientSession): Promise<void> {
+  if (await isGranted(outbox, session)) return;
+  if (!(await isGranted(table, session))) return;
+  const missing = `INSERT ON ${printedName(outbox)}`;
+  throw clickhouseError(
+    'ACCESS_DENIED',
+    `Not enough privileges. What is written to the Kafka table ${table.database}.${table.table} goes by way of its outbox: ` +
+      `it's necessary to have the grant ${missing} as well`,
+  );
+}
+
+async function isGranted(table: TableId, session: ClientSession): Promise<boolean> {
+  const [[granted] = []] = await session.query(`CHECK GRANT INSERT ON ${printedName(table)}`);
+  return granted === '1';
+}
+
+/** What the column list must say so that the outbox's columns are those of the table. */
+function listEdits(head: NamedHead, table: TableId, outbox: PreparedOutbox, text: string): Edit[] {
+  const { columns, name, rest = text.length } = head;
+  if (columns !== undefined) return columns.items.flatMap((item) => columnEdits(item, table, outbox));
+  // Brackets that are not read here are a SELECT, or a list that the server may read or not.
+  if (text.startsWith('(', rest) && !BEGINS_A_SELECT.has(firstWords(text.slice(rest), 1).words[0] ?? '')) return [];
+  return [insertAt(name.span.end, ` (${outbox.columns.map(quoteIdentifier).join(', ')})`)];
+}
+
+const BEGINS_A_SELECT: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'FROM', 'EXPLAIN']);
+
+function columnEdits({ path, matcher }: InsertColumn, table: TableId, outbox: PreparedOutbox): Edit[] {
+  const names = path.map(({ name }) => name);
+  const isQualified = matcher !== undefined || (names.length > 1 && !outbox.columns.includes(names.join('.')));
+  // The table's name in front of a column's, perhaps with its database.
+  const at = names[0] === table.database && names[1] === table.table ? 1 : 0;
+  const qualifier = isQualified && names[at] === table.table ? path[at] : undefined;
+  return [
+    ...(qualifier === undefined ? [] : [replaceSpan(qualifier.span, quoteIdentifier(outbox.table))]),
+    ...(matcher === undefined ? [] : [insertAt(matcher.end, withoutAdded(outbox))]),
+  ];
+}
+
+/** What a matcher must leave out. */
+function withoutAdded({ columns }: PreparedOutbox): string {
+  const added = outboxColumns(new Set(columns)).map(({ name }) => quoteIdentifier(name));
+  return added.length === 0 ? '' : ` EXCEPT (${added.join(', ')})`;
+}
+
+/** The client does not wait for its rows to be in the outbox, let alone in Kafka. A profile may say so, too, which is not known here. */
+function isFireAndForget({ settings }: InsertHead, session: ClientSession): boolean {
+  const valueOf = (name: string): string | undefined => {
+    const own = settings?.assignments.findLast((assignment) => assignment.name === name)?.value;
+    return own === undefined ? session.setting(name) : own.kind === 'string' ? own.value : own.text === '' ? '1' : own.text;
+  };
+  return isOff(valueOf('wait_for_async_insert')) && !isOff(valueOf('async_insert'));
+}
+
+function isOff(value: string | undefined): boolean {
+  return value === '0' || value?.toLowerCase() === 'false';
 }
