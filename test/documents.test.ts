@@ -1,12 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { settingsTable } from '../src/config/help.ts';
 import { loadConfig } from '../src/config/index.ts';
 import { engineSettingsTable } from '../src/engine/index.ts';
 import { splicedFormats, splicerOf } from '../src/formats/index.ts';
 import { codeBlocks } from './fixtures/markdown.ts';
 import { useGateway } from './helpers/gateway.ts';
+import { readCommitted } from './helpers/read-committed.ts';
 import { uniqueName, useCertificate, useClickHouse, useDatabase, useKafka, useTopic, waitFor } from './helpers/index.ts';
+import type { KafkaPart } from './parts/kafka.ts';
 
 const README = readFileSync('README.md', 'utf8');
 const CHANGELOG = readFileSync('CHANGELOG.md', 'utf8');
@@ -79,31 +81,82 @@ test('the changelog begins with the version of the package', (t) => {
   t.is(/^## (\S+)/m.exec(CHANGELOG)?.[1], MANIFEST.version);
 });
 
-test("the README's ten minutes lead to the answer it shows", async (t) => {
-  t.timeout(120_000);
-  const [kafka, clickHouse, topic, database] = [await useKafka(t), await useClickHouse(t), await useTopic(t), await useDatabase(t)];
+/** What stands under a heading, up to the next one of its kind. */
+function sectionOf(title: string): string {
+  const start = README.indexOf(`# ${title}\n`);
+  return README.slice(start, README.indexOf('\n##', start));
+}
+
+interface Reader {
+  readonly kafka: KafkaPart;
+  readonly topic: string;
+  readonly outTopic: string;
+  /** One statement of the README, with this test's names for the README's. */
+  readonly send: (sql: string) => Promise<string>;
+}
+
+/** Somebody who follows the README with servers of their own. */
+async function useReader(t: ExecutionContext): Promise<Reader> {
+  const [kafka, clickHouse, topic, outTopic] = [await useKafka(t), await useClickHouse(t), await useTopic(t), await useTopic(t)];
+  const database = await useDatabase(t);
   const gateway = await useGateway(t);
   const { username, password } = new URL(clickHouse.url);
+  const headers = { 'X-ClickHouse-User': decodeURIComponent(username) || 'default', 'X-ClickHouse-Key': decodeURIComponent(password) };
+  const own = {
+    'broker:9092': kafka.brokers,
+    "'readings'": `'${topic}'`,
+    "'readings_out'": `'${outTopic}'`,
+    readings_group: uniqueName(t, 'group'),
+    readings_out_group: uniqueName(t, 'out'),
+  };
   const send = async (sql: string): Promise<string> => {
-    const headers = { 'X-ClickHouse-User': decodeURIComponent(username) || 'default', 'X-ClickHouse-Key': decodeURIComponent(password) };
-    const response = await fetch(`${gateway.url}/?database=${database}`, { method: 'POST', body: sql, headers });
+    const body = Object.entries(own).reduce((text, [from, to]) => text.replaceAll(from, to), sql);
+    const response = await fetch(`${gateway.url}/?database=${database}`, { method: 'POST', body, headers });
     const text = await response.text();
-    t.true(response.ok, `${sql}\n${text}`);
+    t.true(response.ok, `${body}\n${text}`);
     return text;
   };
+  return { kafka, topic, outTopic, send };
+}
 
-  const [messages = ''] = codeBlocks(README, 'json');
+test.serial("the README's ten minutes lead to the answer it shows", async (t) => {
+  t.timeout(120_000);
+  const { kafka, topic, send } = await useReader(t);
+  const minutes = sectionOf('Ten minutes with your own servers');
+  const [messages = ''] = codeBlocks(minutes, 'json');
   await kafka.produce(topic, messages.split('\n'));
-  const own = { 'broker:9092': kafka.brokers, "'readings'": `'${topic}'`, readings_group: uniqueName(t, 'group') };
-  const statements = codeBlocks(README, 'sql').map((sql) =>
-    Object.entries(own).reduce((text, [from, to]) => text.replaceAll(from, to), sql),
-  );
+  const statements = codeBlocks(minutes, 'sql');
   const select = statements.pop() ?? '';
   for (const statement of statements) await send(statement);
 
-  const [expected = ''] = codeBlocks(README, 'text');
+  const [expected = ''] = codeBlocks(minutes, 'text');
   await waitFor(async () => (await send('SELECT count() FROM readings')) === '3\n');
   t.is(await send(select), `${expected}\n`);
   for (const statement of ['DETACH TABLE readings_queue', 'ATTACH TABLE readings_queue', 'DROP TABLE readings_queue'])
     await send(statement);
+});
+
+test.serial("the README's statements write to Kafka what it says", async (t) => {
+  t.timeout(120_000);
+  const { kafka, outTopic, send } = await useReader(t);
+  await send('CREATE TABLE readings (id UInt64, sensor String, celsius Float64) ENGINE = MergeTree ORDER BY id');
+  await send("INSERT INTO readings VALUES (1, 'roof', 3.5)");
+  const statements = codeBlocks(sectionOf('Writing to Kafka'), 'sql').flatMap((block) =>
+    block.split(/;\n|;$/).filter((text) => text.trim() !== ''),
+  );
+  const count = statements.pop() ?? '';
+  for (const statement of statements) await send(statement);
+  await send("INSERT INTO readings VALUES (9, 'yard', -1)");
+  t.is(await send(count), '5\n');
+  const messages = await readCommitted(t, kafka, outTopic, 5);
+  t.deepEqual(
+    messages.map(({ key, value, headers }) => [key?.toString(), value?.toString(), headers?.['trace']?.toString()]),
+    [
+      [undefined, '{"id":4,"sensor":"hall","celsius":19.5}\n', undefined],
+      [undefined, '{"id":1,"sensor":"roof","celsius":3.5}\n', undefined],
+      ['hall', '{"id":5,"sensor":"hall","celsius":20}\n', 'abc'],
+      ['cellar', undefined, undefined],
+      ['yard', '{"id":9,"sensor":"yard","celsius":-1}\n', undefined],
+    ],
+  );
 });

@@ -1,3 +1,4 @@
+import { nameBehindOutbox, OUTBOX_COMMENT_PREFIX, OUTBOX_MEMORY } from '../engine/index.ts';
 import { tableNameText } from './table-name.ts';
 import type { MergeTreeDefaults, MergeTreeSettingName } from './merge-tree-settings.ts';
 import type { ServerTable } from './store.ts';
@@ -44,6 +45,7 @@ const FSYNC = ['fsync_after_insert', 'fsync_part_directory'] as const;
 
 function preventedBy(target: Target, defaults: MergeTreeDefaults): Hindrance[] {
   const { table } = target;
+  if (isOutbox(table)) return [];
   if (!isMergeTree(table))
     return [hindrance(target, OTHER_ENGINES[table.engine] ?? `engine ${table.engine} does not know a repeated block`)];
   const window = windowName(table);
@@ -66,11 +68,17 @@ const OTHER_ENGINES: Readonly<Record<string, string>> = {
 
 function described(target: Target, defaults: MergeTreeDefaults): DeliveryTarget {
   const { table } = target;
+  if (isOutbox(table)) return { table: printed(table), ...OUTBOX_MEMORY };
   return {
     table: printed(table),
     blocks: Number(valueOf(windowName(table), target, defaults)),
     ...(isReplicated(table) && { seconds: Number(valueOf(SECONDS, target, defaults)) }),
   };
+}
+
+/** The gateway itself leaves out what was inserted into it twice. */
+function isOutbox({ name, comment }: ServerTable): boolean {
+  return nameBehindOutbox(name) !== undefined && comment.startsWith(OUTBOX_COMMENT_PREFIX);
 }
 
 function windowName(table: ServerTable): MergeTreeSettingName {

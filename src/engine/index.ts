@@ -26,7 +26,15 @@ export {
 } from './definition.ts';
 export { landingStatement, type LandingTable } from './landing-table.ts';
 export { tableOptions } from './options.ts';
-export { nameBehindOutbox, OUTBOX_COMMENT_PREFIX, outboxColumns, outboxName, type OutboxColumn } from './outbox.ts';
+export {
+  nameBehindOutbox,
+  OUTBOX_COMMENT_PREFIX,
+  OUTBOX_MEMORY,
+  outboxColumns,
+  outboxName,
+  TOKEN_COLUMN,
+  type OutboxColumn,
+} from './outbox.ts';
 export { settingWithoutLiteral } from './read-settings.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
 export { engineSettingsTable } from './settings-table.ts';

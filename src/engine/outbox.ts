@@ -19,6 +19,15 @@ export function nameBehindOutbox(name: string): string | undefined {
 /** Begins the comment of every outbox; behind it stands the UUID of the Kafka table, or its name in a database without UUIDs. */
 export const OUTBOX_COMMENT_PREFIX = 'sluice-outbox:';
 
+/** Blocks of which the gateway knows, and for so long after they were sent, that an INSERT with the same `insert_deduplication_token` repeats them. */
+export const OUTBOX_MEMORY = { blocks: 1_000, seconds: 600 } as const;
+
+/**
+ * Of the INSERT that brought the row, also when it came by a view; '' for none. The server's own deduplication must stay off: without a token it goes by what was
+ * inserted, and would take an honest second row of the same values for a repeat.
+ */
+export const TOKEN_COLUMN = '_insert_deduplication_token';
+
 export interface OutboxColumn {
   readonly name: string;
   readonly declaration: string;
@@ -36,6 +45,7 @@ const COLUMNS: readonly (readonly [name: string, type: string])[] = [
   ['_headers.name', 'Array(String) DEFAULT mapKeys(`_headers`)'],
   ['_headers.value', 'Array(String) DEFAULT mapValues(`_headers`)'],
   ['_tombstone', 'UInt8'],
+  [TOKEN_COLUMN, "LowCardinality(String) DEFAULT getSetting('insert_deduplication_token')"],
 ];
 
 /** The columns that an outbox has beside those of its table; `declared` are the table's own names, which hide them. */

@@ -4,9 +4,6 @@ import { OUTBOX_COMMENT_PREFIX, outboxColumns, outboxName } from '../engine/inde
 import { ClickHouseException } from '../errors.ts';
 import { quoteString } from '../sql/index.ts';
 
-/** Blocks that the server remembers: a repeated INSERT with the same `insert_deduplication_token` is dropped while its part is kept. */
-export const REMEMBERED_BLOCKS = 1_000;
-
 const NO_UUID = '00000000-0000-0000-0000-000000000000';
 
 /**
@@ -23,7 +20,8 @@ const SETTINGS = [
   'assign_part_uuids = 1',
   'fsync_after_insert = 1',
   'fsync_part_directory = 1',
-  `non_replicated_deduplication_window = ${REMEMBERED_BLOCKS}`,
+  // The gateway looks for repeats (`repeats.ts`).
+  'non_replicated_deduplication_window = 0',
 ];
 
 /** What the comment of an outbox says of whose it is. */

@@ -1,11 +1,11 @@
+import { OUTBOX_MEMORY } from '../engine/index.ts';
 import type { Part } from './position.ts';
-import { REMEMBERED_BLOCKS } from './outbox-table.ts';
 
 /** Small parts go together in one transaction, up to so much; a larger one goes alone, whatever its size. */
 const TOGETHER = { parts: 500, rows: 100_000, bytes: 16 * 1024 * 1024 };
 
-/** How long sent parts stay, so that the server knows a repeated INSERT (`insert_deduplication_token`) for what it is. */
-const KEPT = { parts: REMEMBERED_BLOCKS, bytes: 1024 ** 3, ms: 600_000 };
+/** How long sent parts stay, so that a repeated INSERT can be compared with them. */
+const KEPT = { parts: OUTBOX_MEMORY.blocks, bytes: 1024 ** 3, ms: OUTBOX_MEMORY.seconds * 1_000 };
 
 /** One ALTER drops so many at most. */
 const DROPPED_AT_ONCE = 200;

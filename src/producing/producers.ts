@@ -183,8 +183,9 @@ export class Producers {
     const { catalog } = this.#context;
     const tables = new Map(catalog.tables().map((table) => [ownerOf(table), table]));
     const found = catalog.outboxes();
-    await this.#stopGone(tables, found);
+    const dropped = await this.#stopGone(tables, found);
     for (const outbox of found) {
+      if (dropped.has(outbox.uuid)) continue;
       const table = tables.get(outbox.owner);
       if (table !== undefined) await this.#alignOwned(outbox, table);
       else await this.#alignOrphan(outbox);
@@ -196,8 +197,9 @@ export class Producers {
     }
   }
 
-  /** Producers whose outbox is gone, was renamed or belongs to another table now, and those whose table was changed. */
-  async #stopGone(tables: ReadonlyMap<string, ManagedTable>, found: readonly Outbox[]): Promise<void> {
+  /** Producers whose outbox is gone, was renamed or belongs to another table now, and those whose table was changed. Answers the UUIDs of outboxes that were dropped. */
+  async #stopGone(tables: ReadonlyMap<string, ManagedTable>, found: readonly Outbox[]): Promise<ReadonlySet<string>> {
+    const dropped = new Set<string>();
     for (const [uuid, producer] of this.#producers) {
       const outbox = found.find((one) => one.uuid === uuid);
       const table = outbox && tables.get(outbox.owner);
@@ -209,7 +211,18 @@ export class Producers {
       this.#producers.delete(uuid);
       this.#signs.delete(uuid);
       await producer.stop(STOP_GRACE_MS);
+      if (outbox !== undefined && table === undefined && (await this.#dropEmptied(outbox, producer))) dropped.add(uuid);
     }
+    return dropped;
+  }
+
+  /** The outbox of a table that was dropped goes with it, unless something in it was not sent that the user wants to be sent. */
+  async #dropEmptied(outbox: Outbox, producer: TableProducer): Promise<boolean> {
+    if (await ownerExists(this.#context.client, outbox)) return false;
+    await producer.look();
+    if (producer.unsentRows > 0 && producer.table.options.write.onDrop === 'wait') return false;
+    await dropOutbox(this.#context.client, outbox);
+    return true;
   }
 
   async #alignOwned(outbox: Outbox, table: ManagedTable): Promise<void> {

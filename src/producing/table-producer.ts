@@ -12,13 +12,18 @@ import { fullSentence } from './limits.ts';
 import { partsForOneTransaction, partsToDrop } from './part-choice.ts';
 import { committedPosition, readPosition, splitAt, type Part, type Position } from './position.ts';
 import { producerOptions } from './producer-options.ts';
+import { Repeats } from './repeats.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
 import { Waiters } from './waiters.ts';
 
 /** A batch of record batches that fits into a broker's default `message.max.bytes` (1,048,588). */
 const MAX_BATCH_BYTES = 900_000;
-/** A gateway that was fenced leaves the table to the other one, until nothing has been sent for so long although something waits. */
-const STANDBY_MS = 10_000;
+/**
+ * A gateway that was fenced leaves the table to the other one, until nothing has been sent for so long although something waits; twice as long each time that it was
+ * fenced again without having sent anything, so that two gateways do not take the table from each other for ever.
+ */
+const STANDBY_MS = 3_000;
+const MOST_STANDBY_MS = 120_000;
 const STANDBY_LOOK_MS = 1_000;
 /** So long after the last message the connections to Kafka are kept. */
 const IDLE_MS = 60_000;
@@ -43,6 +48,7 @@ export class TableProducer {
   readonly #outbox: Outbox;
   readonly #recorder = new OutboxRecorder();
   readonly #waiters = new Waiters();
+  readonly #repeats: Repeats;
   readonly #stopping = new AbortController();
   #table: ManagedTable;
   #running: Promise<void> | undefined;
@@ -61,12 +67,14 @@ export class TableProducer {
   #mostInABatch = 0;
   /** Each part alone, up to and with this block: one of several could not be sent. */
   #aloneUpTo = -1;
+  #fencedInARow = 0;
   #wake: () => void = () => undefined;
 
   constructor(table: ManagedTable, outbox: Outbox, context: TableProducerContext) {
     this.#table = table;
     this.#outbox = outbox;
     this.#context = context;
+    this.#repeats = new Repeats(context.client, outbox);
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, outbox: outbox.name });
   }
 
@@ -108,10 +116,9 @@ export class TableProducer {
 
   /** Looks into the outbox now. Throws what the client throws. */
   async look(): Promise<void> {
-    const parts = await readParts(this.#context.client, this.#outbox);
-    if (this.#stopping.signal.aborted) return;
-    this.#parts = parts;
+    this.#parts = await readParts(this.#context.client, this.#outbox);
     this.#noteParts();
+    if (this.#isDone) return;
     await this.#enforceLimits();
     this.#wake();
   }
@@ -200,14 +207,24 @@ export class TableProducer {
     let isUsable = true;
     while (isUsable && !this.#isDone) {
       await this.#cleanUp();
-      const unsent = this.#unsent;
-      const parts = partsForOneTransaction(unsent, this.#aloneUpTo);
+      const parts = await this.#withoutRepeats(partsForOneTransaction(this.#unsent, this.#aloneUpTo));
       if (parts.length === 0) {
         this.#recorder.state = 'idle';
         if (Date.now() - (this.#recorder.lastSentAtMs ?? 0) > IDLE_MS) return;
         await this.#changed();
       } else isUsable = await this.#sendOrPark(producer, parts);
     }
+  }
+
+  /** Drops those of `parts` that an INSERT with a deduplication token has brought a second time. */
+  async #withoutRepeats(parts: readonly Part[]): Promise<readonly Part[]> {
+    if (parts.length === 0) return parts;
+    const repeats = await this.#repeats.among(this.#parts ?? [], parts);
+    if (repeats.length === 0) return parts;
+    this.#logger.info({ parts: repeats.map(({ name }) => name) }, 'a repeated INSERT is left out');
+    await this.#drop(repeats);
+    const left = parts.filter((part) => !repeats.includes(part));
+    return left.length > 0 ? left : this.#withoutRepeats(partsForOneTransaction(this.#unsent, this.#aloneUpTo));
   }
 
   /** False when they were not sent, but something was done about it. Throws when nothing can be done about it. */
@@ -254,6 +271,7 @@ export class TableProducer {
 
   #sentUpTo(part: Part, messages: number): void {
     this.#position = part;
+    this.#fencedInARow = 0;
     this.#recorder.sent(messages);
     this.#noteParts();
   }
@@ -304,11 +322,15 @@ export class TableProducer {
     this.#cleanedUpAtMs = Date.now();
     const { sent } = splitAt(this.#parts ?? [], this.#position);
     const parts = partsToDrop(sent, this.#sentAtMs, Date.now());
-    if (parts.length === 0) return;
+    if (parts.length > 0) await this.#drop(parts);
+  }
+
+  async #drop(parts: readonly Part[]): Promise<void> {
     await dropParts(this.#context.client, this.#outbox, parts);
     const gone = new Set(parts.map(({ uuid }) => uuid));
     for (const uuid of gone) this.#sentAtMs.delete(uuid);
     this.#parts = this.#parts?.filter(({ uuid }) => !gone.has(uuid));
+    this.#noteParts();
   }
 
   async #enforceLimits(): Promise<void> {
@@ -352,7 +374,8 @@ export class TableProducer {
     this.#recorder.state = 'standby';
     const producer = this.#createProducer();
     try {
-      const patienceMs = STANDBY_MS + Math.random() * STANDBY_MS;
+      const patienceMs = Math.min(MOST_STANDBY_MS, STANDBY_MS * 2 ** this.#fencedInARow) * (1 + Math.random());
+      this.#fencedInARow += 1;
       let stalledSinceMs = Date.now();
       while (!this.#isDone && Date.now() - stalledSinceMs < patienceMs) {
         await pause(this.#waiters.isEmpty ? STANDBY_LOOK_MS : STANDBY_LOOK_MS / 10, this.#stopping.signal);
