@@ -5,7 +5,7 @@ import { compress } from './compress.ts';
 import { withTimeout } from './coordinator.ts';
 import { innermost } from './errors.ts';
 import { OutgoingBatch, PartitionQueue, type ProducerIdentity } from './partition-queue.ts';
-import { NoAnswer, PATIENCE_MS, patienceMs, produceError, type KafkaProduceError } from './produce-errors.ts';
+import { NoAnswer, ANSWER_WITHIN_MS, patienceMs, produceError, type FailedAt, type KafkaProduceError } from './produce-errors.ts';
 import {
   PRODUCE_VERSIONS,
   readProduceAnswer,
@@ -96,7 +96,8 @@ export class BatchSender {
     const batch = new OutgoingBatch(written);
     this.#bufferedBytes += written.records.length;
     this.#queueOf(at).waiting.push(batch);
-    if (written.records.length > LARGEST_REQUEST_BYTES) this.fail(produceError(brokerError(MESSAGE_TOO_LARGE), at));
+    if (written.records.length > LARGEST_REQUEST_BYTES)
+      this.fail(produceError(brokerError(MESSAGE_TOO_LARGE), { ...at, recordCount: written.recordCount }));
     void this.#compress(batch);
     await this.#until(() => this.#bufferedBytes <= MOST_BUFFERED_BYTES);
   }
@@ -230,7 +231,7 @@ export class BatchSender {
   async #sendTo(leader: Leader, sent: readonly Sent[]): Promise<void> {
     leader.inFlight += 1;
     try {
-      const { results } = await withTimeout(this.#produce(leader, sent), PATIENCE_MS);
+      const { results } = await withTimeout(this.#produce(leader, sent), ANSWER_WITHIN_MS);
       const byKey = new Map(results.map((result) => [keyOf(result), result]));
       for (const one of sent) this.#settle(one, byKey.get(keyOf(one.queue)));
     } catch (error) {
@@ -286,14 +287,15 @@ export class BatchSender {
   #giveBack(queue: PartitionQueue, batch: OutgoingBatch, error: unknown, detail = ''): void {
     const followsFailed = queue.hasFailedBefore(batch) && innermost(error).type === 'OUT_OF_ORDER_SEQUENCE_NUMBER';
     queue.settle(batch, true);
-    if (!followsFailed) this.#hold(queue, error, detail);
+    if (!followsFailed) this.#hold(queue, error, { recordCount: batch.written.recordCount, detail });
   }
 
   /** Sends nothing more to the partition before everything about it was looked up again; or gives up. */
-  #hold(queue: PartitionQueue, error: unknown, detail = ''): void {
+  #hold(queue: PartitionQueue, error: unknown, about: Pick<FailedAt, 'recordCount' | 'detail'> = {}): void {
     queue.isHeld = true;
     queue.failingSince ??= Date.now();
-    if (Date.now() - queue.failingSince >= patienceMs(error)) this.fail(produceError(error, queue, detail));
+    if (Date.now() - queue.failingSince >= patienceMs(error))
+      this.fail(produceError(error, { topic: queue.topic, partition: queue.partition, ...about }));
     else void this.#recover();
   }
 
@@ -317,7 +319,7 @@ export class BatchSender {
     const held = [...this.#queues.values()].filter(({ isHeld, inFlight }) => isHeld && inFlight.length === 0);
     if (held.length === 0) return;
     try {
-      await withTimeout(this.#options.cluster.refreshMetadata(), PATIENCE_MS);
+      await withTimeout(this.#options.cluster.refreshMetadata(), ANSWER_WITHIN_MS);
     } catch (error) {
       for (const queue of held) this.#hold(queue, error);
       return;

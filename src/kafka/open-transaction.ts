@@ -2,7 +2,7 @@ import type { BatchSender } from './batch-sender.ts';
 import type { Asking, CoordinatingBroker, Coordinator } from './coordinator.ts';
 import { innermost } from './errors.ts';
 import type { ProducerIdentity } from './partition-queue.ts';
-import { isAnswer, KafkaProduceError, PATIENCE_MS, produceError } from './produce-errors.ts';
+import { isAnswer, KafkaProduceError, ANSWER_WITHIN_MS, produceError } from './produce-errors.ts';
 import type { RecordBatchWriter } from './record-batch-writer.ts';
 import type { CommitOffset, TopicPartition } from './types.ts';
 
@@ -75,7 +75,7 @@ export class SentTransaction implements OpenTransaction {
     for (const { topic, partition } of partitions) topics.set(topic, [...(topics.get(topic) ?? []), partition]);
     const request = { ...this.#asking, topics: [...topics].map(([topic, ids]) => ({ topic, partitions: ids })) };
     this.#isKnown = true;
-    await this.#options.coordinator.ask(async (broker) => broker.addPartitionsToTxn(request), PATIENCE_MS);
+    await this.#options.coordinator.ask(async (broker) => broker.addPartitionsToTxn(request), ANSWER_WITHIN_MS);
   }
 
   async commit({ groupId, topic, partition, offset, metadata = '' }: CommitOffset & { readonly groupId: string }): Promise<void> {
@@ -85,12 +85,12 @@ export class SentTransaction implements OpenTransaction {
     const topics = [{ topic, partitions: [{ partition, offset: String(offset), metadata }] }];
     this.#isKnown = true;
     const commitOffset = async (): Promise<void> => {
-      await coordinator.ask(async (broker) => broker.addOffsetsToTxn({ ...this.#asking, groupId }), PATIENCE_MS);
-      await group(groupId).ask(async (broker) => broker.txnOffsetCommit({ ...this.#asking, groupId, topics }), PATIENCE_MS);
+      await coordinator.ask(async (broker) => broker.addOffsetsToTxn({ ...this.#asking, groupId }), ANSWER_WITHIN_MS);
+      await group(groupId).ask(async (broker) => broker.txnOffsetCommit({ ...this.#asking, groupId, topics }), ANSWER_WITHIN_MS);
     };
     try {
       await Promise.all([sender.drain(), commitOffset()]);
-      await coordinator.ask(async (broker) => this.#end(broker), PATIENCE_MS);
+      await coordinator.ask(async (broker) => this.#end(broker), ANSWER_WITHIN_MS);
       this.#state = 'ended';
     } catch (error) {
       const failure = this.#failed(error);

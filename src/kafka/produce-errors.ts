@@ -3,7 +3,7 @@ import type { TopicPartition } from './types.ts';
 
 /**
  * - `fenced`: another producer with the same transactional id has come.
- * - `too-large`: the broker takes no batch of that size, or no message.
+ * - `too-large`: the broker takes no batch of that size: a message is too large when it was alone in its batch (`recordCount`).
  * - `rejected`: the broker does not take a message for what it is, such as one without key in a compacted topic.
  * - `unknown-topic`: there is no such topic, or partition.
  * - `unauthorized`, `unsupported`: it cannot work before somebody changes the brokers' settings or ours.
@@ -18,21 +18,30 @@ export class KafkaProduceError extends KafkaError {
   readonly kind: ProduceErrorKind;
   readonly topic: string | undefined;
   readonly partition: number | undefined;
+  /** Messages in the batch that the broker refused; undefined when it was not about one. */
+  readonly recordCount: number | undefined;
 
-  constructor(kind: ProduceErrorKind, cause: unknown, at?: TopicPartition) {
+  constructor(kind: ProduceErrorKind, cause: unknown, at?: TopicPartition, recordCount?: number) {
     super(cause);
     this.kind = kind;
     this.topic = at?.topic;
     this.partition = at?.partition;
+    this.recordCount = recordCount;
   }
 }
 
-/** The error for whatever was thrown; `detail` are the broker's own words. */
-export function produceError(error: unknown, at?: TopicPartition, detail = ''): KafkaProduceError {
+/** Where something failed; `detail` are the broker's own words. */
+export interface FailedAt extends TopicPartition {
+  readonly recordCount?: number;
+  readonly detail?: string;
+}
+
+/** The error for whatever was thrown. */
+export function produceError(error: unknown, at?: FailedAt): KafkaProduceError {
   if (error instanceof KafkaProduceError) return error;
   const where = at === undefined ? '' : ` (topic ${at.topic}, partition ${at.partition})`;
-  const text = describeKafkaError(error) + where + (detail === '' ? '' : `: ${detail}`);
-  return new KafkaProduceError(kindOf(error), new Error(text, { cause: error }), at);
+  const detail = at?.detail === undefined || at.detail === '' ? '' : `: ${at.detail}`;
+  return new KafkaProduceError(kindOf(error), new Error(describeKafkaError(error) + where + detail, { cause: error }), at, at?.recordCount);
 }
 
 const KINDS: Readonly<Record<string, ProduceErrorKind>> = {
@@ -80,7 +89,9 @@ export class NoAnswer extends Error {
 }
 
 /** So long a failure that may pass is put up with. */
-export const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 12_000;
+/** So long an answer is waited for: longer than the patience, so that the failure is told that the patience ended with. */
+export const ANSWER_WITHIN_MS = 15_000;
 /** A topic that was just made is not known to every broker yet. */
 const UNKNOWN_TOPIC_PATIENCE_MS = 3000;
 

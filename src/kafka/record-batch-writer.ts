@@ -14,16 +14,21 @@ export interface WrittenRecords {
   readonly maxTimestampMs: number;
 }
 
+const NOTHING = Buffer.alloc(0);
+const FIRST_BYTES = 16 << 10;
+
 /** At least what a record needs beside key, value and headers: length, attributes, timestamp, offset, and two lengths. */
 const RECORD_OVERHEAD_BYTES = 5 + 1 + 10 + 5 + 5 + 5;
 
 /**
  * The records of one record batch (magic 2, KIP-98) being written, back to back into one buffer that is used again. Records keep the order in which
- * they are appended; timestamps count from the first one's.
+ * they are appended; timestamps count from the first one's. An empty writer holds next to no memory.
  */
 export class RecordBatchWriter {
   readonly #maxBytes: number;
-  #buffer: Buffer;
+  #buffer = NOTHING;
+  /** What the buffer begins with: the last one's size, since batches resemble each other. */
+  #nextBytes = FIRST_BYTES;
   #position = 0;
   #recordCount = 0;
   #baseTimestampMs = 0;
@@ -32,7 +37,6 @@ export class RecordBatchWriter {
   /** `maxBytes`: of the batch with its header, before compression. */
   constructor(maxBytes: number) {
     this.#maxBytes = Math.max(0, maxBytes - RECORDS);
-    this.#buffer = Buffer.allocUnsafeSlow(this.#maxBytes);
   }
 
   get recordCount(): number {
@@ -61,10 +65,10 @@ export class RecordBatchWriter {
     const valueBytes = valueStart < 0 ? -1 : valueEnd - valueStart;
     const headerBytes = headers === undefined ? 1 : sizeOfHeaders(headers);
     const most = RECORD_OVERHEAD_BYTES + keyBytes + valueBytes + headerBytes;
-    if (this.#recordCount === 0) {
-      if (most > this.#buffer.length) this.#buffer = Buffer.allocUnsafeSlow(most);
-      this.#baseTimestampMs = this.#maxTimestampMs = timestampMs;
-    } else if (this.#position + most > this.#maxBytes) return false;
+    const end = this.#position + most;
+    if (this.#recordCount === 0) this.#baseTimestampMs = this.#maxTimestampMs = timestampMs;
+    else if (end > this.#maxBytes) return false;
+    if (end > this.#buffer.length) this.#grow(end);
 
     const timestampDelta = timestampMs - this.#baseTimestampMs;
     if (timestampMs > this.#maxTimestampMs) this.#maxTimestampMs = timestampMs;
@@ -97,25 +101,29 @@ export class RecordBatchWriter {
   }
 
   clear(): void {
-    if (this.#buffer.length > this.#maxBytes) this.#buffer = Buffer.allocUnsafeSlow(this.#maxBytes);
-    this.#empty();
+    if (this.#buffer.length > this.#maxBytes) this.#buffer = NOTHING;
+    this.#position = this.#recordCount = 0;
   }
 
-  /** Hands the records over, without copying them, and is empty again: it goes on in `next` when that is as large as its own buffer, else in a new one. */
-  take(next?: Buffer): WrittenRecords {
+  /** Hands the records over, without copying them, and is empty again. */
+  take(): WrittenRecords {
     const taken: WrittenRecords = {
       records: this.#buffer.subarray(0, this.#position),
       recordCount: this.#recordCount,
       baseTimestampMs: this.#baseTimestampMs,
       maxTimestampMs: this.#maxTimestampMs,
     };
-    this.#buffer = next?.length === this.#maxBytes ? next : Buffer.allocUnsafeSlow(this.#maxBytes);
-    this.#empty();
+    this.#nextBytes = Math.min(this.#buffer.length, this.#maxBytes);
+    this.#buffer = NOTHING;
+    this.clear();
     return taken;
   }
 
-  #empty(): void {
-    this.#position = this.#recordCount = 0;
+  #grow(bytes: number): void {
+    const wanted = Math.max(this.#nextBytes, 2 * this.#buffer.length);
+    const grown = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(wanted, this.#maxBytes)));
+    this.#buffer.copy(grown, 0, 0, this.#position);
+    this.#buffer = grown;
   }
 }
 

@@ -7,7 +7,7 @@ import { createCluster } from './cluster.ts';
 import type { CompressionName } from './codecs.ts';
 import { Coordinator, GROUP, TRANSACTION, withTimeout } from './coordinator.ts';
 import type { ProducerIdentity } from './partition-queue.ts';
-import { PATIENCE_MS, patienceMs, produceError } from './produce-errors.ts';
+import { ANSWER_WITHIN_MS, patienceMs, produceError } from './produce-errors.ts';
 import { SentTransaction, type GroupPartition, type OpenTransaction } from './open-transaction.ts';
 import type { CommittedOffset } from './types.ts';
 
@@ -100,7 +100,7 @@ class KafkajsTransactionalProducer implements TransactionalProducer {
     const startedAt = Date.now();
     for (;;) {
       try {
-        await withTimeout(this.#readTopic(topic), PATIENCE_MS);
+        await withTimeout(this.#readTopic(topic), ANSWER_WITHIN_MS);
         return this.#cluster.findTopicPartitionMetadata(topic).length;
       } catch (error) {
         if (this.#closing.signal.aborted || Date.now() - startedAt >= patienceMs(error)) throw produceError(error);
@@ -120,7 +120,7 @@ class KafkajsTransactionalProducer implements TransactionalProducer {
   async committed({ topic, partition, groupId }: GroupPartition): Promise<CommittedOffset> {
     const request = { groupId, topics: [{ topic, partitions: [{ partition }] }] };
     try {
-      const { responses } = await this.#group(groupId).ask(async (broker) => broker.offsetFetch(request), PATIENCE_MS);
+      const { responses } = await this.#group(groupId).ask(async (broker) => broker.offsetFetch(request), ANSWER_WITHIN_MS);
       const found = responses[0]?.partitions[0];
       return { topic, partition, offset: BigInt(found?.offset ?? -1), metadata: found?.metadata ?? '' };
     } catch (error) {

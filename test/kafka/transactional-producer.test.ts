@@ -227,13 +227,28 @@ test('a message too large for the topic is told with its partition, and nothing 
     sendAll(transaction, topic, 1, ['x'.repeat(6000)]).then(async () => commit(transaction, topic)),
   );
   t.log(failure.message);
-  t.like(failure, { kind: 'too-large', topic, partition: 1 });
+  t.like(failure, { kind: 'too-large', topic, partition: 1, recordCount: 1 });
   t.regex(failure.message, /^Broker: Message size too large \(topic topic_.*, partition 1\)/);
   await transaction.abort();
   const next = (await openProducer(t, kafka, topic)).begin();
   await sendAll(next, topic, 0, ['small']);
   await commit(next, topic);
   await waitFor(async () => (await visibleMessages(kafka, topic)) === 1);
+});
+
+test('a batch too large for the topic tells how many messages it had, so that smaller ones can be tried', async (t) => {
+  const [kafka, topic] = [await useKafka(t), await useTopic(t, 1, { 'max.message.bytes': '5000' })];
+  const values = Array.from({ length: 90 }, () => 'x'.repeat(100));
+  const transaction = (await openProducer(t, kafka, topic)).begin();
+  const failure = await failureOf(
+    t,
+    sendAll(transaction, topic, 0, values, 20_000).then(async () => commit(transaction, topic)),
+  );
+  t.like(failure, { kind: 'too-large', recordCount: 90 });
+  const next = (await openProducer(t, kafka, topic)).begin();
+  await sendAll(next, topic, 0, values, 4000);
+  await commit(next, topic);
+  await waitFor(async () => (await visibleMessages(kafka, topic)) === 90);
 });
 
 test('a compacted topic takes no message without key, and says why', async (t) => {
