@@ -2,14 +2,13 @@ import { clickhouseError, ClickHouseException } from '../../errors.ts';
 import { withoutQuery } from './errors.ts';
 import { emptyDocumentQuery, outputSettings } from './outbox-query.ts';
 import { readAll } from './read-all.ts';
-import { rowsPerMessage } from './rendering.ts';
 import type { OutboxReader, RenderedTable } from './types.ts';
 
 const TIMEOUT_MS = 60_000;
 
 /** Throws what the server's own engine says when the table's format cannot be written, whatever the rows are. Reads no row; an AvroConfluent schema is registered. */
 export async function checkFormat(client: Pick<OutboxReader, 'stream'>, table: RenderedTable): Promise<void> {
-  if (rowsPerMessage(table) === 0)
+  if (table.options.write.maxRowsPerMessage === 0)
     throw clickhouseError('BAD_ARGUMENTS', 'A message has at least one row: kafka_max_rows_per_message is 0');
   try {
     await readAll(client.stream(emptyDocumentQuery(table), outputSettings(table), AbortSignal.timeout(TIMEOUT_MS)));

@@ -24,7 +24,8 @@ export function isAboutValue(error: unknown): boolean {
 }
 
 /** What the server says of the query behind the reason: where in it, and how the value is called there. */
-const IN_THE_QUERY = /: (?:while executing (?:function formatRow on arguments|'FUNCTION formatRow\()[\s\S]*|While executing \w+)$/;
+const IN_THE_QUERY =
+  /: (?:while executing (?:function formatRow on arguments|'FUNCTION formatRow\()[\s\S]*|While executing \w+|In scope SELECT[\s\S]*)$/;
 
 /** The server's reason alone, as the real engine's INSERT gives it. */
 export function withoutQuery(exception: ClickHouseException): ClickHouseException {

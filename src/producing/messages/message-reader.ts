@@ -6,11 +6,9 @@ import { JoinedRows, oneRowEach, tombstone } from './joined-rows.ts';
 import { documentQuery, IN_ORDER, oneBlock, outputSettings, rowsQuery } from './outbox-query.ts';
 import { readAll } from './read-all.ts';
 import { RenderedRows, type RowSink } from './rendered-rows.ts';
-import { renderingOf, rowsPerMessage } from './rendering.ts';
+import { renderingOf } from './rendering.ts';
+import { runsOf, type Run } from './runs.ts';
 import type { MessageSink, OutboxPart, OutboxReader, RenderedTable } from './types.ts';
-
-/** Rows of a block as the server makes them by itself (`max_block_size`): a message of formats whose messages are blocks has no more. */
-const BLOCK_ROWS = 65_409;
 
 /**
  * Renders the messages of `parts`, in this order, as the server's own engine would write them. Throws the server's ClickHouseException (see `isAboutValue`),
@@ -24,40 +22,53 @@ export async function readMessages(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await new Reading(client, table, parts, sink, signal).run();
+    const runs = await runsOf(client, table, parts, signal);
+    for (const run of runs) await new Reading(client, run, counting(sink, run.firstPart), signal).run();
   } catch (error) {
     throw error instanceof ClickHouseException ? withoutQuery(error) : error;
   }
 }
 
+/** The sink, told of parts that are counted from `firstPart`. */
+function counting(sink: MessageSink, firstPart: number): MessageSink {
+  if (firstPart === 0) return sink;
+  return {
+    message: (partIndex, ...message) => {
+      sink.message(firstPart + partIndex, ...message);
+    },
+    drained: async () => sink.drained(),
+  };
+}
+
 class Reading {
   readonly #client: OutboxReader;
+  readonly #run: Run;
   readonly #table: RenderedTable;
   readonly #parts: readonly OutboxPart[];
   readonly #sink: MessageSink;
   readonly #signal: AbortSignal;
 
-  constructor(client: OutboxReader, table: RenderedTable, parts: readonly OutboxPart[], sink: MessageSink, signal: AbortSignal) {
+  constructor(client: OutboxReader, run: Run, sink: MessageSink, signal: AbortSignal) {
     this.#client = client;
-    this.#table = table;
-    this.#parts = parts;
+    this.#run = run;
+    this.#table = run.table;
+    this.#parts = run.parts;
     this.#sink = sink;
     this.#signal = signal;
   }
 
   async run(): Promise<void> {
-    const rendering = await renderingOf(this.#client, this.#table, this.#signal);
-    if (rendering.way === 'documents') return this.#readDocuments(rowsPerMessage(this.#table), AS_IT_IS);
-    if (rendering.way === 'blocks') return this.#readDocuments(BLOCK_ROWS, rendering.hasStatistics ? withoutNumbersRead : AS_IT_IS);
+    const { rowsPerMessage, rowsPerBlock } = this.#run;
+    const rendering = await renderingOf(this.#client, this.#table, rowsPerMessage, this.#signal);
+    if (rendering.way === 'documents') return this.#readDocuments(rowsPerMessage, AS_IT_IS);
+    if (rendering.way === 'blocks') return this.#readDocuments(rowsPerBlock, rendering.hasStatistics ? withoutNumbersRead : AS_IT_IS);
     const { value, settings, framing } = rendering;
-    if (framing === undefined) {
-      await this.#readRows(value, settings, oneRowEach(this.#sink), async () => this.#sink.drained());
-      return;
-    }
-    const joined = new JoinedRows(this.#sink, framing, rowsPerMessage(this.#table));
-    await this.#readRows(value, settings, joined, async () => this.#sink.drained());
+    const drained = async (): Promise<void> => this.#sink.drained();
+    if (framing === undefined) return this.#readRows(value, settings, oneRowEach(this.#sink), drained);
+    const joined = new JoinedRows(this.#sink, framing, rowsPerMessage);
+    await this.#readRows(value, settings, joined, drained);
     joined.end();
-    await this.#sink.drained();
+    await drained();
   }
 
   async #readRows(value: string, settings: Readonly<Record<string, string>>, rowSink: RowSink, told: () => Promise<void>): Promise<void> {

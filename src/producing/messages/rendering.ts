@@ -88,7 +88,7 @@ const ROW_FORMATS: Readonly<Record<string, RowFormat>> = {
   jsonobjecteachrow: { join: objectOfRows },
   protobufsingle: { join: () => PROTOBUF_WITHOUT_LENGTH, alwaysJoins: true, renderedAs: () => 'Protobuf' },
   protobuflist: { join: () => PROTOBUF_LIST },
-  ...named(byQuery, ['avro', 'geojson', 'npy', 'png', 'prometheus', 'sqlinsert', 'template']),
+  ...named(byQuery, ['avro', 'geojson', 'prometheus', 'sqlinsert']),
 };
 
 function named(format: RowFormat, names: readonly string[]): Record<string, RowFormat> {
@@ -102,18 +102,17 @@ function withNamesAndTypes(format: RowFormat, names: readonly string[]): Record<
   );
 }
 
-/** Rows of a message. */
-export function rowsPerMessage({ options }: Pick<RenderedTable, 'options'>): number {
-  const inFile = options.format.toLowerCase() === 'avro' ? options.formatSettings['output_format_avro_rows_in_file'] : undefined;
-  return inFile === undefined ? options.write.maxRowsPerMessage : Number(inFile);
-}
-
 /** Throws what the server says to a format that it does not know. */
-export async function renderingOf(client: OutboxReader, table: RenderedTable, signal: AbortSignal): Promise<Rendering> {
+export async function renderingOf(
+  client: OutboxReader,
+  table: RenderedTable,
+  rowsPerMessage: number,
+  signal: AbortSignal,
+): Promise<Rendering> {
   const { format } = table.options;
   const known = ROW_FORMATS[format.toLowerCase()] ?? ((await isRowFormat(client, table, signal)) ? byQuery : undefined);
   if (known === undefined) return { way: 'blocks', hasStatistics: format.toLowerCase() === 'jsoncolumnswithmetadata' };
-  const isJoined = rowsPerMessage(table) !== 1;
+  const isJoined = rowsPerMessage !== 1;
   if (isJoined && known.join === undefined) return { way: 'documents' };
   const framing = isJoined || known.alwaysJoins === true ? await known.join?.(client, table, signal) : undefined;
   return { way: 'rows', framing, ...valueOf(table, known.renderedAs?.(format) ?? format) };
