@@ -60,10 +60,10 @@ export function hasRightChecksum(frame: Buffer): boolean {
   return cityHash128(frame.subarray(CHECKSUM_BYTES)).equals(frame.subarray(0, CHECKSUM_BYTES));
 }
 
-/** Puts data into one frame. ZSTD cannot be written here. */
-export function compressFrame(data: Buffer, method: 'None' | 'LZ4'): Buffer {
+/** Puts data into one frame; into one of ZSTD as they are, uncompressed. */
+export function compressFrame(data: Buffer, method: CompressionMethod): Buffer {
   // lz4-napi puts the data's size, 4 bytes, in front of the block.
-  const body = method === 'None' ? data : compressSync(data).subarray(4);
+  const body = method === 'None' ? data : method === 'LZ4' ? compressSync(data).subarray(4) : storeZstd(data);
   const frame = Buffer.alloc(FRAME_HEADER_BYTES + body.length);
   frame[CHECKSUM_BYTES] = COMPRESSION_METHODS[method];
   frame.writeUInt32LE(SIZES_BYTES + body.length, CHECKSUM_BYTES + 1);
@@ -71,6 +71,23 @@ export function compressFrame(data: Buffer, method: 'None' | 'LZ4'): Buffer {
   body.copy(frame, FRAME_HEADER_BYTES);
   cityHash128(frame.subarray(CHECKSUM_BYTES)).copy(frame);
   return frame;
+}
+
+const ZSTD_BLOCK_BYTES = 128 * 1024;
+
+/** A frame of raw blocks, its size in four bytes. Source: RFC 8878, 3.1.1. */
+function storeZstd(data: Buffer): Buffer {
+  const head = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0]);
+  head.writeUInt32LE(data.length, 5);
+  const parts: Buffer[] = [head];
+  for (let at = 0; at < data.length; at += ZSTD_BLOCK_BYTES) {
+    const block = data.subarray(at, at + ZSTD_BLOCK_BYTES);
+    const blockHead = Buffer.alloc(3);
+    const isLast = at + block.length === data.length;
+    blockHead.writeUIntLE((block.length << 3) | (isLast ? 1 : 0), 0, 3);
+    parts.push(blockHead, block);
+  }
+  return Buffer.concat(parts);
 }
 
 /** Unfolds a whole frame. A wrong checksum or body is a `ProtocolError`. */

@@ -3,7 +3,7 @@ import { Transform, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { ForwardedBody, ForwardedRequest } from '../../clickhouse/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
-import { compressFrame, decompressFrame, FRAME_HEADER_BYTES, readFrameHeader } from '../../protocol/index.ts';
+import { compressFrame, decompressFrame, FRAME_HEADER_BYTES, readFrameHeader, type CompressionMethod } from '../../protocol/index.ts';
 import { decodePrefix, type BodyCoding } from './body-coding.ts';
 import { readFormText } from './form.ts';
 import { filterHeaders, type RawHeaders } from './headers.ts';
@@ -124,7 +124,7 @@ async function inBlocks(of: OtherStart, encoding: string, bytes: number): Promis
     const coded = Buffer.concat(read.chunks);
     const blocks = unfoldBlocks(encoding === '' ? coded : decodePrefix({ encoding, nativeBlocks: false }, coded, Infinity), bytes);
     if (blocks.missing === undefined)
-      return { skipped: blocks.end, start: compressFrame(Buffer.concat([of.start, blocks.data.subarray(bytes)]), 'LZ4') };
+      return { skipped: blocks.end, start: compressFrame(Buffer.concat([of.start, blocks.data.subarray(bytes)]), blocks.method) };
     if (read.ended) throw new ClickHouseException(33, 'CANNOT_READ_ALL_DATA', 'Cannot read all data of a compressed block');
     // What an encoding hides behind so many bytes is not known.
     needed = encoding === '' ? blocks.missing : Math.ceil(read.bytes * 1.5);
@@ -132,22 +132,32 @@ async function inBlocks(of: OtherStart, encoding: string, bytes: number): Promis
   }
 }
 
+interface Unfolded {
+  readonly data: Buffer;
+  readonly method: CompressionMethod;
+  readonly end: number;
+  readonly missing?: number;
+}
+
 /** The blocks that hold the first `bytes` bytes, and where they end; `missing`: how many bytes must have come before that can be said. */
-function unfoldBlocks(coded: Buffer, bytes: number): { readonly data: Buffer; readonly end: number; readonly missing?: number } {
+function unfoldBlocks(coded: Buffer, bytes: number): Unfolded {
   const parts: Buffer[] = [];
   let end = 0;
+  // The server wants one method for all blocks.
+  let method: CompressionMethod = 'LZ4';
   for (let unfolded = 0; unfolded < bytes;) {
     const headEnd = end + FRAME_HEADER_BYTES;
     const header = headEnd <= coded.length ? readFrameHeader(coded, end) : undefined;
     if (header === undefined && headEnd <= coded.length) throw clickhouseError('NOT_IMPLEMENTED', NOT_STREAMED);
     const frameEnd = header === undefined ? headEnd : end + header.frameBytes;
-    if (header === undefined || frameEnd > coded.length) return { data: Buffer.alloc(0), end, missing: frameEnd };
+    if (header === undefined || frameEnd > coded.length) return { data: Buffer.alloc(0), method, end, missing: frameEnd };
     const part = unfold(coded.subarray(end, frameEnd));
     parts.push(part);
+    method = header.method;
     unfolded += part.length;
     end = frameEnd;
   }
-  return { data: Buffer.concat(parts), end };
+  return { data: Buffer.concat(parts), method, end };
 }
 
 function unfold(frame: Buffer): Buffer {
