@@ -104,6 +104,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
       remove: (table, letters) => removeDeadLetters(client, config.deadLetterTable, table, letters),
     },
     deadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
+    outboxes: producers,
     sampleTopics: (table) => sampleTopics(table, logger),
     secretKey: config.secretKey,
     logger,
