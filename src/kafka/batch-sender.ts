@@ -24,6 +24,7 @@ import {
 } from './protocol-errors.ts';
 import { newestVersion, openConnection, type OpenConnection } from './raw-request.ts';
 import type { WrittenRecords } from './record-batch-writer.ts';
+import { giveBuffer } from './spare-buffers.ts';
 import type { TopicPartition } from './types.ts';
 
 export interface BatchSenderOptions {
@@ -98,7 +99,7 @@ export class BatchSender {
     this.#queueOf(at).waiting.push(batch);
     if (written.records.length > LARGEST_REQUEST_BYTES)
       this.fail(produceError(brokerError(MESSAGE_TOO_LARGE), { ...at, recordCount: written.recordCount }));
-    void this.#compress(batch);
+    void this.#compress(batch, written.records);
     await this.#until(() => this.#bufferedBytes <= MOST_BUFFERED_BYTES);
   }
 
@@ -149,10 +150,11 @@ export class BatchSender {
     for (const resolve of waiters) resolve();
   }
 
-  async #compress(batch: OutgoingBatch): Promise<void> {
+  async #compress(batch: OutgoingBatch, records: Buffer): Promise<void> {
     const { codec, level } = this.#options.compression;
     try {
-      batch.records = await compress(codec, batch.written.records, level);
+      batch.records = await compress(codec, records, level);
+      if (batch.records !== records) giveBuffer(records);
       this.#schedule();
     } catch (error) {
       this.fail(produceError(error));
@@ -280,7 +282,8 @@ export class BatchSender {
     } else if (result.errorCode === 0 || result.errorCode === DUPLICATE_SEQUENCE_NUMBER) {
       queue.settle(batch, false);
       queue.failingSince = undefined;
-      this.#bufferedBytes -= batch.written.records.length;
+      this.#bufferedBytes -= batch.bytes;
+      if (this.#options.compression.codec === 'none' && batch.records !== undefined) giveBuffer(batch.records);
     } else this.#giveBack(queue, batch, brokerError(result.errorCode), result.errorMessage);
   }
 

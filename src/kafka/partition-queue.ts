@@ -13,7 +13,9 @@ export interface ProducerIdentity {
 
 /** One record batch on its way. */
 export class OutgoingBatch {
-  readonly written: WrittenRecords;
+  readonly written: Omit<WrittenRecords, 'records'>;
+  /** Before compression. */
+  readonly bytes: number;
   /** As they go over the wire; undefined as long as they are being compressed. */
   records: Buffer | undefined;
   /** Made when it is sent for the first time, and the same ever after: its sequence number tells the broker that it comes again. */
@@ -21,6 +23,7 @@ export class OutgoingBatch {
 
   constructor(written: WrittenRecords) {
     this.written = written;
+    this.bytes = written.records.length;
   }
 }
 
@@ -90,7 +93,7 @@ export class PartitionQueue implements TopicPartition {
 }
 
 function headerOf(
-  { recordCount, baseTimestampMs, maxTimestampMs }: WrittenRecords,
+  { recordCount, baseTimestampMs, maxTimestampMs }: Omit<WrittenRecords, 'records'>,
   records: Buffer,
   { producerId, producerEpoch }: ProducerIdentity,
   sequence: number,

@@ -1,4 +1,5 @@
 import { RECORDS } from './record-batch-layout.ts';
+import { giveBuffer, takeBuffer } from './spare-buffers.ts';
 
 export interface RecordHeader {
   readonly name: Buffer;
@@ -7,7 +8,7 @@ export interface RecordHeader {
 
 /** The records of one batch, taken out of a writer. */
 export interface WrittenRecords {
-  /** Not compressed. */
+  /** Not compressed. `giveBuffer` when they are done with. */
   readonly records: Buffer;
   readonly recordCount: number;
   readonly baseTimestampMs: number;
@@ -26,7 +27,7 @@ const RECORD_OVERHEAD_BYTES = 5 + 1 + 10 + 5 + 5 + 5;
  */
 export class RecordBatchWriter {
   readonly #maxBytes: number;
-  #buffer = NOTHING;
+  #buffer: Buffer = NOTHING;
   /** What the buffer begins with: the last one's size, since batches resemble each other. */
   #nextBytes = FIRST_BYTES;
   #position = 0;
@@ -121,8 +122,9 @@ export class RecordBatchWriter {
 
   #grow(bytes: number): void {
     const wanted = Math.max(this.#nextBytes, 2 * this.#buffer.length);
-    const grown = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(wanted, this.#maxBytes)));
+    const grown = takeBuffer(Math.max(bytes, Math.min(wanted, this.#maxBytes)));
     this.#buffer.copy(grown, 0, 0, this.#position);
+    if (this.#buffer !== NOTHING) giveBuffer(this.#buffer);
     this.#buffer = grown;
   }
 }
