@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import test, { type ExecutionContext } from 'ava';
+import { ClickHouseException } from '../../src/errors.ts';
+import { InsertRefused, useNativeClient, type ClientOptions } from '../frontend/native/helpers/native-client.ts';
+import { ownClickHouse } from '../helpers/servers.ts';
+import { KAFKA_ENGINE, useWriting } from '../query/writing.ts';
+
+ownClickHouse();
+
+const OUTBOX = '`.outbox.q`';
+
+async function useQueue(t: ExecutionContext, options: ClientOptions = {}) {
+  const writing = await useWriting(t);
+  t.is(await writing.sql(`CREATE TABLE q (a UInt8, s String) ${KAFKA_ENGINE}`), '');
+  const client = await useNativeClient(t, writing.nativePort, { database: writing.database, ...options });
+  const rows = async (): Promise<string> => {
+    const answer = await writing.direct(`SELECT 's ' || any(hex(s)), count(), sum(a) FROM ${OUTBOX} FORMAT TSV`);
+    await writing.direct(`TRUNCATE TABLE ${OUTBOX}`);
+    return answer;
+  };
+  return { ...writing, client, rows };
+}
+
+for (const [name, options] of Object.entries({
+  compressed: { isCompressed: true },
+  'not compressed': {},
+  'by an old client': { revision: 54458 },
+  'byte by byte': { isByteByByte: true },
+})) {
+  test(`rows as blocks, as values and of a SELECT, ${name}`, async (t) => {
+    const { client, rows, asked } = await useQueue(t, options);
+    await client.beginInsert('INSERT INTO q (a) VALUES');
+    for (let i = 0; i < 3; i += 1) await client.send(client.dataBytes(client.blockOf('a', 'UInt8', 2, Buffer.from([1, 2]))));
+    t.is((await client.endInsert()).exception, undefined);
+    t.is(await rows(), 's \t6\t9');
+    for (const sql of [
+      "INSERT INTO q VALUES (1, 'x')",
+      "INSERT INTO q SELECT 1, 'x'",
+      'INSERT INTO q FORMAT CSV 1,x',
+      'INSERT INTO q (* EXCEPT s) VALUES (1)',
+    ]) {
+      const { exception } = await client.query(sql);
+      t.is(exception, undefined, sql);
+      t.regex(await rows(), /^s (78)?\t1\t1$/, sql);
+    }
+    t.is(asked.filter((what) => what === 'delivered q').length, 5);
+  });
+}
+
+test('data behind the statement in the same text, long, short and no text', async (t) => {
+  const { client, rows } = await useQueue(t);
+  const row = Buffer.from([1, 2, 0xff, 0xfe]);
+  for (const count of [10, 1_000, 100_000, 1_000_000]) {
+    const text = Buffer.concat([Buffer.from('INSERT INTO q FORMAT RowBinary\n'), Buffer.alloc(row.length * count, row)]);
+    t.is((await client.query(text)).exception, undefined);
+    t.is(await rows(), `s FFFE\t${count}\t${count}`);
+  }
+  t.is((await client.query('SELECT 1')).exception, undefined);
+});
+
+test('names as parameters', async (t) => {
+  const { client, rows, database } = await useQueue(t);
+  const parameters = { t: "'q'", d: `'${database}'` };
+  for (const sql of ['INSERT INTO {t:Identifier} (a) VALUES (1)', 'INSERT INTO {d:Identifier}.{t:Identifier} (a) SELECT 1']) {
+    t.is((await client.query(sql, { parameters })).exception, undefined);
+    t.is(await rows(), 's \t1\t1');
+  }
+});
+
+test('what delivery throws is an Exception packet instead of the end, and the connection goes on', async (t) => {
+  const { client, outboxes, rows } = await useQueue(t);
+  outboxes.delivered = async () => Promise.reject(new ClickHouseException(159, 'TIMEOUT_EXCEEDED', 'queued'));
+  await client.beginInsert('INSERT INTO q (a) VALUES');
+  await client.send(client.dataBytes(client.blockOf('a', 'UInt8', 2, Buffer.from([1, 2]))));
+  const { exception } = await client.endInsert();
+  t.deepEqual([exception?.code, exception?.message], [159, 'DB::Exception: queued']);
+  t.is(await rows(), 's \t2\t3');
+  outboxes.delivered = async () => Promise.resolve();
+  t.is((await client.query('INSERT INTO q (a) VALUES (1)')).exception, undefined);
+});
+
+test('exceptions name the table and not its outbox', async (t) => {
+  const { client, sql } = await useQueue(t);
+  const refused = await t.throwsAsync(client.beginInsert('INSERT INTO q (nosuch) VALUES'), { instanceOf: InsertRefused });
+  t.regex(refused?.message ?? '', /^DB::Exception: No such column nosuch in table \w+\.q \([0-9a-f-]{36}\)$/);
+  t.regex(
+    await sql('INSERT INTO q (nosuch) VALUES (1)'),
+    /^Code: 16\. DB::Exception: No such column nosuch in table \w+\.q \([0-9a-f-]{36}\)\. \(NO_SUCH/,
+  );
+});
+
+test('a client that waits for Kafka hears that the gateway lives', async (t) => {
+  const { client, outboxes } = await useQueue(t);
+  let wake = (): void => undefined;
+  outboxes.delivered = async () => new Promise((resolve) => (wake = resolve));
+  await client.beginInsert('INSERT INTO q (a) VALUES');
+  const answer = client.endInsert();
+  const heard = client.socket.bytesRead;
+  while (client.socket.bytesRead < heard + 200) await once(client.socket, 'readable');
+  wake();
+  t.is((await answer).exception, undefined);
+});
+
+test('a Cancel ends the wait', async (t) => {
+  const { client, outboxes } = await useQueue(t);
+  const isAborted = new Promise<void>((resolve) => {
+    outboxes.delivered = async (_table, signal) => {
+      await client.send(Buffer.from([3]));
+      await new Promise<void>((aborted) => signal?.addEventListener('abort', () => aborted()));
+      resolve();
+    };
+  });
+  const { exception } = await client.query('INSERT INTO q (a) VALUES (1)');
+  t.is(exception?.code, 394);
+  await isAborted;
+  t.is((await client.query('SELECT 1')).exception, undefined);
+});
+
+test('a client that goes away ends the wait', async (t) => {
+  const { client, outboxes } = await useQueue(t);
+  const isAborted = new Promise<void>((resolve) => {
+    outboxes.delivered = async (_table, signal) => {
+      client.socket.destroy();
+      await new Promise<void>((aborted) => signal?.addEventListener('abort', () => aborted()));
+      resolve();
+    };
+  });
+  await t.throwsAsync(client.query('INSERT INTO q (a) VALUES (1)'));
+  await isAborted;
+});
+
+test('nobody waits for Kafka who does not wait for the server', async (t) => {
+  const { client, asked } = await useQueue(t);
+  t.is(
+    (await client.query('INSERT INTO q (a) VALUES (1)', { settings: { async_insert: '1', wait_for_async_insert: '0' } })).exception,
+    undefined,
+  );
+  t.deepEqual(asked, ['prepare q']);
+});
