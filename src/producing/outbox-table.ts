@@ -2,6 +2,7 @@ import { tableNameText, type ManagedTable, type Outbox } from '../catalog/index.
 import type { ServiceClient } from '../clickhouse/index.ts';
 import { OUTBOX_COMMENT_PREFIX, outboxColumns, outboxName } from '../engine/index.ts';
 import { ClickHouseException } from '../errors.ts';
+import { formatSettingsColumn } from './messages/index.ts';
 import { quoteString } from '../sql/index.ts';
 
 const NO_UUID = '00000000-0000-0000-0000-000000000000';
@@ -37,10 +38,10 @@ export function outboxOf({ database, table }: Pick<ManagedTable, 'database' | 't
 }
 
 /** Makes the table's outbox if there is none of its name. Throws what the server says. */
-export async function createOutbox(client: Pick<ServiceClient, 'command'>, table: ManagedTable): Promise<void> {
-  const { written } = table;
-  const declared = new Set(written.names);
-  const columns = [...written.declarations, ...outboxColumns(declared).map(({ declaration }) => declaration)];
+export async function createOutbox(client: Pick<ServiceClient, 'command' | 'rows' | 'stream'>, table: ManagedTable): Promise<void> {
+  const { written, options } = table;
+  const added = [...outboxColumns(new Set(written.names)), await formatSettingsColumn(client, options.format)];
+  const columns = [...written.declarations, ...added.map(({ declaration }) => declaration)];
   await client.command(
     `CREATE TABLE IF NOT EXISTS ${tableNameText(outboxOf(table))} (${columns.join(', ')}) ENGINE = MergeTree ORDER BY tuple() ` +
       `SETTINGS ${SETTINGS.join(', ')} COMMENT ${quoteString(OUTBOX_COMMENT_PREFIX + ownerOf(table))}`,

@@ -46,6 +46,8 @@ export class Producers {
   /** By the outbox's UUID. */
   readonly #producers = new Map<string, TableProducer>();
   readonly #signs = new Map<string, string>();
+  /** Tables that rows can be written to, and how they were when that was looked at. */
+  readonly #writable = new Map<string, string>();
   /** What was told about outboxes that nobody empties, by UUID, so that it is told once. */
   readonly #told = new Map<string, string>();
   #aligning: Promise<void> = Promise.resolve();
@@ -85,7 +87,7 @@ export class Producers {
   async prepare(id: TableId): Promise<PreparedOutbox> {
     const table = this.#context.catalog.find(id.database, id.table);
     if (table === undefined) throw clickhouseError('UNKNOWN_TABLE', `Table ${id.database}.${id.table} does not exist`);
-    await checkWritable(this.#context.client, table);
+    await this.#checkWritable(table);
     const producer = this.#producerOf(id.database, id.table);
     if (producer?.full !== undefined) throw clickhouseError('LIMIT_EXCEEDED', producer.full);
     if (producer === undefined) await this.#ensure(table);
@@ -156,6 +158,15 @@ export class Producers {
     );
   }
 
+  /** Once for a table as it is. */
+  async #checkWritable(table: ManagedTable): Promise<void> {
+    const key = ownerOf(table);
+    const state = JSON.stringify(essence(table));
+    if (this.#writable.get(key) === state) return;
+    await checkWritable(this.#context.client, table);
+    this.#writable.set(key, state);
+  }
+
   #schedule(): void {
     if (this.#isClosed) return;
     this.#timer = setTimeout(() => void this.#look().finally(() => this.#schedule()), LOOK_MS);
@@ -183,6 +194,7 @@ export class Producers {
     const { catalog } = this.#context;
     const tables = new Map(catalog.tables().map((table) => [ownerOf(table), table]));
     const found = catalog.outboxes();
+    for (const owner of this.#writable.keys()) if (!tables.has(owner)) this.#writable.delete(owner);
     const dropped = await this.#stopGone(tables, found);
     for (const outbox of found) {
       if (dropped.has(outbox.uuid)) continue;

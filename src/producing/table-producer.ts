@@ -1,6 +1,6 @@
 import { tableNameText, type ManagedTable, type Outbox } from '../catalog/index.ts';
 import { ClickHouseUnreachable, type ServiceClient } from '../clickhouse/index.ts';
-import { outboxColumns, type KafkaTableOptions } from '../engine/index.ts';
+import type { KafkaTableOptions } from '../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../errors.ts';
 import { createTransactionalProducer, describeKafkaError, KafkaProduceError, type TransactionalProducer } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
@@ -15,6 +15,7 @@ import { producerOptions } from './producer-options.ts';
 import { Repeats } from './repeats.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
 import { Waiters } from './waiters.ts';
+import { renderedTable } from './writable.ts';
 
 /** A batch of record batches that fits into a broker's default `message.max.bytes` (1,048,588). */
 const MAX_BATCH_BYTES = 900_000;
@@ -54,6 +55,9 @@ export class TableProducer {
   #running: Promise<void> | undefined;
   /** The newest reading of the outbox; undefined before the first one. */
   #parts: readonly Part[] | undefined;
+  /** How many looks into the outbox have begun, and which of those that are over began last. */
+  #looks = 0;
+  #newestLook = 0;
   #position: Position;
   #isPositionKnown = false;
   /** When this process learned that a part is sent, by its UUID. */
@@ -63,8 +67,6 @@ export class TableProducer {
   #maxBatchBytes = MAX_BATCH_BYTES;
   /** The same, when a transaction succeeded last. */
   #goodBatchBytes = MAX_BATCH_BYTES;
-  /** Messages in the largest batch of the last attempt. */
-  #mostInABatch = 0;
   /** Each part alone, up to and with this block: one of several could not be sent. */
   #aloneUpTo = -1;
   #fencedInARow = 0;
@@ -116,8 +118,14 @@ export class TableProducer {
 
   /** Looks into the outbox now. Throws what the client throws. */
   async look(): Promise<void> {
-    this.#parts = await readParts(this.#context.client, this.#outbox);
-    this.#noteParts();
+    const number = (this.#looks += 1);
+    const parts = await readParts(this.#context.client, this.#outbox);
+    // A slow answer must not bring back an older state: parts that were sent since would seem to wait when the newest of them, the position, is missing.
+    if (number > this.#newestLook) {
+      this.#newestLook = number;
+      this.#parts = parts;
+      this.#noteParts();
+    }
     if (this.#isDone) return;
     await this.#enforceLimits();
     this.#wake();
@@ -179,6 +187,8 @@ export class TableProducer {
       try {
         await producer.open();
         this.#takePosition(readPosition(await producer.committed(this.#at)));
+        // The position may be of a part that was inserted, and sent by another gateway, after the last look.
+        await this.look();
         await this.#sendAll(producer);
       } catch (error) {
         if (this.#recorder.transactions > sentBefore) attempt = 0;
@@ -234,7 +244,7 @@ export class TableProducer {
       return true;
     } catch (error) {
       if (!(await this.#isAboutPart(error))) throw error;
-      if (error instanceof KafkaProduceError && this.#mostInABatch > 1) {
+      if (error instanceof KafkaProduceError && (error.recordCount ?? 1) > 1) {
         // The topic may take smaller batches than brokers do by default, and each message by itself fit.
         this.#maxBatchBytes = Math.max(1, Math.floor(this.#maxBatchBytes / 4));
         return false;
@@ -264,8 +274,6 @@ export class TableProducer {
     } catch (error) {
       await transaction.abort();
       throw error;
-    } finally {
-      this.#mostInABatch = sink.mostInABatch;
     }
   }
 
@@ -300,9 +308,7 @@ export class TableProducer {
   }
 
   get #rendered(): RenderedTable {
-    const { written, options } = this.#table;
-    const added = new Set(outboxColumns(new Set(written.names)).map(({ name }) => name));
-    return { outbox: this.#outbox, columns: written.columns, options, added };
+    return { ...renderedTable(this.#table), outbox: this.#outbox };
   }
 
   #createProducer(): TransactionalProducer {

@@ -35,8 +35,6 @@ export class TransactionSink implements MessageSink {
   #anyPartition: number;
   readonly #nowMs = Date.now();
   messages = 0;
-  /** Messages in the largest batch that was sent. */
-  mostInABatch = 0;
 
   constructor(transaction: OpenTransaction, options: SinkOptions) {
     this.#transaction = transaction;
@@ -69,7 +67,6 @@ export class TransactionSink implements MessageSink {
     if (full.length === 0) return;
     this.#full = [];
     for (const { partition, batch } of full) {
-      this.mostInABatch = Math.max(this.mostInABatch, batch.recordCount);
       await this.#transaction.send(this.#options.topic, partition, batch);
       this.#spare.push(batch);
     }

@@ -1,15 +1,23 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
+import { outboxColumns } from '../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../errors.ts';
 import { COMPRESSION_NAMES } from '../kafka/index.ts';
+import { checkFormat, FORMAT_SETTINGS_COLUMN, type RenderedTable } from './messages/index.ts';
+import { outboxOf } from './outbox-table.ts';
 import { isCodec } from './producer-options.ts';
 
-/** Throws what an INSERT into a table with these options is answered with, before it has cost anything. */
-export async function checkWritable(_client: ServiceClient, { options }: ManagedTable): Promise<void> {
-  const { topics, write } = options;
+/** What the messages of a table are rendered from. */
+export function renderedTable(table: ManagedTable): RenderedTable {
+  const { written, options } = table;
+  const added = new Set([...outboxColumns(new Set(written.names)).map(({ name }) => name), FORMAT_SETTINGS_COLUMN]);
+  return { outbox: outboxOf(table), columns: written.columns, options, added };
+}
+
+/** Throws what an INSERT into the table is answered with, before it has cost anything: in the words of the server's own engine, where it has some. */
+export async function checkWritable(client: ServiceClient, table: ManagedTable): Promise<void> {
+  const { topics, write } = table.options;
   if (topics.length > 1) throw clickhouseError('NOT_IMPLEMENTED', "Can't write to Kafka table with multiple topics!");
-  if (write.maxRowsPerMessage < 1)
-    throw clickhouseError('BAD_ARGUMENTS', 'kafka_max_rows_per_message is 0: a message must have one row at least');
   if (write.compressionCodec !== '' && !isCodec(write.compressionCodec)) {
     const text = `Invalid value "${write.compressionCodec}" for configuration property "compression.codec"`;
     throw new ClickHouseException(
@@ -18,5 +26,6 @@ export async function checkWritable(_client: ServiceClient, { options }: Managed
       `Failed to set compression.codec: ${text}, allowed: ${COMPRESSION_NAMES.join(', ')}`,
     );
   }
-  await Promise.resolve();
+  // There may be no outbox yet; the landing table has the same columns.
+  await checkFormat(client, { ...renderedTable(table), outbox: { database: table.database, name: table.table } });
 }

@@ -75,10 +75,8 @@ test("the tutorial's writing steps work: rows come back through the table's own 
 test('an INSERT is answered when Kafka has its rows', async (t) => {
   const stream = await useStream(t);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, "INSERT INTO queue VALUES (1, 'a'), (2, 'b')");
-  const [end] = await stream.kafka.endOffsets(stream.topic);
-  t.true((end?.high ?? 0n) >= 2n);
-  t.deepEqual(texts(await readCommitted(t, stream.kafka, stream.topic, 2)), ['{"id":1,"name":"a"}\n', '{"id":2,"name":"b"}\n']);
   t.like(await outboxOf(stream), { rows: 0, messages_sent: 2 });
+  t.deepEqual(texts(await readCommitted(t, stream.kafka, stream.topic, 2)), ['{"id":1,"name":"a"}\n', '{"id":2,"name":"b"}\n']);
   await stream.sql("INSERT INTO queue (name) VALUES ('only a name')");
   const messages = await readCommitted(t, stream.kafka, stream.topic, 3);
   t.is(messages[2]?.value?.toString(), '{"id":0,"name":"only a name"}\n');
