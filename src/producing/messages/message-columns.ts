@@ -3,17 +3,17 @@ import { quoteIdentifier } from '../../sql/index.ts';
 import type { RenderedTable } from './types.ts';
 
 /** Types by which the server's own engine knows a declared column as one that acts on the message; of any other type it is ordinary. */
-const ACTING_TYPES: Readonly<Record<string, string>> = { _key: 'String', _timestamp: 'DateTime' };
+const ACTING_TYPES: Readonly<Record<string, RegExp>> = { _key: /^String$/, _timestamp: /^DateTime(?:\('.*'\))?$/ };
 /** The same with `kafka_map_virtual_columns_on_write`, which also takes them out of the body. */
-const MAPPED_TYPES: Readonly<Record<string, string>> = {
+const MAPPED_TYPES: Readonly<Record<string, RegExp>> = {
   ...ACTING_TYPES,
-  '_headers.name': 'Array(String)',
-  '_headers.value': 'Array(String)',
+  '_headers.name': /^Array\(String\)$/,
+  '_headers.value': /^Array\(String\)$/,
 };
 
 /** The columns whose values a message's body is made of, in order. */
 export function bodyColumns({ columns, options }: Pick<RenderedTable, 'columns' | 'options'>): LandingColumn[] {
-  return options.write.mapsVirtualColumns ? columns.filter(({ name, type }) => MAPPED_TYPES[name] !== type) : [...columns];
+  return options.write.mapsVirtualColumns ? columns.filter(({ name, type }) => MAPPED_TYPES[name]?.test(type) !== true) : [...columns];
 }
 
 /** SQL for what a row says of its message; each is a constant where nothing can say it. */
@@ -26,7 +26,7 @@ export interface MessageColumns {
 
 export function messageColumns(table: RenderedTable): MessageColumns {
   const acting = table.options.write.mapsVirtualColumns ? MAPPED_TYPES : ACTING_TYPES;
-  const acts = (name: string): boolean => table.columns.some((column) => column.name === name && column.type === acting[name]);
+  const acts = (name: string): boolean => table.columns.some((column) => column.name === name && acting[name]?.test(column.type) === true);
   const has = (name: string): boolean => table.added.has(name) || acts(name);
   const id = quoteIdentifier;
   const key = acts('_key') ? `toNullable(${id('_key')})` : table.added.has('_key') ? id('_key') : "CAST(NULL, 'Nullable(String)')";
