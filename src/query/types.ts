@@ -22,14 +22,9 @@ export type Action =
   | ({ readonly kind: 'run'; readonly sql: string } & OnAnswer)
   /**
    * Send the statement with its first `length` characters replaced by `start`. What follows them may be data of any kind and size: it streams, byte for
-   * byte. `settings` go with the request.
+   * byte.
    */
-  | ({
-      readonly kind: 'replace';
-      readonly length: number;
-      readonly start: string;
-      readonly settings: Readonly<Record<string, string>>;
-    } & OnAnswer)
+  | ({ readonly kind: 'replace'; readonly length: number; readonly start: string } & OnAnswer)
   /** Answer with this exception as the server would (after the client's credentials have proved good). */
   | { readonly kind: 'refuse'; readonly exception: ClickHouseException };
 

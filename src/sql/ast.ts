@@ -101,8 +101,8 @@ export interface CreateTable {
   /** In the order written; at most one of scope `engine`, and it comes first. */
   readonly settings: readonly SettingsClause[];
   readonly comment?: { readonly value: string; readonly span: Span };
-  /** `[EMPTY] AS SELECT …`: from AS (or EMPTY) to the end of the SELECT. */
-  readonly asSelect?: { readonly empty: boolean; readonly span: Span };
+  /** `[EMPTY] AS SELECT …`: the word EMPTY, the SELECT, and all from AS to the SELECT's end. */
+  readonly asSelect?: { readonly empty?: Span; readonly query: Span; readonly span: Span };
   /** End of the last part (before `;`, FORMAT and trailing comments). */
   readonly end: number;
 }

@@ -15,7 +15,7 @@ interface Storage {
 interface TableBody {
   readonly elements?: NonNullable<CreateTable['elements']>;
   readonly storage?: Storage;
-  readonly mode?: 'EMPTY' | 'CLONE';
+  readonly mode?: { readonly word: 'EMPTY' | 'CLONE'; readonly span: Span };
   readonly comment?: NonNullable<CreateTable['comment']>;
   readonly source?: {
     readonly select?: Span;
@@ -40,9 +40,9 @@ function tableBody({ elements, storage: ownStorage, mode, comment, source }: Tab
     storageClauses: storage?.clauses ?? [],
     settings: storage?.settings ? [storage.settings] : [],
     ...(comment && { comment }),
-    ...(source?.name && { asTable: { name: source.name, clone: mode === 'CLONE', span: source.span } }),
+    ...(source?.name && { asTable: { name: source.name, clone: mode?.word === 'CLONE', span: source.span } }),
     ...(source?.tableFunction && { asTableFunction: source.tableFunction }),
-    ...(source?.select && { asSelect: { empty: mode === 'EMPTY', span: source.span } }),
+    ...(source?.select && { asSelect: { ...(mode?.word === 'EMPTY' && { empty: mode.span }), query: source.select, span: source.span } }),
   };
 }
 

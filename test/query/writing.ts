@@ -58,9 +58,7 @@ export async function useWriting(t: ExecutionContext): Promise<Writing> {
       ...outboxColumns(new Set(names)).map(({ declaration }) => declaration),
     ];
     const name = `${quoteIdentifier(at)}.${quoteIdentifier(outboxName(table))}`;
-    await client.command(
-      `CREATE TABLE IF NOT EXISTS ${name} (${declarations.join(', ')}) ENGINE = MergeTree ORDER BY tuple() SETTINGS non_replicated_deduplication_window = 100`,
-    );
+    await client.command(`CREATE TABLE IF NOT EXISTS ${name} (${declarations.join(', ')}) ENGINE = MergeTree ORDER BY tuple()`);
     return { database: at, table: outboxName(table), columns: names };
   };
   const dispatcher = createDispatcher({

@@ -184,7 +184,7 @@ test('AS: a table, a clone, a function and a SELECT are told apart', (t) => {
   t.is(fromFunction && textOf(sql, fromFunction), 'numbers(10)');
   const select = "CREATE TABLE t ENGINE = Kafka EMPTY AS WITH 1 AS x SELECT x COMMENT 'c'";
   const tree = read(select, 'create-table');
-  t.true(tree.asSelect?.empty);
+  t.is(tree.asSelect?.empty && textOf(select, tree.asSelect.empty), 'EMPTY');
   t.is(tree.asSelect && textOf(select, tree.asSelect.span), 'AS WITH 1 AS x SELECT x');
 });
 

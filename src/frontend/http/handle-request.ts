@@ -128,7 +128,7 @@ async function runWithOtherStart(
     return;
   }
   const start = Buffer.from(action.start);
-  const target = withSettings(request.target, action.settings, start.length - replaced.length, statement);
+  const target = withRaisedSize(request.target, start.length - replaced.length, statement);
   try {
     const of = { client, request: { ...request, target }, read, statement, bytes: replaced.length, start };
     const changed = await withOtherStart(of);
@@ -140,17 +140,12 @@ async function runWithOtherStart(
 }
 
 /** A statement that has grown by `grownBytes` is within the limit that the client's own was in. */
-function withSettings(
-  target: string,
-  settings: Readonly<Record<string, string>>,
-  grownBytes: number,
-  { bytes, isWhole }: ReadStatement,
-): string {
+function withRaisedSize(target: string, grownBytes: number, { bytes, isWhole }: ReadStatement): string {
   const allowed = maxQuerySize(target);
   const length = bytes.length + grownBytes;
-  const size = allowed === undefined ? (isWhole && length >= DEFAULT_MAX_QUERY_BYTES ? length + 1 : 0) : allowed && allowed + grownBytes;
-  const set = { ...settings, ...(size > 0 && { max_query_size: String(size) }) };
-  return Object.keys(set).length === 0 ? target : changeParameters(target, (name) => !(name in set), set);
+  if (allowed === 0 || (allowed === undefined && (!isWhole || length < DEFAULT_MAX_QUERY_BYTES))) return target;
+  const size = allowed === undefined ? length + 1 : allowed + grownBytes;
+  return changeParameters(target, (name) => name !== 'max_query_size', { max_query_size: String(size) });
 }
 
 function answerOptions({ after, notice, shownException }: OnAnswer, target: string, session: ClientSession): AnswerOptions {

@@ -266,11 +266,11 @@ export class Relay {
   }
 
   /** Sends the packet up to the place in its text from which on it stays as it is. */
-  #sendWithOtherStart(query: ReadQuery, replacedBytes: number, { start, settings }: Action & { readonly kind: 'replace' }): void {
+  #sendWithOtherStart(query: ReadQuery, replacedBytes: number, { start }: Action & { readonly kind: 'replace' }): void {
     const { head } = query;
     const grownBytes = Buffer.byteLength(start) - replacedBytes;
     const bytes = head.text.to - head.text.from + grownBytes;
-    const added = { ...settings, ...raisedQuerySize(head, grownBytes, bytes) };
+    const added = raisedQuerySize(head, grownBytes, bytes);
     this.#client.drop();
     const packet = Buffer.concat([withTextOf(query, this.#revision, bytes, added), Buffer.from(start)]);
     this.#client.send(this.#patched(head, packet));

@@ -82,7 +82,7 @@ function part({ head, bytes }: ReadQuery, from: number, to?: number): Buffer {
 }
 
 /** Settings to add to a packet's own, which they follow and so overrule. */
-export type AddedSettings = Readonly<Record<string, number | string>>;
+export type AddedSettings = Readonly<Record<string, number>>;
 
 /** The same packet with another text, and settings that it needs. */
 export function withText(query: ReadQuery, revision: number, sql: string, added: AddedSettings = {}): Buffer {

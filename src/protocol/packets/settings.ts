@@ -28,11 +28,11 @@ export async function readSettings(reader: ByteReader, revision: number): Promis
   }
 }
 
-/** One setting to put before the empty name that ends a list. A text is the value of a setting that is no number, flag or time. */
-export function writeSetting(revision: number, name: string, value: number | string): Buffer {
+/** One setting to put before the empty name that ends a list. */
+export function writeSetting(revision: number, name: string, value: number): Buffer {
   const writer = new ByteWriter().string(name);
-  if (hasFeature(revision, 'settings as text')) return writer.varuint(0).string(String(value)).bytes();
-  return (typeof value === 'number' ? writer.varuint(value) : writer.string(value)).bytes();
+  if (!hasFeature(revision, 'settings as text')) return writer.varuint(value).bytes();
+  return writer.varuint(0).string(String(value)).bytes();
 }
 
 /**

@@ -16,7 +16,7 @@ import {
   type Definition,
 } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
-import { insertAt, parseStatement, quoteString, splice, textOf, type CreateTable } from '../../sql/index.ts';
+import { insertAt, parseStatement, quoteIdentifier, quoteString, removeSpan, splice, textOf, type CreateTable } from '../../sql/index.ts';
 import { beforeDrop } from '../before-drop.ts';
 import {
   databaseOf,
@@ -27,20 +27,20 @@ import {
   reconcileOf,
   selectRows,
   type StatementContext,
+  type TableId,
 } from '../context.ts';
 import { noticeOfDelivery } from '../delivery-notice.ts';
 import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
+import { shownAs } from '../outbox-names.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
 import { refuseUnread } from '../unread.ts';
 
 /** CREATE, REPLACE or ATTACH TABLE with a definition: one with ENGINE = Kafka, or AS a Kafka table, becomes a landing table. */
 export async function createTable(create: CreateTable, context: StatementContext): Promise<Action> {
-  const action = await createAnyTable(create, context);
-  if (action.kind !== 'refuse' && (create.verb === 'REPLACE' || create.verb === 'CREATE OR REPLACE'))
-    await beforeDrop([create.name], context);
-  return action;
+  if (create.verb === 'REPLACE' || create.verb === 'CREATE OR REPLACE') await beforeDrop([create.name], context);
+  return createAnyTable(create, context);
 }
 
 async function createAnyTable(create: CreateTable, context: StatementContext): Promise<Action> {
@@ -52,6 +52,7 @@ async function createAnyTable(create: CreateTable, context: StatementContext): P
   if (unread !== undefined) return refuseUnread(context, unread.value.span.start);
   const unsupported = notYet(create);
   if (unsupported !== undefined) return refuseNotYet(unsupported);
+  if (create.asSelect !== undefined) return createAsSelect({ ...create, asSelect: create.asSelect }, context);
   const { text, statement } = create.asTable ? await withExplicitColumns(create, context) : { text: context.text, statement: create };
   return isWithoutColumns(create) ? createWithInferredColumns(create, context) : createKafkaTable(statement, { ...context, text });
 }
@@ -105,6 +106,63 @@ function withColumns(
   return { text, statement: reread(text) };
 }
 
+type CreateAsSelect = CreateTable & Required<Pick<CreateTable, 'asSelect'>>;
+
+/** The table is made, with the SELECT's columns where it names none, then the SELECT's rows are written to it. A table that cannot be filled is dropped, as by the server. */
+async function createAsSelect(create: CreateAsSelect, context: StatementContext): Promise<Action> {
+  const { session, options } = context;
+  const { outboxes } = options;
+  if (outboxes === undefined) return refuseNotYet('CREATE TABLE … ENGINE = Kafka … AS SELECT is');
+  const { asSelect } = create;
+  const select = textOf(context.text, asSelect.query);
+  const database = await databaseOf(create.name, session);
+  const own = create.ifNotExists ? await serversOwnAnswer(create, database, context) : undefined;
+  if (own !== undefined) return own;
+  if (asSelect.empty === undefined && (await readsManaged(select, context))) return refuseDirectSelect();
+  const { text, statement } = await withoutSelect(create, select, context);
+  const action = await createKafkaTable(statement, { ...context, text });
+  if (asSelect.empty !== undefined || action.kind !== 'run') return action;
+  const table = { database, table: create.name.table };
+  await session.query(action.sql);
+  await action.after?.(new AbortController().signal);
+  try {
+    const outbox = await outboxes.prepare(table);
+    await session.query(`INSERT INTO ${printedName(outbox)} (${outbox.columns.map(quoteIdentifier).join(', ')}) ${select}`);
+  } catch (error) {
+    await session.query(`DROP TABLE ${printedName(table)}`);
+    await options.reconcile();
+    if (!(error instanceof ClickHouseException)) throw error;
+    return { kind: 'refuse', exception: shownExceptionAs(table, error) };
+  }
+  return {
+    kind: 'run',
+    sql: 'SELECT 1 FORMAT Null',
+    after: async (signal) => outboxes.delivered(table, signal),
+    ...(action.notice && { notice: action.notice }),
+  };
+}
+
+function shownExceptionAs({ table }: TableId, { code, exceptionName, text }: ClickHouseException): ClickHouseException {
+  return new ClickHouseException(code, exceptionName, shownAs({ table }, { from: '', to: '' })(text));
+}
+
+/** The same statement with a column list and without the SELECT. */
+async function withoutSelect(
+  { asSelect, elements, engine }: CreateAsSelect,
+  select: string,
+  { text, session }: StatementContext,
+): Promise<{ text: string; statement: CreateTable }> {
+  const edits = [removeSpan(asSelect.span)];
+  if (asSelect.empty !== undefined) edits.push(removeSpan(asSelect.empty));
+  if (elements === undefined) {
+    const rows = await session.query(`DESCRIBE TABLE (${select}\n)`);
+    const columns = rows.map(([name = '', type = '']) => ({ name, type: type.replace(/\s*\n\s*/g, ' ') }));
+    edits.push(insertAt(engine?.span.start ?? asSelect.span.start, `${columnList(columns)} `));
+  }
+  const changed = splice(text, edits);
+  return { text: changed, statement: reread(changed) };
+}
+
 async function createOtherTable(create: CreateTable, context: StatementContext): Promise<Action> {
   const { asSelect, asTable } = create;
   // The landing table has columns that a copy of the Kafka table must not get.
@@ -112,8 +170,7 @@ async function createOtherTable(create: CreateTable, context: StatementContext):
     const { text } = await withExplicitColumns(create, context);
     return { kind: 'run', sql: text, after: reconcileOf(context.options) };
   }
-  if (asSelect && !asSelect.empty && (await readsManaged(textOf(context.text, asSelect.span).replace(/^AS\s/i, ''), context)))
-    return refuseDirectSelect();
+  if (asSelect && !asSelect.empty && (await readsManaged(textOf(context.text, asSelect.query), context))) return refuseDirectSelect();
   // Nothing that lasts can depend on a temporary table.
   return create.temporary ? { kind: 'forward' } : forwardAndReconcile(context);
 }
@@ -121,7 +178,6 @@ async function createOtherTable(create: CreateTable, context: StatementContext):
 /** Each is a door for a later issue. */
 function notYet(create: CreateTable): string | undefined {
   if (create.temporary) return 'TEMPORARY tables with ENGINE = Kafka are';
-  if (create.asSelect !== undefined) return 'CREATE TABLE … ENGINE = Kafka … AS SELECT is';
   if (create.asTableFunction !== undefined) return 'CREATE TABLE … AS a table function with ENGINE = Kafka is';
   if (create.name.hasParameter) return 'A query parameter in the name of a Kafka table is';
   return undefined;

@@ -7,7 +7,6 @@ import {
   quoteIdentifier,
   replaceSpan,
   splice,
-  textOf,
   type Edit,
   type InsertColumn,
   type InsertHead,
@@ -23,7 +22,6 @@ import {
   type StatementContext,
   type TableId,
 } from '../context.ts';
-import { deduplicationSettings } from '../deduplication.ts';
 import { outboxInPlaceOf, shownAs } from '../outbox-names.ts';
 import { refuseNotYet } from '../refusals.ts';
 import type { Action, ClientSession } from '../types.ts';
@@ -59,9 +57,8 @@ async function insertIntoOutbox(
   head: NamedHead,
   table: TableId,
   { outboxes, isFromSelect }: { readonly outboxes: Outboxes; readonly isFromSelect: boolean },
-  context: StatementContext,
+  { text, session, options }: StatementContext,
 ): Promise<Action> {
-  const { text, session, options } = context;
   const outbox = await outboxes.prepare(table);
   await checkGrant(table, outbox, session);
   const length = head.columns?.span.end ?? head.name.span.end;
@@ -72,13 +69,10 @@ async function insertIntoOutbox(
     kind: 'replace',
     length,
     start,
-    settings: await deduplicationSettings(isFromSelect ? text : textOf(text, head.settings?.span ?? NOWHERE), context),
     ...((isFromSelect || !isFireAndForget(head, session)) && { after: async (signal: AbortSignal) => outboxes.delivered(table, signal) }),
     shownException: shownAs({ ...table, uuid: options.catalog.find(table.database, table.table)?.uuid }, { from, to: start }),
   };
 }
-
-const NOWHERE = { start: 0, end: 0 };
 
 /**
  * The server's own refusal would name the table, which the client may write to. A client that lacks both grants, or has some for single columns, gets the

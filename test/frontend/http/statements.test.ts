@@ -215,7 +215,7 @@ test('of an INSERT only the head is given to the dispatcher, and its data are no
       dispatch: async (statement) => {
         const length = statement.indexOf('ours') + 'ours'.length;
         const start = statement.slice(0, length).replace('ours', 'theirs');
-        return Promise.resolve({ kind: 'replace', length, start, settings: {} });
+        return Promise.resolve({ kind: 'replace', length, start });
       },
     },
   });
