@@ -23,13 +23,14 @@ const FIRST_WINDOW_BYTES = 1024 * 1024;
 export class RenderedRows {
   readonly #expectedRows: readonly number[];
   readonly #sink: RowSink;
-  #window = Buffer.allocUnsafe(FIRST_WINDOW_BYTES);
+  #window: Buffer;
   #filled = 0;
   #part = 0;
   #offset = 0;
 
   /** `expectedRows`: of each part, in the order in which they must come. */
-  constructor(expectedRows: readonly number[], sink: RowSink) {
+  constructor(expectedRows: readonly number[], sink: RowSink, windowBytes = FIRST_WINDOW_BYTES) {
+    this.#window = Buffer.allocUnsafe(windowBytes);
     this.#expectedRows = expectedRows;
     this.#sink = sink;
   }
