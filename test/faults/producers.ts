@@ -53,11 +53,11 @@ export class Producers {
   }
 
   /** Writes one more message into every partition and answers when all are there: whoever reads them has read everything. */
-  async writeEnds(): Promise<void> {
+  async writeEnds(topics: readonly Pick<Topic, 'name' | 'partitions'>[] = this.#options.topics): Promise<void> {
     const producer = this.#client().producer();
     await producer.connect();
     try {
-      for (const { name, partitions } of this.#options.topics) {
+      for (const { name, partitions } of topics) {
         const messages = Array.from({ length: partitions }, (_, partition) => ({ ...this.#message(0), partition, key: END_KEY }));
         await producer.send({ topic: name, messages });
       }

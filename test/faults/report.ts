@@ -35,8 +35,11 @@ export function checksOf({ drained, verification, deaths, reader }: Outcome): Ch
   return checks;
 }
 
-function complaint({ lost, doubled, foreign, altered, isPassed }: Verdict): string {
-  return isPassed ? '' : `: ${lost} lost, ${doubled} doubled, ${foreign} that no reader sees, ${altered} partitions with other contents`;
+function complaint({ lost, doubled, foreign, altered, disordered = 0, isPassed }: Verdict): string {
+  const order = disordered === 0 ? '' : `, ${disordered} not in their order`;
+  return isPassed
+    ? ''
+    : `: ${lost} lost, ${doubled} doubled, ${foreign} that nobody wrote, ${altered} partitions with other contents${order}`;
 }
 
 /** The figures for programs. */
@@ -66,10 +69,10 @@ function sum(verdicts: readonly Verdict[], what: 'lost' | 'doubled'): number {
   return verdicts.reduce((total, verdict) => total + verdict[what], 0);
 }
 
-/** Messages of all topics: each target of one topic has as many. */
+/** Messages of all topics: each target of one topic has as many. A pipe's messages are those of its first topic. */
 function messagesRead({ verdicts }: Verification): number {
   const of = (name: string): number => verdicts.find(({ target }) => target === name)?.messages ?? 0;
-  return of('plain') + of('notes') + of('notes_errors') + of('clicks');
+  return of('plain') + of('notes') + of('notes_errors') + of('clicks') + of('out by view') + of('out by insert');
 }
 
 /** How many different messages were found so in any of these targets. */

@@ -1,16 +1,20 @@
 // `npm run test:faults`: whatever dies, each message is in every target once. See `--help` and test/README.md.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { drain } from './drain.ts';
+import { drain, type Drained } from './drain.ts';
 import { injectFaults } from './flow.ts';
 import { Journal } from './journal.ts';
 import { HELP, readOptions, type Options } from './options.ts';
 import { Producers } from './producers.ts';
 import { Random } from './random.ts';
 import { checksOf, figuresOf, renderFindings, renderReport, type Outcome } from './report.ts';
+import { OUT_PARTITIONS } from './out-schema.ts';
+import { readOut } from './out-truth.ts';
 import { readTruth } from './truth.ts';
-import { verify } from './verify.ts';
+import { verify, type Verification } from './verify.ts';
+import { verifyOut } from './verify-out.ts';
 import { createWorld, type World } from './world.ts';
+import { Writers } from './writers.ts';
 
 const DRAIN_LIMIT_MS = 180_000;
 
@@ -40,17 +44,23 @@ async function harm(world: World, options: Options, startedAtMs: number): Promis
     journal,
   });
   producers.start();
+  const writers = new Writers(world, options.seed + 2_000_000);
+  writers.start();
   const faults = await injectFaults(world, { ...options, limitMs: options.minutes * 60_000 });
-  await producers.stop();
+  const [unacknowledged] = await Promise.all([writers.stop(), producers.stop()]);
   await producers.writeEnds();
-  journal.say(`${faults.length} faults, ${producers.numbered} numbers given; everything drains`);
-  const drained = await drain(world, DRAIN_LIMIT_MS);
+  journal.say(
+    `${faults.length} faults, ${producers.numbered} numbers given; ` +
+      `${writers.repeats} INSERTs of writers repeated, ${writers.queued} acknowledged as queued; everything drains`,
+  );
+  const drained = await drainAll(world, writers, unacknowledged);
   journal.say(
     drained.isDone ? `drained in ${drained.tookMs} ms` : `not drained after ${drained.tookMs} ms:\n  ${drained.unfinished.join('\n  ')}`,
   );
   const { deaths } = world.gateways;
   await world.gateways.stopAll();
-  const verification = await verify(world.clickHouse, schema, await readTruth(kafka.brokers, schema.topics));
+  await producers.writeEnds(schema.outTables.map(({ topic }) => ({ name: topic, partitions: OUT_PARTITIONS })));
+  const verification = await verifyAll(world, writers);
   return {
     reader: options.isPeer ? 'native engine' : 'gateway',
     seed: options.seed,
@@ -62,6 +72,21 @@ async function harm(world: World, options: Options, startedAtMs: number): Promis
     deaths,
     serverDeaths: world.serverDeaths,
   };
+}
+
+async function drainAll(world: World, writers: Writers, unacknowledged: readonly string[]): Promise<Drained> {
+  const drained = await drain(world, DRAIN_LIMIT_MS);
+  const late = await writers.flush();
+  const unfinished = [...drained.unfinished, ...unacknowledged, ...late.map((target) => `${target}: rows wait in the outbox`)];
+  return { ...drained, isDone: drained.isDone && unfinished.length === 0, unfinished };
+}
+
+async function verifyAll({ clickHouse, kafka, schema }: World, writers: Writers): Promise<Verification> {
+  const truths = await readTruth(kafka.brokers, schema.topics);
+  const tables = await verify(clickHouse, schema, truths);
+  if (schema.outTables.length === 0) return tables;
+  const out = verifyOut(schema.outTables, await readOut(kafka.brokers, schema.outTables, OUT_PARTITIONS), writers.written, truths);
+  return { verdicts: [...tables.verdicts, ...out.verdicts], findings: [...tables.findings, ...out.findings] };
 }
 
 function print(outcome: Outcome, { journalFolder }: Options): void {

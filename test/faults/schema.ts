@@ -1,3 +1,5 @@
+import { createOutSchema, type OutTable } from './out-schema.ts';
+
 /** Where messages come from. Partitions may be added while the program runs. */
 export interface Topic {
   readonly name: string;
@@ -30,6 +32,8 @@ export interface Schema {
   /** Groups and the topics that they read. */
   readonly readers: readonly (readonly [group: string, topics: readonly Topic[]])[];
   readonly targets: readonly Target[];
+  /** Topics that are written through ClickHouse. */
+  readonly outTables: readonly OutTable[];
   /** Tables that refuse for a while: the MergeTree ones. */
   readonly refusable: readonly string[];
   /** To be run in this order. */
@@ -59,6 +63,8 @@ export interface SchemaOptions {
   readonly flushIntervalMs: number;
   /** Where broken messages go with `kafka_handle_error_mode = 'dead_letter_queue'`; no table has it when absent. */
   readonly deadLetterTable?: string;
+  /** Kafka tables are written to, too. */
+  readonly withWriting: boolean;
 }
 
 /** Topics, Kafka tables, views and targets of a run. */
@@ -70,12 +76,32 @@ export function createSchema(options: SchemaOptions): Schema {
   const bought = [orders, returns];
   const altered = alteredQueries();
   const letters = options.deadLetterTable === undefined ? undefined : lettersParts(options, notes, options.deadLetterTable);
+  const out = options.withWriting ? createOutSchema(DATABASE, { ...options, piped: returns }) : undefined;
   return {
     database: DATABASE,
+    outTables: out?.tables ?? [],
     topics: [orders, returns, notes, clicks],
-    readers: [['faults-bought', bought], ['faults-notes', [notes]], ...(letters?.readers ?? []), ['faults-clicks', [clicks]]],
-    kafkaTables: ['bought_queue', 'notes_queue', 'clicks_queue', ...(letters?.kafkaTables ?? [])],
-    refusable: ['plain', 'totals', 'split', 'moody', 'altered', 'cascade', 'cascade_end', 'notes', 'notes_errors', 'clicks'],
+    readers: [
+      ['faults-bought', bought],
+      ['faults-notes', [notes]],
+      ...(letters?.readers ?? []),
+      ...(out?.readers ?? []),
+      ['faults-clicks', [clicks]],
+    ],
+    kafkaTables: ['bought_queue', 'notes_queue', 'clicks_queue', ...(letters?.kafkaTables ?? []), ...(out?.kafkaTables ?? [])],
+    refusable: [
+      'plain',
+      'totals',
+      'split',
+      'moody',
+      'altered',
+      'cascade',
+      'cascade_end',
+      'notes',
+      'notes_errors',
+      'clicks',
+      ...(out?.refusable ?? []),
+    ],
     alteredView: { name: 'altered_view', queries: altered },
     statements: [
       `CREATE DATABASE IF NOT EXISTS ${DATABASE}`,
@@ -107,6 +133,7 @@ export function createSchema(options: SchemaOptions): Schema {
       view('notes_errors_view', 'notes_errors', `SELECT ${MESSAGE}, _error AS error FROM ${DATABASE}.notes_queue WHERE length(_error) > 0`),
       view('clicks_view', 'clicks', `SELECT ${MESSAGE} FROM ${DATABASE}.clicks_queue`),
       ...(letters?.statements ?? []),
+      ...(out?.statements ?? []),
     ],
     targets: [
       ...['plain', 'split', 'moody', 'cascade', 'cascade_end'].map((name) => rowsTarget(name, bought, options)),

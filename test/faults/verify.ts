@@ -28,6 +28,8 @@ export interface Verdict {
   readonly foreign: number;
   /** Partitions whose numbers do not add up though every offset is there as often as it should be. */
   readonly altered: number;
+  /** Messages that are not in the order in which they were written; absent where that is not looked at. */
+  readonly disordered?: number;
   readonly isPassed: boolean;
 }
 

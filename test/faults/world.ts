@@ -4,6 +4,7 @@ import { freePort } from '../parts/ports.ts';
 import { waitFor } from '../parts/wait-for.ts';
 import { Gateways } from './gateways.ts';
 import type { Journal } from './journal.ts';
+import { OUT_PARTITIONS } from './out-schema.ts';
 import { pauseMs } from './producers.ts';
 import { startClickHouseProxy, type ClickHouseProxy } from './proxies/clickhouse-proxy.ts';
 import { startKafkaProxy, type KafkaProxy } from './proxies/kafka-proxy.ts';
@@ -65,6 +66,7 @@ export async function createWorld({ isPeer, journal }: WorldOptions): Promise<Wo
     brokers: `127.0.0.1:${kafkaProxyPort}`,
     withMoments: !isPeer,
     flushIntervalMs: FLUSH_INTERVAL_MS,
+    withWriting: !isPeer,
     // The library cannot start again with the native engine's table of this mode: it loads tables before the log of dead letters is there.
     ...(isPeer ? {} : { deadLetterTable }),
   });
@@ -105,6 +107,7 @@ export async function createWorld({ isPeer, journal }: WorldOptions): Promise<Wo
     },
   };
   for (const { name, partitions } of schema.topics) await kafka.createTopic(name, partitions);
+  for (const { topic } of schema.outTables) await kafka.createTopic(topic, OUT_PARTITIONS);
   if (!isPeer) await Promise.all([gateways.start(), gateways.start()]);
   // Whether the first attempt did it, and only its answer was late, is seen by the second.
   for (const sql of schema.statements) await world.statement(sql, /already exists/);

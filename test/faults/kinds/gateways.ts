@@ -2,7 +2,7 @@ import { pauseMs } from '../producers.ts';
 import { SESSION_TIMEOUT_MS, type World } from '../world.ts';
 import type { Kind } from './kind.ts';
 
-const MOST_GATEWAYS = 3;
+export const MOST_GATEWAYS = 3;
 
 const hasAwake = ({ gateways }: World): boolean => gateways.awake.length > 0;
 

@@ -1,7 +1,8 @@
 import type { Random } from '../random.ts';
 import type { World } from '../world.ts';
 
-type Harmed = 'gateways' | 'kafka' | 'clickhouse' | 'inserts' | 'commits' | 'targets' | 'switches' | 'statements';
+type Harmed =
+  'gateways' | 'kafka' | 'clickhouse' | 'inserts' | 'commits' | 'transactions' | 'outboxes' | 'targets' | 'switches' | 'statements';
 
 /** A kind of fault. */
 export interface Kind {

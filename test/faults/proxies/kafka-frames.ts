@@ -17,8 +17,28 @@ export class Frames {
 
 export const API = { offsetCommit: 8, joinGroup: 11 } as const;
 
+/** Requests of producers with a transactional id, by api key. */
+export const TRANSACTION_APIS = {
+  0: 'Produce',
+  22: 'InitProducerId',
+  24: 'AddPartitionsToTxn',
+  25: 'AddOffsetsToTxn',
+  26: 'EndTxn',
+  28: 'TxnOffsetCommit',
+} as const;
+export type TransactionApi = (typeof TRANSACTION_APIS)[keyof typeof TRANSACTION_APIS];
+
 /** From this version on strings and arrays are written in another way, which we do not read. */
-const FLEXIBLE_FROM: Readonly<Record<number, number>> = { [API.offsetCommit]: 8, [API.joinGroup]: 6 };
+const FLEXIBLE_FROM: Readonly<Record<number, number>> = {
+  [API.offsetCommit]: 8,
+  [API.joinGroup]: 6,
+  0: 9,
+  22: 2,
+  24: 3,
+  25: 3,
+  26: 3,
+  28: 3,
+};
 
 export interface RequestHead {
   readonly apiKey: number;
@@ -78,6 +98,40 @@ export function readCommit(frame: Buffer, { version, bodyAt, isReadable }: Reque
   return { group, generation, topics };
 }
 
+export interface TransactionRequest {
+  readonly api: TransactionApi;
+  /** '' for a producer without one, and when we cannot read it. */
+  readonly transactionalId: string;
+  /** What stands with the offset of a TxnOffsetCommit. */
+  readonly metadata?: string;
+}
+
+/** Undefined for all other requests. */
+export function readTransactionRequest(
+  frame: Buffer,
+  { apiKey, version, bodyAt, isReadable }: RequestHead,
+): TransactionRequest | undefined {
+  const api = (TRANSACTION_APIS as Readonly<Record<number, TransactionApi>>)[apiKey];
+  if (api === undefined) return undefined;
+  if (!isReadable) return { api, transactionalId: '' };
+  const reader = new Reader(frame, bodyAt);
+  const transactionalId = reader.string();
+  if (api !== 'TxnOffsetCommit') return { api, transactionalId };
+  reader.string();
+  reader.int64();
+  reader.int16();
+  const metadata = reader.array(() => {
+    reader.string();
+    return reader.array(() => {
+      reader.int32();
+      reader.int64();
+      if (version >= 2) reader.int32();
+      return reader.string();
+    });
+  });
+  return { api, transactionalId, metadata: metadata.flat().join(', ') };
+}
+
 /** The broker's answer to such a request, in which every partition has this error. */
 export function refusalOfCommit({ version, correlationId }: RequestHead, { topics }: Commit, errorCode: number): Buffer {
   const body = [int32(correlationId), ...(version >= 3 ? [int32(0)] : []), int32(topics.length)];
@@ -108,6 +162,11 @@ class Reader {
   constructor(bytes: Buffer, at: number) {
     this.#bytes = bytes;
     this.#at = at;
+  }
+
+  int16(): number {
+    this.#at += 2;
+    return this.#bytes.readInt16BE(this.#at - 2);
   }
 
   int32(): number {

@@ -1,5 +1,15 @@
 import type { Journal } from '../journal.ts';
-import { API, Frames, readCommit, readRequestHead, refusalOfCommit, withSessionTimeout, type RequestHead } from './kafka-frames.ts';
+import {
+  API,
+  Frames,
+  readCommit,
+  readRequestHead,
+  readTransactionRequest,
+  refusalOfCommit,
+  withSessionTimeout,
+  type RequestHead,
+  type TransactionRequest,
+} from './kafka-frames.ts';
 import { startRelay, type Inspector, type Link, type Relay } from './relay.ts';
 
 /**
@@ -13,31 +23,32 @@ export type CommitRule =
   | { readonly kind: 'refuse'; readonly errorCode: number }
   | { readonly kind: 'hold'; readonly release: Promise<void> };
 
-/** Between consumers and the broker. Members of groups get the session time-out that it was started with, if theirs is longer. */
+/**
+ * What happens to a request of a transaction: as above. A `hold` reaches the broker also when the producer is gone by then. `pass`: nothing, but that somebody has seen it.
+ */
+export type TransactionRule = Exclude<CommitRule, { readonly kind: 'refuse' }> | { readonly kind: 'pass' };
+
+/** Between gateways and the broker. Members of groups get the session time-out that it was started with, if theirs is longer. */
 export interface KafkaProxy extends Pick<Relay, 'port' | 'cut' | 'close'> {
   /** Asked for each OffsetCommit; undefined lets it pass. Undefined again: all pass. */
   rule: (() => CommitRule | undefined) | undefined;
+  /** The same for each request of a producer with a transactional id. */
+  transactionRule: ((request: TransactionRequest) => TransactionRule | undefined) | undefined;
+  /** While this is unresolved the broker hears nothing: connections stand, and what is sent waits. */
+  silence: Promise<void> | undefined;
 }
 
+type ProxyState = Pick<KafkaProxy, 'rule' | 'transactionRule' | 'silence'>;
+
 export async function startKafkaProxy(port: number, brokerPort: number, sessionTimeoutMs: number, journal: Journal): Promise<KafkaProxy> {
-  const state: { rule: KafkaProxy['rule'] } = { rule: undefined };
+  const state: ProxyState = { rule: undefined, transactionRule: undefined, silence: undefined };
   const relay = await startRelay(port, brokerPort, (link) => new Conversation(link, state, sessionTimeoutMs, journal));
-  return {
-    port,
-    cut: relay.cut,
-    close: relay.close,
-    get rule() {
-      return state.rule;
-    },
-    set rule(rule) {
-      state.rule = rule;
-    },
-  };
+  return Object.assign(state, { port, cut: relay.cut, close: relay.close });
 }
 
 class Conversation implements Inspector {
   readonly #link: Link;
-  readonly #state: { readonly rule: KafkaProxy['rule'] };
+  readonly #state: Readonly<ProxyState>;
   readonly #sessionTimeoutMs: number;
   readonly #journal: Journal;
   readonly #requests = new Frames();
@@ -48,7 +59,7 @@ class Conversation implements Inspector {
   readonly #commits = new Map<number, { readonly what: object; readonly version: number }>();
   #held: Buffer[] | undefined;
 
-  constructor(link: Link, state: { readonly rule: KafkaProxy['rule'] }, sessionTimeoutMs: number, journal: Journal) {
+  constructor(link: Link, state: Readonly<ProxyState>, sessionTimeoutMs: number, journal: Journal) {
     this.#link = link;
     this.#state = state;
     this.#sessionTimeoutMs = sessionTimeoutMs;
@@ -67,13 +78,18 @@ class Conversation implements Inspector {
         this.#link.cut();
         return;
       }
-      this.#link.client.write(frame);
+      this.#link.outlivesClient = false;
+      if (this.#link.client.destroyed) this.#link.server.destroy();
+      else this.#link.client.write(frame);
     }
   }
 
   #request(frame: Buffer): void {
+    if (this.#state.silence !== undefined) this.#holdUntil(this.#state.silence);
     const head = readRequestHead(frame);
-    if (head.apiKey === API.joinGroup) this.#forward(withSessionTimeout(frame, head, this.#sessionTimeoutMs));
+    const ofTransaction = readTransactionRequest(frame, head);
+    if (ofTransaction !== undefined && ofTransaction.transactionalId !== '') this.#transaction(frame, head, ofTransaction);
+    else if (head.apiKey === API.joinGroup) this.#forward(withSessionTimeout(frame, head, this.#sessionTimeoutMs));
     else if (head.apiKey === API.offsetCommit) this.#commit(frame, head);
     else this.#forward(frame);
   }
@@ -106,6 +122,22 @@ class Conversation implements Inspector {
     }
   }
 
+  #transaction(frame: Buffer, head: RequestHead, request: TransactionRequest): void {
+    const rule = this.#state.transactionRule?.(request);
+    if (request.api !== 'Produce') this.#commits.set(head.correlationId, { what: request, version: head.version });
+    if (rule !== undefined) this.#journal.note('transaction', { ...request, rule: rule.kind });
+    if (rule?.kind === 'cut') {
+      this.#link.cut();
+      return;
+    }
+    if (rule?.kind === 'lose-answer') this.#toLose.add(head.correlationId);
+    if (rule?.kind === 'hold') {
+      this.#link.outlivesClient = true;
+      this.#holdUntil(rule.release);
+    }
+    this.#forward(frame);
+  }
+
   #holdUntil(release: Promise<void>): void {
     if (this.#held !== undefined) return;
     this.#held = [];
@@ -120,8 +152,10 @@ class Conversation implements Inspector {
     const commit = this.#commits.get(correlationId);
     if (commit === undefined) return;
     this.#commits.delete(correlationId);
-    // The last partition's error code ends an answer of the versions that we read.
-    this.#journal.note('commit', { ...commit.what, error: frame.readInt16BE(frame.length - 2) });
+    // The last partition's error code ends an answer of the versions that we read; of InitProducerId it is the epoch.
+    const last = frame.readInt16BE(frame.length - 2);
+    const isEpoch = 'api' in commit.what && commit.what.api === 'InitProducerId';
+    this.#journal.note('commit', { ...commit.what, ...(isEpoch ? { epoch: last, error: frame.readInt16BE(12) } : { error: last }) });
   }
 }
 

@@ -1,0 +1,154 @@
+import { waitFor } from '../parts/wait-for.ts';
+import { FLUSH_KEY, type OutTable } from './out-schema.ts';
+import { pauseMs } from './producers.ts';
+import { Random } from './random.ts';
+import type { World } from './world.ts';
+
+/** One who inserts numbers into one table, each INSERT when the one before is acknowledged. */
+interface Writer {
+  readonly number: number;
+  readonly table: OutTable;
+  /** Past the gateways, at the server itself. */
+  readonly isDirect: boolean;
+  readonly random: Random;
+  /** Numbers below are acknowledged. */
+  next: number;
+  /** The first number of each INSERT, and when it was tried first, in milliseconds since 1970. */
+  readonly writtenAtMs: Map<number, number>;
+}
+
+/** What somebody has written, in the end. */
+export interface Written {
+  readonly writer: number;
+  readonly table: OutTable;
+  /** Numbers from 0 on below this are acknowledged, and no other ones were ever written. */
+  readonly count: number;
+  readonly writtenAtMs: ReadonlyMap<number, number>;
+}
+
+const MOST_ROWS = 40;
+const LONGEST_PAUSE_MS = 400;
+const ATTEMPT_TIMEOUT_MS = 10_000;
+const ATTEMPT_PAUSE_MS = 150;
+const STOP_TIMEOUT_MS = 90_000;
+const FLUSH_TIMEOUT_MS = 90_000;
+/** The table's own words: the rows are safe, and will come. */
+const IS_QUEUED = /Code: 159\b.*are in the outbox/s;
+
+/**
+ * Insert numbered rows through gateways and past them until they are stopped, with a deduplication token for each INSERT; whatever fails, or has an outcome that nobody knows, is
+ * repeated with the same token until it is acknowledged.
+ */
+export class Writers {
+  readonly #world: World;
+  readonly #writers: readonly Writer[];
+  readonly #running: Promise<void>[] = [];
+  #isStopping = false;
+  #deadlineMs = Infinity;
+  /** Those whose last INSERT was never acknowledged. */
+  readonly #unacknowledged: string[] = [];
+  /** What the answers were, for the journal. */
+  repeats = 0;
+  queued = 0;
+
+  constructor(world: World, seed: number) {
+    this.#world = world;
+    const [byView, byInsert] = world.schema.outTables.filter(({ source }) => source !== undefined);
+    const plan = byView === undefined || byInsert === undefined ? [] : ([byView, byView, byInsert, byInsert] as const);
+    this.#writers = plan.map((table, number) => ({
+      number,
+      table,
+      isDirect: table === byView && number === 0,
+      random: new Random(seed + number),
+      next: 0,
+      writtenAtMs: new Map(),
+    }));
+  }
+
+  start(): void {
+    for (const writer of this.#writers) this.#running.push(this.#keepWriting(writer));
+  }
+
+  /** Resolves when every number is acknowledged, or after some time; then the answer names the writers of which one INSERT is not. */
+  async stop(): Promise<readonly string[]> {
+    this.#isStopping = true;
+    this.#deadlineMs = Date.now() + STOP_TIMEOUT_MS;
+    await Promise.all(this.#running);
+    return this.#unacknowledged;
+  }
+
+  /** Waits until everything that is in the outboxes is in Kafka. Answers the targets of which that took too long. */
+  async flush(): Promise<readonly string[]> {
+    const late: string[] = [];
+    await Promise.all(
+      this.#world.schema.outTables.map(async ({ queue, target }) => {
+        const sql = `INSERT INTO ${queue} (w, n, _key) VALUES (0, 0, '${FLUSH_KEY}')`;
+        const isFlushed = async (): Promise<boolean> => {
+          await this.#world.mend();
+          return (await this.#attempt(this.#world.gateways.awake[0]?.part.url, sql, {})) === 'acknowledged';
+        };
+        await waitFor(isFlushed, { timeoutMs: FLUSH_TIMEOUT_MS }).catch(() => late.push(target));
+      }),
+    );
+    return late;
+  }
+
+  get written(): readonly Written[] {
+    return this.#writers.map(({ number, table, next, writtenAtMs }) => ({ writer: number, table, count: next, writtenAtMs }));
+  }
+
+  async #keepWriting(writer: Writer): Promise<void> {
+    const { random, table, number } = writer;
+    while (!this.#isStopping) {
+      const rows = random.between(1, MOST_ROWS);
+      const token = `writer-${number}-${writer.next}`;
+      writer.writtenAtMs.set(writer.next, Date.now());
+      const values = Array.from({ length: rows }, (_, i) => `(${number}, ${writer.next + i}, 'writer ${number}')`);
+      const sql = `INSERT INTO ${table.source ?? ''} (w, n, _key) VALUES ${values.join(', ')}`;
+      if (!(await this.#writeUntilAcknowledged(writer, sql, token))) {
+        this.#unacknowledged.push(`writer ${number} of ${table.target}: ${token}`);
+        return;
+      }
+      writer.next += rows;
+      await pauseMs(random.between(0, LONGEST_PAUSE_MS));
+    }
+  }
+
+  async #writeUntilAcknowledged(writer: Writer, sql: string, token: string): Promise<boolean> {
+    const settings = { insert_deduplication_token: token, deduplicate_blocks_in_dependent_materialized_views: '1' };
+    const { gateways, clickHouse, journal } = this.#world;
+    for (let attempt = 1; Date.now() < this.#deadlineMs; attempt += 1) {
+      const { awake } = gateways;
+      // Frozen ones are asked, too: users do not know.
+      const gateway = writer.random.chance(0.2) || awake.length === 0 ? gateways.running[0] : writer.random.pick(awake);
+      const url = writer.isDirect ? clickHouse.url : gateway?.part.url;
+      const answer = await this.#attempt(url, sql, settings);
+      journal.note('write', { token, attempt, at: writer.isDirect ? 'server' : (gateway?.name ?? 'nobody'), answer });
+      if (answer === 'acknowledged') return true;
+      if (IS_QUEUED.test(answer)) {
+        this.queued += 1;
+        return true;
+      }
+      this.repeats += 1;
+      await pauseMs(ATTEMPT_PAUSE_MS);
+    }
+    return false;
+  }
+
+  /** `acknowledged`, or why not. */
+  async #attempt(url: string | undefined, sql: string, settings: Readonly<Record<string, string>>): Promise<string> {
+    if (url === undefined) return 'nobody is there';
+    try {
+      const response = await fetch(`${url}/?${new URLSearchParams(settings).toString()}`, {
+        method: 'POST',
+        body: sql,
+        headers: { 'X-ClickHouse-User': 'default' },
+        signal: AbortSignal.timeout(ATTEMPT_TIMEOUT_MS),
+      });
+      const text = await response.text();
+      return response.ok ? 'acknowledged' : text.slice(0, 600);
+    } catch (error) {
+      return String((error as Error).cause ?? error);
+    }
+  }
+}
