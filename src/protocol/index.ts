@@ -24,7 +24,7 @@ export {
   type ReadQuery,
 } from './packets/query.ts';
 export { readServerHello, writeServerHello, type ServerHello } from './packets/server-hello.ts';
-export { skipServerPacket, writeNoProgress } from './packets/server-packet.ts';
+export { changeTableColumns, skipServerPacket, writeNoProgress } from './packets/server-packet.ts';
 export { BufferReader, ByteReader, EndOfBytes, ProtocolError } from './reader.ts';
 export { hasFeature, MAX_REVISION, type Feature } from './revisions.ts';
 export { ByteWriter } from './writer.ts';

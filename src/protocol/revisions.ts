@@ -20,6 +20,7 @@ export const FEATURES = {
   'query start time': 54449,
   'parallel replicas': 54453,
   'column serialization kinds': 54454,
+  'profile events in INSERT': 54456,
   'quota key in addendum': 54458,
   'query parameters': 54459,
   'elapsed in progress': 54460,

@@ -1,4 +1,4 @@
-import { outboxName } from '../engine/index.ts';
+import { outboxColumns, outboxName } from '../engine/index.ts';
 import { quoteIdentifier, quoteIdentifierIfNeeded, type TableName } from '../sql/index.ts';
 import type { TableId } from './context.ts';
 
@@ -34,6 +34,21 @@ export function shownAs(
       .replaceAll(quoteIdentifier(hidden), () => shown)
       .replaceAll(hidden, () => table);
     return withOwnPositions(named, replaced);
+  };
+}
+
+/**
+ * Leaves the outbox's own columns out of a text that describes its columns: `columns format version: 1`, `3 columns:`, then a line for each, its name in
+ * back-ticks. `own`: the table's. What is no such text stays as it is.
+ */
+export function withoutAddedColumns(own: ReadonlySet<string>): (description: string) => string {
+  const added = outboxColumns(own).map(({ name }) => `${quoteIdentifier(name)} `);
+  return (description) => {
+    const [version = '', count = '', ...lines] = description.split('\n');
+    if (!/^\d+ columns:$/.test(count)) return description;
+    const kept = lines.filter((line) => !added.some((start) => line.startsWith(start)));
+    const columns = kept.filter((line) => line !== '').length;
+    return [version, `${columns} columns:`, ...kept].join('\n');
   };
 }
 

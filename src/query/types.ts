@@ -34,6 +34,8 @@ export interface OnAnswer {
   readonly notice?: Notice;
   /** The text of a server's exception (the words of the sentence alone, or with code, name and version around it) as the client is to read it. */
   readonly shownException?: (text: string) => string;
+  /** The server's text about the columns of an INSERT's table (`TableColumns` of the native protocol) as the client is to read it. */
+  readonly shownColumns?: (description: string) => string;
 }
 
 /**

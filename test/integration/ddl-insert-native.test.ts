@@ -82,7 +82,7 @@ test('what delivery throws is an Exception packet instead of the end, and the co
 test('exceptions name the table and not its outbox', async (t) => {
   const { client, sql } = await useQueue(t);
   const refused = await t.throwsAsync(client.beginInsert('INSERT INTO q (nosuch) VALUES'), { instanceOf: InsertRefused });
-  t.regex(refused?.message ?? '', /^DB::Exception: No such column nosuch in table \w+\.q \([0-9a-f-]{36}\)$/);
+  t.regex(refused.message, /^DB::Exception: No such column nosuch in table \w+\.q \([0-9a-f-]{36}\)$/);
   t.regex(
     await sql('INSERT INTO q (nosuch) VALUES (1)'),
     /^Code: 16\. DB::Exception: No such column nosuch in table \w+\.q \([0-9a-f-]{36}\)\. \(NO_SUCH/,

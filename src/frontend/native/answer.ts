@@ -1,5 +1,5 @@
 import { ClickHouseException } from '../../errors.ts';
-import { readException, SERVER_PACKETS, skipServerPacket, type BlockEncoding } from '../../protocol/index.ts';
+import { changeTableColumns, readException, SERVER_PACKETS, skipServerPacket, type BlockEncoding } from '../../protocol/index.ts';
 import type { Flow } from './flow.ts';
 import { exceptionPacket, renamedException } from './respond.ts';
 
@@ -16,6 +16,8 @@ export interface FollowOptions {
   readonly beforeEnd: () => Promise<void>;
   /** The words of the server's exception as the client is to read them. */
   readonly shownException?: (text: string) => string;
+  /** The server's description of the columns of an INSERT's table as the client is to read it. */
+  readonly shownColumns?: (description: string) => string;
 }
 
 /**
@@ -39,6 +41,11 @@ export async function followAnswer(server: Flow, options: FollowOptions): Promis
       server.send(renamedException(await readException(server), options.shownException));
       server.relay();
       return 'exception';
+    }
+    if (type === SERVER_PACKETS.TableColumns && options.shownColumns !== undefined) {
+      server.drop();
+      server.send(await changeTableColumns(server, options.encoding, options.shownColumns));
+      continue;
     }
     server.pass();
     const shape = await skipServerPacket(server, type, options.encoding);

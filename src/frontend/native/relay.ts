@@ -309,7 +309,7 @@ export class Relay {
     following.catch(() => undefined);
   }
 
-  async #follow({ after, notice, shownException }: OnAnswer): Promise<AnswerEnd> {
+  async #follow({ after, notice, shownException, shownColumns }: OnAnswer): Promise<AnswerEnd> {
     let isAfterDue = after !== undefined;
     const runAfter = async (): Promise<void> => {
       if (!isAfterDue) return;
@@ -321,7 +321,12 @@ export class Relay {
       const text = notice?.();
       if (text !== undefined) this.#server.send(noticePacket(text, this.#encoding));
     };
-    const options = { encoding: this.#encoding, stopsAtRows: after === undefined, ...(shownException && { shownException }) };
+    const options = {
+      encoding: this.#encoding,
+      stopsAtRows: after === undefined,
+      ...(shownException && { shownException }),
+      ...(shownColumns && { shownColumns }),
+    };
     try {
       return await followAnswer(this.#server, { ...options, beforeEnd: async () => beforeEnd().finally(() => this.#leaveTunnel()) });
     } catch (error) {
@@ -344,7 +349,8 @@ export class Relay {
   async #waitFor(after: NonNullable<OnAnswer['after']>): Promise<void> {
     const wait = new AbortController();
     this.#wait = wait;
-    const signs = setInterval(() => this.#server.send(writeNoProgress(this.#revision)), this.#signOfLifeMs);
+    const sign = writeNoProgress(this.#revision);
+    const signs = setInterval(() => sign && this.#server.send(sign), this.#signOfLifeMs);
     try {
       await after(wait.signal);
     } catch (error) {

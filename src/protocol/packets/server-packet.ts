@@ -1,8 +1,9 @@
 import { skipBlock, type BlockEncoding, type BlockShape } from '../block.ts';
-import { FrameReader } from '../compression.ts';
+import { compressFrame, FrameReader } from '../compression.ts';
 import { SERVER_PACKETS } from '../packet-types.ts';
 import { ProtocolError, type ByteReader } from '../reader.ts';
 import { hasFeature } from '../revisions.ts';
+import { ByteWriter } from '../writer.ts';
 import { readException } from './exception.ts';
 
 /**
@@ -61,6 +62,19 @@ async function skipTableColumns(reader: ByteReader, encoding: BlockEncoding): Pr
   await source.skipString(MAX_DESCRIPTION_BYTES);
 }
 
+/** The whole TableColumns packet with its description changed, after its number was read. */
+export async function changeTableColumns(reader: ByteReader, encoding: BlockEncoding, change: (text: string) => string): Promise<Buffer> {
+  const { isCompressed } = withLogCompression(encoding);
+  const source = isCompressed ? new FrameReader(reader) : reader;
+  const table = await source.string();
+  const description = await source.string(MAX_DESCRIPTION_BYTES);
+  const strings = new ByteWriter().string(table).string(change(description)).bytes();
+  return new ByteWriter()
+    .varuint(SERVER_PACKETS.TableColumns)
+    .raw(isCompressed ? compressFrame(strings, 'LZ4') : strings)
+    .bytes();
+}
+
 const MAX_DESCRIPTION_BYTES = 64 * 1024 * 1024;
 
 async function skipProgress(reader: ByteReader, revision: number): Promise<void> {
@@ -71,8 +85,9 @@ async function skipProgress(reader: ByteReader, revision: number): Promise<void>
   if (hasFeature(revision, 'elapsed in progress')) await reader.skipVaruints(1);
 }
 
-/** A Progress packet that tells of none: a sign of life, and so harmless at any place between two packets. */
-export function writeNoProgress(revision: number): Buffer {
+/** A Progress packet that tells of none, for a client that waits for the end of an answer. Undefined for those that expect nothing but the end of an INSERT then. */
+export function writeNoProgress(revision: number): Buffer | undefined {
+  if (!hasFeature(revision, 'profile events in INSERT')) return undefined;
   const numbers =
     3 +
     (hasFeature(revision, 'total bytes in progress') ? 1 : 0) +

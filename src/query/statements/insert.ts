@@ -22,7 +22,7 @@ import {
   type StatementContext,
   type TableId,
 } from '../context.ts';
-import { outboxInPlaceOf, shownAs } from '../outbox-names.ts';
+import { outboxInPlaceOf, shownAs, withoutAddedColumns } from '../outbox-names.ts';
 import { refuseNotYet } from '../refusals.ts';
 import type { Action, ClientSession } from '../types.ts';
 import { select } from './select.ts';
@@ -70,6 +70,7 @@ async function insertIntoOutbox(
     length,
     start,
     ...((isFromSelect || !isFireAndForget(head, session)) && { after: async (signal: AbortSignal) => outboxes.delivered(table, signal) }),
+    shownColumns: withoutAddedColumns(new Set(outbox.columns)),
     shownException: shownAs({ ...table, uuid: options.catalog.find(table.database, table.table)?.uuid }, { from, to: start }),
   };
 }
