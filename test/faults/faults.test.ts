@@ -1,9 +1,18 @@
 import test from 'ava';
 import { readOptions } from './options.ts';
-import { Frames, readCommit, readRequestHead, refusalOfCommit, withSessionTimeout } from './proxies/kafka-frames.ts';
+import type { OutMessage } from './out-truth.ts';
+import {
+  Frames,
+  readCommit,
+  readRequestHead,
+  readTransactionRequest,
+  refusalOfCommit,
+  withSessionTimeout,
+} from './proxies/kafka-frames.ts';
 import { Deck, Random } from './random.ts';
 import type { PartitionTruth } from './truth.ts';
 import { compare } from './verify.ts';
+import { verifyOut } from './verify-out.ts';
 
 const TRUTH: PartitionTruth = {
   topic: 'orders',
@@ -72,6 +81,38 @@ test('frames that come in pieces are put together', (t) => {
   t.deepEqual(frames.add(bytes.subarray(0, 3)), []);
   t.deepEqual(frames.add(Buffer.concat([bytes.subarray(3), bytes.subarray(0, 9)])), [bytes]);
   t.deepEqual(frames.add(bytes.subarray(9)), [bytes]);
+});
+
+test('a request of a transaction tells whose it is and what stands with its offset', (t) => {
+  const partition = [int32(0), Buffer.from([0, 0, 0, 0, 0, 0, 0, 12]), string('sent')];
+  const producer = Buffer.concat([Buffer.alloc(8), Buffer.from([0, 3])]);
+  const frame = request(28, 1, [string('outbox'), string('g'), producer, int32(1), string('out'), int32(1), ...partition]);
+  t.deepEqual(readTransactionRequest(frame, readRequestHead(frame)), {
+    api: 'TxnOffsetCommit',
+    transactionalId: 'outbox',
+    metadata: 'sent',
+  });
+  const other = offsetCommit();
+  t.is(readTransactionRequest(other, readRequestHead(other)), undefined);
+});
+
+test('a number that no reader sees, one that is there twice, one that nobody wrote and one out of its order are told', (t) => {
+  const table = { target: 'out', topic: 'out', queue: 'q', source: 's' };
+  const message = (w: number, n: number): OutMessage => ({ partition: 0, key: `writer ${w}`, w, n, sentAtMs: 1000 + n });
+  const check = (numbers: readonly OutMessage[]): unknown[] => {
+    const written = [{ writer: 1, table, count: 4, writtenAtMs: new Map([[0, 500]]) }];
+    const { verdicts, findings } = verifyOut([table], new Map([['out', numbers]]), written, []);
+    return [
+      verdicts[0]?.isPassed,
+      verdicts[0]?.disordered,
+      findings.map(({ what, partition, offset }) => `${what} ${partition}: ${offset}`),
+    ];
+  };
+  const all = [0, 1, 2, 3].map((n) => message(1, n));
+  t.deepEqual(check(all), [true, 0, []]);
+  t.deepEqual(check([...all.slice(0, 3), message(1, 1)]), [false, 1, ['doubled 1: 1', 'lost 1: 3']]);
+  t.deepEqual(check([...all, message(1, 4), message(2, 0)]), [false, 0, ['foreign 1: 4', 'foreign 2: 0']]);
+  t.deepEqual(check([0, 2, 1, 3].map((n) => message(1, n))), [false, 1, []]);
 });
 
 test('a member that joins gets the shorter session time-out', (t) => {

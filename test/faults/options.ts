@@ -6,11 +6,12 @@ import { KINDS, type Kind } from './kinds/index.ts';
 
 export const HELP = `npm run test:faults -- [options]
 
-Kills, stops, cuts and refuses while numbered messages flow from Kafka into ClickHouse, then compares every target with what the topics hold.
+Kills, stops, cuts and refuses while numbered messages flow from Kafka into ClickHouse, then compares every target with what the topics hold;
+and while numbers are inserted into Kafka tables, into a table whose view writes to Kafka, and piped from topic to topic: each must be in the topic once.
 Starts its own servers. Exit code 1 when a message is lost, doubled where the target can deduplicate, or never read.
 
   --faults N      how many; 500 when absent
-  --short         some 25 faults in at most 4 minutes: what CI runs
+  --short         a fault of most kinds in at most 4 minutes: what CI runs
   --minutes N     no new fault after so long; 120 when absent
   --seed N        the same faults again, though not at the same moments; random when absent
   --only A,B      some kinds only: ${KINDS.map(({ name }) => name).join(', ')}

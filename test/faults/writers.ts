@@ -27,7 +27,7 @@ export interface Written {
 }
 
 const MOST_ROWS = 40;
-const LONGEST_PAUSE_MS = 400;
+const LONGEST_PAUSE_MS = 250;
 const ATTEMPT_TIMEOUT_MS = 10_000;
 const ATTEMPT_PAUSE_MS = 150;
 const STOP_TIMEOUT_MS = 90_000;
@@ -54,7 +54,7 @@ export class Writers {
   constructor(world: World, seed: number) {
     this.#world = world;
     const [byView, byInsert] = world.schema.outTables.filter(({ source }) => source !== undefined);
-    const plan = byView === undefined || byInsert === undefined ? [] : ([byView, byView, byInsert, byInsert] as const);
+    const plan = byView === undefined || byInsert === undefined ? [] : ([byView, byView, byInsert, byInsert, byInsert] as const);
     this.#writers = plan.map((table, number) => ({
       number,
       table,
