@@ -32,6 +32,7 @@ export {
   OUTBOX_MEMORY,
   outboxColumns,
   outboxName,
+  storedOutboxColumns,
   TOKEN_COLUMN,
   type OutboxColumn,
 } from './outbox.ts';

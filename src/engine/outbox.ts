@@ -30,6 +30,7 @@ export const TOKEN_COLUMN = '_insert_deduplication_token';
 
 export interface OutboxColumn {
   readonly name: string;
+  /** As it stands in a column list. */
   readonly declaration: string;
 }
 
@@ -55,4 +56,11 @@ export function outboxColumns(declared: ReadonlySet<string>): OutboxColumn[] {
     name,
     declaration: `${quoteIdentifier(name)} ${type}`,
   }));
+}
+
+/** Names of those of `outboxColumns` that can be read. */
+export function storedOutboxColumns(declared: ReadonlySet<string>): string[] {
+  return outboxColumns(declared)
+    .map(({ name }) => name)
+    .filter((name) => name !== '_headers');
 }

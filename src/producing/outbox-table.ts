@@ -40,7 +40,8 @@ export function outboxOf({ database, table }: Pick<ManagedTable, 'database' | 't
 /** Makes the table's outbox if there is none of its name. Throws what the server says. */
 export async function createOutbox(client: Pick<ServiceClient, 'command' | 'rows' | 'stream'>, table: ManagedTable): Promise<void> {
   const { written, options } = table;
-  const added = [...outboxColumns(new Set(written.names)), await formatSettingsColumn(client, options.format)];
+  const settings = await formatSettingsColumn(client, options.format);
+  const added = [...outboxColumns(new Set(written.names)), settings].filter(({ name }) => !written.names.includes(name));
   const columns = [...written.declarations, ...added.map(({ declaration }) => declaration)];
   await client.command(
     `CREATE TABLE IF NOT EXISTS ${tableNameText(outboxOf(table))} (${columns.join(', ')}) ENGINE = MergeTree ORDER BY tuple() ` +

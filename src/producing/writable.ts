@@ -1,6 +1,6 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { outboxColumns } from '../engine/index.ts';
+import { storedOutboxColumns } from '../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../errors.ts';
 import { COMPRESSION_NAMES } from '../kafka/index.ts';
 import { checkFormat, FORMAT_SETTINGS_COLUMN, type RenderedTable } from './messages/index.ts';
@@ -10,7 +10,7 @@ import { isCodec } from './producer-options.ts';
 /** What the messages of a table are rendered from. */
 export function renderedTable(table: ManagedTable): RenderedTable {
   const { written, options } = table;
-  const added = new Set([...outboxColumns(new Set(written.names)).map(({ name }) => name), FORMAT_SETTINGS_COLUMN]);
+  const added = new Set([...storedOutboxColumns(new Set(written.names)), FORMAT_SETTINGS_COLUMN]);
   return { outbox: outboxOf(table), columns: written.columns, options, added };
 }
 
