@@ -8,7 +8,8 @@ type Client = Pick<ServiceClient, 'rows'>;
 type Id = Pick<Outbox, 'database' | 'name'>;
 
 /**
- * Finds parts that repeat an earlier one: inserted with the same `insert_deduplication_token`, and holding the same rows. One INSERT may make several parts, of several
+ * Finds parts that repeat an earlier one: inserted with the same `insert_deduplication_token`, and holding the same rows, in whatever order: a gateway that delivers a
+ * dead one's batch again reads its partitions one after the other. One INSERT may make several parts, of several
  * views for example, so that the token alone says nothing.
  */
 export class Repeats {
@@ -59,7 +60,7 @@ export class Repeats {
     const wanted = [part, ...earlier].filter(({ uuid }) => !this.#contents.has(uuid));
     if (wanted.length > 0) {
       const found = await this.#client.rows<{ part: string; content: string }>(
-        `SELECT _part AS part, toString(groupBitXor(cityHash64(_part_offset, formatRow('RowBinary', *)))) AS content ` +
+        `SELECT _part AS part, toString(sum(cityHash64(formatRow('RowBinary', *)))) AS content ` +
           `FROM ${tableNameText(this.#outbox)} WHERE ${isOneOf(wanted)} GROUP BY _part`,
       );
       const contents = new Map(found.map(({ part: name, content }) => [name, content]));
