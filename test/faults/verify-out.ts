@@ -86,11 +86,12 @@ function verifyTable(
   };
 }
 
-/** How many messages stand behind one with a larger number of the same key, or in another partition than the key's first one. */
+/** How many messages stand behind one with a larger number of the same key, or in another partition than the key's first one. Messages without a key have no order. */
 export function disorderedIn(messages: readonly OutMessage[]): number {
   const last = new Map<string, { readonly partition: number; readonly n: number }>();
   let disordered = 0;
   for (const { key, partition, n = -1 } of messages) {
+    if (key === '') continue;
     const before = last.get(key);
     if (before !== undefined && (before.partition !== partition || n < before.n)) disordered += 1;
     last.set(key, { partition: before?.partition ?? partition, n: Math.max(n, before?.n ?? n) });

@@ -10,6 +10,8 @@ interface Writer {
   readonly table: OutTable;
   /** Past the gateways, at the server itself. */
   readonly isDirect: boolean;
+  /** Writes no key: nothing in its statements says that they are for Kafka. */
+  readonly isKeyless: boolean;
   readonly random: Random;
   /** Numbers below are acknowledged. */
   next: number;
@@ -59,6 +61,7 @@ export class Writers {
       number,
       table,
       isDirect: table === byView && number === 0,
+      isKeyless: number === plan.length - 1,
       random: new Random(seed + number),
       next: 0,
       writtenAtMs: new Map(),
@@ -98,13 +101,13 @@ export class Writers {
   }
 
   async #keepWriting(writer: Writer): Promise<void> {
-    const { random, table, number } = writer;
+    const { random, table, number, isKeyless } = writer;
     while (!this.#isStopping) {
       const rows = random.between(1, MOST_ROWS);
       const token = `writer-${number}-${writer.next}`;
       writer.writtenAtMs.set(writer.next, Date.now());
-      const values = Array.from({ length: rows }, (_, i) => `(${number}, ${writer.next + i}, 'writer ${number}')`);
-      const sql = `INSERT INTO ${table.source ?? ''} (w, n, _key) VALUES ${values.join(', ')}`;
+      const values = Array.from({ length: rows }, (_, i) => `(${number}, ${writer.next + i}${isKeyless ? '' : `, 'writer ${number}'`})`);
+      const sql = `INSERT INTO ${table.source ?? ''} ${isKeyless ? '' : '(w, n, _key) '}VALUES ${values.join(', ')}`;
       if (!(await this.#writeUntilAcknowledged(writer, sql, token))) {
         this.#unacknowledged.push(`writer ${number} of ${table.target}: ${token}`);
         return;
@@ -123,7 +126,7 @@ export class Writers {
       const gateway = writer.random.chance(0.2) || awake.length === 0 ? gateways.running[0] : writer.random.pick(awake);
       const url = writer.isDirect ? clickHouse.url : gateway?.part.url;
       const answer = await this.#attempt(url, sql, settings);
-      journal.note('write', { token, attempt, at: writer.isDirect ? 'server' : (gateway?.name ?? 'nobody'), answer });
+      journal.note('write', { token, attempt, through: writer.isDirect ? 'server' : (gateway?.name ?? 'nobody'), answer });
       if (answer === 'acknowledged') return true;
       if (IS_QUEUED.test(answer)) {
         this.queued += 1;
