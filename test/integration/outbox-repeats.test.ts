@@ -5,10 +5,11 @@ import { useStream } from '../helpers/stream.ts';
 
 test('an INSERT that comes again with its token is sent once, whatever the order of its rows; other rows with that token are sent', async (t) => {
   const kafka = await useKafka(t);
-  const { sql, topic } = await useStream(t);
+  const stream = await useStream(t);
+  const { topic } = stream;
   const insert = (ids: string, token: string): string =>
     `INSERT INTO queue SELECT arrayJoin([${ids}]) SETTINGS insert_deduplication_token = '${token}'`;
-  await sql(
+  await stream.sql(
     `CREATE TABLE queue (id UInt64) ENGINE = Kafka('${kafka.brokers}', '${topic}', 'g', 'JSONEachRow')`,
     insert('1, 2, 2', 'a'),
     insert('2, 1, 2', 'a'),
