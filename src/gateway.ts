@@ -7,6 +7,7 @@ import type { Config } from './config/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
 import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/index.ts';
 import type { Logger } from './logger.ts';
+import { within } from './pauses.ts';
 import { Producers } from './producing/index.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
 import type { OwnCertificate } from './sockets/index.ts';
@@ -56,6 +57,7 @@ interface Closing {
 }
 
 const START_FAILED_GRACE_MS = 1_000;
+const FIRST_READING_MS = 10_000;
 
 async function openRooms(config: Config, logger: Logger, closing: Closing[]): Promise<Gateway> {
   const client = createServiceClient({
@@ -109,10 +111,11 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     secretKey: config.secretKey,
     logger,
   });
-  const { ports, renewCertificate } = await openFrontEnds(config, dispatcher, logger, closing);
 
-  await catalog.start();
+  // Before anybody is served: a gateway that does not know the tables would send their statements on. A server that does not answer is not waited for.
+  await within(FIRST_READING_MS, catalog.start());
   closing.push({ what: 'catalog', close: () => Promise.resolve(catalog.stop()) });
+  const { ports, renewCertificate } = await openFrontEnds(config, dispatcher, logger, closing);
   catalog.onChange(() => void follow());
   void follow();
   producers.start();

@@ -31,12 +31,27 @@ export function landingStatement(text: string, create: CreateTable, { definition
   const moved = querySettings.map(settingText).join(', ');
   const querySettingsClause = moved === '' ? '' : ` SETTINGS ${moved}`;
   const edits: Edit[] = [
-    insertAt(afterLastElement(create), declarations.join('')),
+    insertAt(afterLastElement(create), `${declarations.join('')}, ${GUARD}`),
     replaceSpan(engine.span, `ENGINE = Null COMMENT ${quoteString(definition)}${querySettingsClause}`),
     ...create.settings.filter(({ scope }) => scope === 'engine').map((clause) => removeSpan(clause.span)),
   ];
   if (comment !== undefined) edits.push(removeSpan(comment.span));
   return splice(text, edits);
+}
+
+const GUARD_NAME = 'sluice_by_gateway';
+
+/**
+ * A landing table keeps nothing: what is inserted by anybody but a stream, which has this setting, would be lost to Kafka. It happens to those who INSERT past the
+ * gateway, or through one that has not heard of the table yet.
+ */
+const GUARD =
+  `CONSTRAINT ${GUARD_NAME} CHECK throwIf(NOT getSetting('insert_allow_materialized_columns'), ` +
+  `'Rows for a Kafka table go through the gateway, and this INSERT came past it, or by a gateway that did not know the table yet: repeat it through the gateway') = 0`;
+
+/** Whether this element of a landing table's list of columns is the gateway's. */
+export function isGuard(text: string): boolean {
+  return new RegExp(`^CONSTRAINT\\s+\`?${GUARD_NAME}\`?\\s`, 'i').test(text);
 }
 
 /** Where more elements can be added: behind the last one, before what follows it (a trailing comma, a comment to the line's end). */

@@ -10,6 +10,7 @@ import {
 } from '../sql/index.ts';
 import type { Ask } from './ask.ts';
 import { isAddedColumn, type Definition } from './definition.ts';
+import { isGuard } from './landing-table.ts';
 import { settingText } from './read-settings.ts';
 import { maskSecret } from './secrets.ts';
 
@@ -83,7 +84,9 @@ export function visibleElements(statement: string, definition: Definition | unde
   const parsed = parseStatement(statement);
   if (!parsed.ok || parsed.statement.kind !== 'create-table' || parsed.statement.elements === undefined) return undefined;
   const { items, span } = parsed.statement.elements;
-  const own = items.filter((item) => item.kind !== 'column' || definition === undefined || !isAddedColumn(definition, item));
+  const isOurs = (item: TableElement): boolean =>
+    definition !== undefined && (item.kind === 'column' ? isAddedColumn(definition, item) : isGuard(textOf(statement, item.span)));
+  const own = items.filter((item) => !isOurs(item));
   const textsOf = (items: readonly TableElement[]): string[] => items.map((item) => textOf(statement, item.span));
   return { head: statement.slice(0, span.start), texts: textsOf(own), columnTexts: textsOf(own.filter(({ kind }) => kind === 'column')) };
 }

@@ -1,6 +1,7 @@
 import { tableNameText, type Outbox } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
 import { outboxName } from '../engine/index.ts';
+import { ClickHouseException } from '../errors.ts';
 import { quoteString } from '../sql/index.ts';
 import type { Part } from './position.ts';
 
@@ -38,10 +39,28 @@ export async function readParts(client: Pick<ServiceClient, 'rows'>, { database,
   }));
 }
 
-/** One after the other, in this order. */
+/** One after the other, in this order; those that are gone already are no matter. */
 export async function dropParts(client: Pick<ServiceClient, 'command'>, outbox: Id, parts: readonly Part[]): Promise<void> {
+  try {
+    await alterParts(client, outbox, parts);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    for (const part of parts)
+      await alterParts(client, outbox, [part]).catch((reason: unknown) => {
+        if (!isGone(reason)) throw reason;
+      });
+  }
+}
+
+async function alterParts(client: Pick<ServiceClient, 'command'>, outbox: Id, parts: readonly Part[]): Promise<void> {
   const commands = parts.map(({ name }) => `DROP PART ${quoteString(name)}`);
   await client.command(`ALTER TABLE ${tableNameText(outbox)} ${commands.join(', ')}`);
+}
+
+const NO_SUCH_DATA_PART = 232;
+
+function isGone(error: unknown): boolean {
+  return error instanceof ClickHouseException && error.code === NO_SUCH_DATA_PART;
 }
 
 /** Puts a part aside: it stays on the server's disk and is not sent. */
