@@ -70,6 +70,7 @@ export class TableProducer {
   /** Each part alone, up to and with this block: one of several could not be sent. */
   #aloneUpTo = -1;
   #fencedInARow = 0;
+  #isStopping = false;
   #wake: () => void = () => undefined;
 
   constructor(table: ManagedTable, outbox: Outbox, context: TableProducerContext) {
@@ -114,8 +115,6 @@ export class TableProducer {
     this.#waiters.fail(() => this.#queued('ABORTED', 'the gateway is stopping'));
   }
 
-  #isStopping = false;
-
   /** Looks into the outbox now. Throws what the client throws. */
   async look(): Promise<void> {
     const number = (this.#looks += 1);
@@ -141,7 +140,11 @@ export class TableProducer {
    * and at once when nothing can be sent before somebody changes something (topic, grants).
    */
   async delivered(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    await this.look();
+    try {
+      await this.look();
+    } catch (error) {
+      throw this.#queued('TIMEOUT_EXCEEDED', `ClickHouse does not tell of them: ${error instanceof Error ? error.message : String(error)}`);
+    }
     const deadline = AbortSignal.timeout(timeoutMs);
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
     await this.#waiters.wait(this.#unsent, signal === undefined ? deadline : AbortSignal.any([deadline, signal]), late);
