@@ -37,6 +37,8 @@ export interface PreparedOutbox {
   readonly table: string;
   /** What an INSERT without column list fills, in order. */
   readonly columns: readonly string[];
+  /** The newest block that is known to have been inserted before; undefined: none. */
+  readonly since?: number;
 }
 
 /** All outboxes of the server and the producers that empty them. Level-triggered: `reconcile` may be called at any time. */
@@ -92,15 +94,17 @@ export class Producers {
     if (producer?.full !== undefined) throw clickhouseError('LIMIT_EXCEEDED', producer.full);
     if (producer === undefined) await this.#ensure(table);
     const outbox = outboxOf(table);
-    return { database: outbox.database, table: outbox.name, columns: table.written.columns.map(({ name }) => name) };
+    const since = producer?.newestBlock;
+    const columns = table.written.columns.map(({ name }) => name);
+    return { database: outbox.database, table: outbox.name, columns, ...(since !== undefined && { since }) };
   }
 
   /** As `TableProducer.delivered`; at once when the table does not wait. */
-  async delivered(id: TableId, signal?: AbortSignal): Promise<void> {
+  async delivered(id: TableId, signal?: AbortSignal, since?: number): Promise<void> {
     const table = this.#context.catalog.find(id.database, id.table);
     const producer = this.#producerOf(id.database, id.table);
     if (table === undefined || producer === undefined) return;
-    if (table.options.write.waitsForDelivery) await producer.delivered(table.options.write.deliveryTimeoutMs, signal);
+    if (table.options.write.waitsForDelivery) await producer.delivered(table.options.write.deliveryTimeoutMs, signal, since);
     else await producer.look();
   }
 

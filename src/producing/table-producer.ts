@@ -115,6 +115,11 @@ export class TableProducer {
     this.#waiters.fail(() => this.#queued('ABORTED', 'the gateway is stopping'));
   }
 
+  /** As of the last look. */
+  get newestBlock(): number | undefined {
+    return this.#parts?.at(-1)?.block;
+  }
+
   /** Looks into the outbox now. Throws what the client throws. */
   async look(): Promise<void> {
     const number = (this.#looks += 1);
@@ -136,10 +141,10 @@ export class TableProducer {
   }
 
   /**
-   * Resolves when everything that is in the outbox now is in Kafka. Rejects when that takes longer than `timeoutMs` or `signal` is aborted, when a part of it had to be parked,
+   * Resolves when everything that is in the outbox now is in Kafka. Rejects when that takes longer than `timeoutMs` or `signal` is aborted, when a part that came after block `since` had to be parked,
    * and at once when nothing can be sent before somebody changes something (topic, grants).
    */
-  async delivered(timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  async delivered(timeoutMs: number, signal?: AbortSignal, since?: number): Promise<void> {
     try {
       await this.look();
     } catch (error) {
@@ -147,7 +152,7 @@ export class TableProducer {
     }
     const deadline = AbortSignal.timeout(timeoutMs);
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
-    await this.#waiters.wait(this.#unsent, signal === undefined ? deadline : AbortSignal.any([deadline, signal]), late);
+    await this.#waiters.wait(this.#unsent, { since, signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]), late });
   }
 
   report(): OutboxReport {

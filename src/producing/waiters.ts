@@ -4,6 +4,8 @@ import type { Part } from './position.ts';
 interface Waiter {
   /** UUIDs of the parts that it waits for. */
   readonly awaited: Set<string>;
+  /** UUIDs of those that may be its own. */
+  readonly own: ReadonlySet<string>;
   readonly resolve: () => void;
   readonly reject: (error: ClickHouseException) => void;
 }
@@ -12,8 +14,19 @@ interface Waiter {
 export class Waiters {
   readonly #waiters = new Set<Waiter>();
 
-  /** Resolves when all of `parts` are sent; rejects with what `fail` is called with, or when `signal` is aborted with `late()`. */
-  wait(parts: readonly Part[], signal: AbortSignal, late: () => ClickHouseException): Promise<void> {
+  /**
+   * Resolves when all of `parts` are sent; rejects with what `fail` is called with, or when `signal` is aborted with `late()`. Parts up to block `since` are of others (unless block
+   * numbers have begun anew, and none is behind it).
+   */
+  wait(
+    parts: readonly Part[],
+    {
+      since = -1,
+      signal,
+      late,
+    }: { readonly since?: number | undefined; readonly signal: AbortSignal; readonly late: () => ClickHouseException },
+  ): Promise<void> {
+    const after = parts.filter(({ block }) => block > since);
     return new Promise((resolve, reject) => {
       const end = (settle: () => void): void => {
         this.#waiters.delete(waiter);
@@ -25,6 +38,7 @@ export class Waiters {
       };
       const waiter: Waiter = {
         awaited: new Set(parts.map(({ uuid }) => uuid)),
+        own: new Set((after.length > 0 ? after : parts).map(({ uuid }) => uuid)),
         resolve: () => {
           end(resolve);
         },
@@ -52,8 +66,8 @@ export class Waiters {
     }
   }
 
-  /** Whoever waits for this part hears that it will not be sent; all hear it without one. */
+  /** Whoever inserted this part, as far as can be told, hears that it will not be sent; all hear it without one. */
   fail(error: () => ClickHouseException, part?: Part): void {
-    for (const waiter of [...this.#waiters]) if (part === undefined || waiter.awaited.has(part.uuid)) waiter.reject(error());
+    for (const waiter of [...this.#waiters]) if (part === undefined || waiter.own.has(part.uuid)) waiter.reject(error());
   }
 }

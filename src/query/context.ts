@@ -1,8 +1,11 @@
 import type { Catalog } from '../catalog/index.ts';
 import { isDefinition, type KafkaTableOptions } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
+import type { PreparedOutbox } from '../producing/index.ts';
 import { parseStatement, quoteIdentifier, quoteString, type TableName } from '../sql/index.ts';
 import type { Action, AfterSuccess, ClientSession } from './types.ts';
+
+export type { PreparedOutbox };
 
 export interface TableId {
   readonly database: string;
@@ -27,12 +30,6 @@ export interface DeadLetters {
   remove(table: TableId, letters: readonly DeadLetter[]): Promise<void>;
 }
 
-/** The table that an INSERT into a Kafka table, or a view on its way to one, writes to. */
-export interface PreparedOutbox extends TableId {
-  /** What an INSERT without column list fills, in order. */
-  readonly columns: readonly string[];
-}
-
 /** Writing to Kafka tables: rows wait in a table's outbox until they are sent. */
 export interface Outboxes {
   /**
@@ -43,8 +40,9 @@ export interface Outboxes {
   /**
    * Resolves when Kafka has acknowledged everything that is in the outbox at the call (at once when the table does not wait); throws a ClickHouseException
    * (time-out: the rows are queued; or why they cannot be sent). Nobody waits for it any more when `signal` is aborted: then it ends soon, in any way.
+   * `since`: of the INSERT's `PreparedOutbox`; what was inserted before it is waited for as well, but its failures are others'.
    */
-  delivered(table: TableId, signal?: AbortSignal): Promise<void>;
+  delivered(table: TableId, signal?: AbortSignal, since?: number): Promise<void>;
   /**
    * Before a table is dropped or replaced: waits for what is undelivered, or throws a ClickHouseException that says how many rows there are and what to
    * do; resolves at once when the table says they may be dropped.

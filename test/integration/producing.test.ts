@@ -220,6 +220,19 @@ test('a partition that the topic does not have is told, and nothing of the INSER
   t.deepEqual(texts(await readCommitted(t, stream.kafka, stream.topic, 1)), ['{"id":3,"name":""}\n']);
 });
 
+test('rows that come to the server past the gateway are refused, not lost', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(
+    `CREATE TABLE queue ${COLUMNS} ${stream.engine()}`,
+    `CREATE TABLE target ${COLUMNS} ENGINE = MergeTree ORDER BY id`,
+    'CREATE MATERIALIZED VIEW mv TO target AS SELECT * FROM queue',
+  );
+  await t.throwsAsync(stream.direct("INSERT INTO queue VALUES (1, 'a')"), { message: /repeat it through the gateway/ });
+  await stream.kafka.produce(stream.topic, ['{"id":2,"name":"b"}']);
+  await stream.answers('SELECT id FROM target', '2');
+  t.notRegex(await stream.sql('SHOW CREATE TABLE queue'), /CONSTRAINT|throwIf/);
+});
+
 test('tables that cannot be written to say so before anything is stored', async (t) => {
   const stream = await useStream(t);
   const refused = async (settings: string, topic = stream.topic): Promise<string> => {

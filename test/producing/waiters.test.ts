@@ -11,7 +11,7 @@ const never = new AbortController().signal;
 test('an INSERT is answered when all that it waits for is sent', async (t) => {
   const waiters = new Waiters();
   let isDone = false;
-  const waiting = waiters.wait([A, B], never, late).then(() => (isDone = true));
+  const waiting = waiters.wait([A, B], { signal: never, late }).then(() => (isDone = true));
   waiters.stillWaiting([B, C]);
   await Promise.resolve();
   t.false(isDone);
@@ -21,22 +21,22 @@ test('an INSERT is answered when all that it waits for is sent', async (t) => {
 });
 
 test('an INSERT of nothing waits for nothing', async (t) => {
-  await t.notThrowsAsync(new Waiters().wait([], never, late));
+  await t.notThrowsAsync(new Waiters().wait([], { signal: never, late }));
 });
 
 test('an INSERT that waited long enough hears so', async (t) => {
   const waiters = new Waiters();
   const deadline = new AbortController();
-  const waiting = waiters.wait([A], deadline.signal, late);
+  const waiting = waiters.wait([A], { signal: deadline.signal, late });
   deadline.abort();
   t.is((await t.throwsAsync(waiting)).message, late().message);
-  await t.throwsAsync(waiters.wait([A], deadline.signal, late));
+  await t.throwsAsync(waiters.wait([A], { signal: deadline.signal, late }));
   t.true(waiters.isEmpty);
 });
 
 test('who waits for a part that cannot be sent hears why, the others wait on', async (t) => {
   const waiters = new Waiters();
-  const [first, second] = [waiters.wait([A], never, late), waiters.wait([B], never, late)];
+  const [first, second] = [waiters.wait([A], { signal: never, late }), waiters.wait([B], { signal: never, late })];
   waiters.fail(() => clickhouseError('ABORTED', 'too large'), A);
   await t.throwsAsync(first, { message: /too large/ });
   t.false(waiters.isEmpty);
@@ -44,9 +44,22 @@ test('who waits for a part that cannot be sent hears why, the others wait on', a
   await t.notThrowsAsync(second);
 });
 
+test("a part that was inserted before an INSERT began is waited for, but its failure is not that INSERT's", async (t) => {
+  const waiters = new Waiters();
+  const [before, own] = [
+    { ...A, block: 7 },
+    { ...B, block: 8 },
+  ];
+  const waiting = waiters.wait([before, own], { since: 7, signal: never, late });
+  waiters.fail(() => clickhouseError('ABORTED', 'too large'), before);
+  t.false(waiters.isEmpty);
+  waiters.stillWaiting([]);
+  await t.notThrowsAsync(waiting);
+});
+
 test('all hear it when nothing can be sent', async (t) => {
   const waiters = new Waiters();
-  const waiting = [waiters.wait([A], never, late), waiters.wait([B, C], never, late)];
+  const waiting = [waiters.wait([A], { signal: never, late }), waiters.wait([B, C], { signal: never, late })];
   waiters.fail(() => clickhouseError('ABORTED', 'no such topic'));
   for (const one of waiting) await t.throwsAsync(one, { message: /no such topic/ });
 });

@@ -125,8 +125,10 @@ async function createAsSelect(create: CreateAsSelect, context: StatementContext)
   const table = { database, table: create.name.table };
   await session.query(action.sql);
   await action.after?.(new AbortController().signal);
+  let since: number | undefined;
   try {
     const outbox = await outboxes.prepare(table);
+    since = outbox.since;
     await session.query(`INSERT INTO ${printedName(outbox)} (${outbox.columns.map(quoteIdentifier).join(', ')}) ${select}`);
   } catch (error) {
     await session.query(`DROP TABLE ${printedName(table)}`);
@@ -137,7 +139,7 @@ async function createAsSelect(create: CreateAsSelect, context: StatementContext)
   return {
     kind: 'run',
     sql: 'SELECT 1 FORMAT Null',
-    after: async (signal) => outboxes.delivered(table, signal),
+    after: async (signal) => outboxes.delivered(table, signal, since),
     ...(action.notice && { notice: action.notice }),
   };
 }

@@ -69,7 +69,9 @@ async function insertIntoOutbox(
     kind: 'replace',
     length,
     start,
-    ...((isFromSelect || !isFireAndForget(head, session)) && { after: async (signal: AbortSignal) => outboxes.delivered(table, signal) }),
+    ...((isFromSelect || !isFireAndForget(head, session)) && {
+      after: async (signal: AbortSignal) => outboxes.delivered(table, signal, outbox.since),
+    }),
     shownColumns: withoutAddedColumns(new Set(outbox.columns)),
     shownException: shownAs({ ...table, uuid: options.catalog.find(table.database, table.table)?.uuid }, { from, to: start }),
   };
