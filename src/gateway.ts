@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { startAdminServer } from './admin/index.ts';
+import { startAdminServer, type AdminServer } from './admin/index.ts';
 import { ChunkPool, MemoryBudget } from './batching/index.ts';
 import { createCatalog, ensureDeadLetterTable, removeDeadLetters, tableNameText, type Catalog } from './catalog/index.ts';
 import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
@@ -57,7 +57,7 @@ interface Closing {
 }
 
 const START_FAILED_GRACE_MS = 1_000;
-const FIRST_READING_MS = 10_000;
+const FIRST_READING_MS = 5_000;
 
 async function openRooms(config: Config, logger: Logger, closing: Closing[]): Promise<Gateway> {
   const client = createServiceClient({
@@ -82,19 +82,8 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     await follow();
   };
   const ready = () => readiness(client, catalog);
-  const admin = await startAdminServer({
-    host: config.host,
-    port: config.adminPort,
-    notReadyReasons: async () => {
-      const { ok, reason } = await ready();
-      return ok ? [] : [reason ?? 'not ready'];
-    },
-    status: () => ({
-      problem: catalog.problem() ?? null,
-      tables: supervisor.status().map((table) => ({ ...table, outbox: producers.report(table) ?? null })),
-    }),
-  });
-  closing.push({ what: 'admin server', close: () => admin.close() });
+  let admin: AdminServer | undefined;
+  closing.push({ what: 'admin server', close: async () => admin?.close() });
 
   const dispatcher = createDispatcher({
     catalog,
@@ -116,6 +105,19 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   await within(FIRST_READING_MS, catalog.start());
   closing.push({ what: 'catalog', close: () => Promise.resolve(catalog.stop()) });
   const { ports, renewCertificate } = await openFrontEnds(config, dispatcher, logger, closing);
+  // Whoever asks it takes an answer for a sign that the ports are open; at the end it answers while the others are being closed.
+  admin = await startAdminServer({
+    host: config.host,
+    port: config.adminPort,
+    notReadyReasons: async () => {
+      const { ok, reason } = await ready();
+      return ok ? [] : [reason ?? 'not ready'];
+    },
+    status: () => ({
+      problem: catalog.problem() ?? null,
+      tables: supervisor.status().map((table) => ({ ...table, outbox: producers.report(table) ?? null })),
+    }),
+  });
   catalog.onChange(() => void follow());
   void follow();
   producers.start();

@@ -188,6 +188,7 @@ test('what the status says of a window is true: the same INSERT again leaves row
   target.search = new URLSearchParams({
     database: stream.database,
     query: "INSERT INTO q (id) SELECT id FROM input('id UInt64') FORMAT TSV",
+    insert_allow_materialized_columns: '1',
     insert_deduplication_token: 'the same',
     deduplicate_blocks_in_dependent_materialized_views: '1',
   }).toString();

@@ -60,9 +60,11 @@ test.serial('an outbox that reached its limit refuses rows of views and INSERTs,
   await outlet.own.kill();
   await outlet.sql("INSERT INTO source SELECT number, 'fills it' FROM numbers(200)");
   const isFull = /The outbox of \S+\.queue is full: \d+ rows wait to be sent, and kafka_outbox_max_rows = 100/;
+  let queued = 0;
   await waitFor(
     async () => {
       const error: unknown = await outlet.sql("INSERT INTO queue VALUES (1000, 'direct')").catch((e: unknown) => e);
+      if (/Code: 159/.test(String(error))) queued += 1;
       return isFull.test(String(error));
     },
     { message: 'the outbox is full' },
@@ -78,7 +80,7 @@ test.serial('an outbox that reached its limit refuses rows of views and INSERTs,
     },
     { message: 'rows are taken again', timeoutMs: 60_000 },
   );
-  const ids = await idsIn(t, outlet.own, 201);
+  const ids = await idsIn(t, outlet.own, 201 + queued);
   t.true(ids.includes(3000) && !ids.includes(2000));
 });
 
