@@ -184,8 +184,8 @@ export class Producers {
       for (const [uuid, producer] of this.#producers) {
         const { database, name } = producer.outbox;
         const sign = found.get(`${database}.${name}`) ?? '';
-        // What waits grows older without a sign.
-        if (this.#signs.get(uuid) === sign && producer.unsentRows === 0) continue;
+        // What waits grows older without a sign, and what was sent makes room without one.
+        if (this.#signs.get(uuid) === sign && producer.unsentRows === 0 && producer.full === undefined) continue;
         await producer.look();
         this.#signs.set(uuid, sign);
       }
