@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { startAdminServer, type AdminServer } from './admin/index.ts';
+import { startAdminServer } from './admin/index.ts';
 import { ChunkPool, MemoryBudget } from './batching/index.ts';
 import { createCatalog, ensureDeadLetterTable, removeDeadLetters, tableNameText, type Catalog } from './catalog/index.ts';
 import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
@@ -82,8 +82,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     await follow();
   };
   const ready = () => readiness(client, catalog);
-  let admin: AdminServer | undefined;
-  closing.push({ what: 'admin server', close: async () => admin?.close() });
+  const beforeServing = closing.length;
 
   const dispatcher = createDispatcher({
     catalog,
@@ -105,8 +104,8 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   await within(FIRST_READING_MS, catalog.start());
   closing.push({ what: 'catalog', close: () => Promise.resolve(catalog.stop()) });
   const { ports, renewCertificate } = await openFrontEnds(config, dispatcher, logger, closing);
-  // Whoever asks it takes an answer for a sign that the ports are open; at the end it answers while the others are being closed.
-  admin = await startAdminServer({
+  // Whoever asks it takes an answer for a sign that the ports are open; at the end it answers while they are being closed.
+  const admin = await startAdminServer({
     host: config.host,
     port: config.adminPort,
     notReadyReasons: async () => {
@@ -118,6 +117,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
       tables: supervisor.status().map((table) => ({ ...table, outbox: producers.report(table) ?? null })),
     }),
   });
+  closing.splice(beforeServing, 0, { what: 'admin server', close: () => admin.close() });
   catalog.onChange(() => void follow());
   void follow();
   producers.start();
