@@ -28,6 +28,8 @@ const MOST_STANDBY_MS = 120_000;
 const STANDBY_LOOK_MS = 1_000;
 /** So long after the last message the connections to Kafka are kept. */
 const IDLE_MS = 60_000;
+/** Blocks that were put aside, to be told to those who inserted them. */
+const KEPT_PARKED = 100;
 /** How often parts that were sent are looked at to be dropped. */
 const CLEAN_UP_MS = 5_000;
 
@@ -69,6 +71,8 @@ export class TableProducer {
   #goodBatchBytes = MAX_BATCH_BYTES;
   /** Each part alone, up to and with this block: one of several could not be sent. */
   #aloneUpTo = -1;
+  #newestBlock: number | undefined;
+  readonly #parkedBlocks: { readonly block: number; readonly error: () => ClickHouseException }[] = [];
   #fencedInARow = 0;
   #isStopping = false;
   #wake: () => void = () => undefined;
@@ -115,9 +119,9 @@ export class TableProducer {
     this.#waiters.fail(() => this.#queued('ABORTED', 'the gateway is stopping'));
   }
 
-  /** As of the last look. */
+  /** Of all that were ever seen, those that are gone as well. */
   get newestBlock(): number | undefined {
-    return this.#parts?.at(-1)?.block;
+    return this.#newestBlock;
   }
 
   /** Looks into the outbox now. Throws what the client throws. */
@@ -128,6 +132,8 @@ export class TableProducer {
     if (number > this.#newestLook) {
       this.#newestLook = number;
       this.#parts = parts;
+      const newest = parts.at(-1);
+      if (newest !== undefined) this.#newestBlock = Math.max(newest.block, this.#newestBlock ?? 0);
       this.#noteParts();
     }
     if (this.#isDone) return;
@@ -150,6 +156,9 @@ export class TableProducer {
     } catch (error) {
       throw this.#queued('TIMEOUT_EXCEEDED', `ClickHouse does not tell of them: ${error instanceof Error ? error.message : String(error)}`);
     }
+    // It may have been put aside before anybody waited for it.
+    const parked = this.#parkedBlocks.find(({ block }) => block > (since ?? -1));
+    if (parked !== undefined) throw parked.error();
     const deadline = AbortSignal.timeout(timeoutMs);
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
     await this.#waiters.wait(this.#unsent, { since, signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]), late });
@@ -312,7 +321,10 @@ export class TableProducer {
       `send them again when the reason is gone by ${statements.send}, or throw them away by ${statements.drop}`;
     this.#logger.error({ part: part.name, rows: part.rows, reason, ...statements }, 'rows cannot be sent, they are put aside');
     this.#recorder.exception(text);
-    this.#waiters.fail(() => new ClickHouseException(1001, 'STD_EXCEPTION', text), part);
+    const putAside = (): ClickHouseException => new ClickHouseException(1001, 'STD_EXCEPTION', text);
+    this.#parkedBlocks.push({ block: part.block, error: putAside });
+    if (this.#parkedBlocks.length > KEPT_PARKED) this.#parkedBlocks.shift();
+    this.#waiters.fail(putAside, part);
   }
 
   get #rendered(): RenderedTable {

@@ -216,8 +216,9 @@ test('a partition that the topic does not have is told, and nothing of the INSER
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`);
   const error = await t.throwsAsync(stream.sql('INSERT INTO queue (id, _partition) VALUES (1, 0), (2, 7)'));
   t.regex(error.message, /_partition = 7, and topic \S+ has partitions 0 to 1/);
-  await stream.sql('INSERT INTO queue (id, _partition) VALUES (3, 1)');
-  t.deepEqual(texts(await readCommitted(t, stream.kafka, stream.topic, 1)), ['{"id":3,"name":""}\n']);
+  // Its neighbours in time hear nothing of it, before and after the outbox was looked into again.
+  for (let i = 0; i < 3; i += 1) await stream.sql('INSERT INTO queue (id, _partition) VALUES (3, 1)');
+  t.deepEqual(texts(await readCommitted(t, stream.kafka, stream.topic, 3)), Array(3).fill('{"id":3,"name":""}\n'));
 });
 
 test('rows that come to the server past the gateway are refused, not lost', async (t) => {
