@@ -1,6 +1,7 @@
 export const KEY_FORMATS = ['JSONEachRow', 'RawBLOB'] as const;
 export type KeyFormat = (typeof KEY_FORMATS)[number];
 
+/** librdkafka's names and rules (`partitioner` in its CONFIGURATION.md). */
 export const PARTITIONERS = ['consistent_random', 'murmur2_random', 'random'] as const;
 export type PartitionerName = (typeof PARTITIONERS)[number];
 

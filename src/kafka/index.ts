@@ -7,11 +7,11 @@ export { sendWithOffset, type ProducedMessage, type Transaction } from './transa
 export { describeKafkaError, KafkaError } from './errors.ts';
 export { RecordBatchError } from './record-batches.ts';
 export type { ClientOptions } from './client.ts';
-export { securityOf } from './security.ts';
+export { clientOf, securityOf } from './security.ts';
 export type * from './types.ts';
 export { COMPRESSION_NAMES, type CompressionName } from './codecs.ts';
 export { COMPRESSION_LEVELS } from './compress.ts';
-export { ANY_PARTITION, PARTITIONERS, partitionOf, type Partitioner } from './partitioner.ts';
+export { ANY_PARTITION, partitionOf } from './partitioner.ts';
 export { KafkaProduceError, type ProduceErrorKind } from './produce-errors.ts';
 export { RecordBatchWriter, type RecordHeader } from './record-batch-writer.ts';
 export { createTransactionalProducer, type TransactionalProducer, type TransactionalProducerOptions } from './transactional-producer.ts';

@@ -1,6 +1,4 @@
-/** librdkafka's names and rules (`partitioner` in its CONFIGURATION.md). */
-export const PARTITIONERS = ['consistent_random', 'murmur2_random', 'random'] as const;
-export type Partitioner = (typeof PARTITIONERS)[number];
+import type { PartitionerName } from '../engine/index.ts';
 
 /** The message may go to any partition. */
 export const ANY_PARTITION = -1;
@@ -10,7 +8,7 @@ export const ANY_PARTITION = -1;
  * `consistent_random`: CRC-32 of the key; any partition when the key is null or empty. `murmur2_random`: as Java's producers do, murmur2 of the key, also of an
  * empty one; any partition when it is null. Source: librdkafka's src/rdkafka_msg.c.
  */
-export function partitionOf(partitioner: Partitioner, source: Buffer, keyStart: number, keyEnd: number, count: number): number {
+export function partitionOf(partitioner: PartitionerName, source: Buffer, keyStart: number, keyEnd: number, count: number): number {
   if (partitioner === 'random' || keyStart < 0) return ANY_PARTITION;
   if (partitioner === 'murmur2_random') return (murmur2(source, keyStart, keyEnd) & 0x7fff_ffff) % count;
   return keyStart === keyEnd ? ANY_PARTITION : crc32(source, keyStart, keyEnd) % count;

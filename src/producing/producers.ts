@@ -115,7 +115,7 @@ export class Producers {
     const { onDrop, deliveryTimeoutMs } = producer.table.options.write;
     if (onDrop === 'drop') return;
     try {
-      await producer.delivered(deliveryTimeoutMs);
+      await producer.delivered(deliveryTimeoutMs, undefined, producer.newestBlock);
     } catch (error) {
       const rows = producer.unsentRows;
       if (rows === 0) return;
@@ -128,12 +128,6 @@ export class Producers {
         { cause: error },
       );
     }
-  }
-
-  /** The Kafka table whose outbox is called so, whether it exists or not. */
-  tableOf(database: string, name: string): TableId | undefined {
-    const table = nameBehindOutbox(name);
-    return table === undefined ? undefined : { database, table };
   }
 
   async close(graceMs: number): Promise<void> {

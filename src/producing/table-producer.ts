@@ -11,7 +11,7 @@ import { OutboxRecorder, type OutboxReport } from './outbox-status.ts';
 import { fullSentence } from './limits.ts';
 import { partsForOneTransaction, partsToDrop } from './part-choice.ts';
 import { committedPosition, readPosition, splitAt, type Part, type Position } from './position.ts';
-import { producerOptions } from './producer-options.ts';
+import { kafkaNameOf, producerOptions } from './producer-options.ts';
 import { Repeats } from './repeats.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
 import { Waiters } from './waiters.ts';
@@ -42,7 +42,7 @@ export interface TableProducerContext {
  * Sends what is in one table's outbox, part after part, in the order of the INSERTs. A part, or several small ones, is one Kafka transaction: its messages become visible together with
  * the position behind it, or not at all. Started once, stopped once.
  *
- *     inserted (a part in the outbox) → sent (messages and position are in Kafka) → kept for a while, so that the server drops a repeated INSERT → dropped
+ *     inserted (a part in the outbox) → sent (messages and position are in Kafka) → kept for a while, so that a repeated INSERT can be compared with them → dropped
  *                                     ↘ parked (detached: Kafka or the format does not take one of its messages)
  */
 export class TableProducer {
@@ -193,7 +193,7 @@ export class TableProducer {
 
   /** Topic and partition at which the position is committed. */
   get #at(): { readonly topic: string; readonly partition: number; readonly groupId: string } {
-    return { topic: this.#options.topics[0] ?? '', partition: 0, groupId: `sluice-outbox-${this.#outbox.uuid}` };
+    return { topic: this.#options.topics[0] ?? '', partition: 0, groupId: kafkaNameOf(this.#outbox) };
   }
 
   async #keepSending(): Promise<void> {
@@ -386,12 +386,11 @@ export class TableProducer {
   /** Until somebody has looked into the outbox, or wants to stop. */
   async #changed(): Promise<void> {
     if (this.#isDone) return;
-    await new Promise<void>((resolve) => {
-      this.#wake = resolve;
-      const timer = setTimeout(resolve, CLEAN_UP_MS);
-      timer.unref();
-      this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    const woken = new AbortController();
+    this.#wake = () => {
+      woken.abort();
+    };
+    await pause(CLEAN_UP_MS, woken.signal);
   }
 
   /** Another gateway sends: this one follows what it has sent, and takes over when nothing comes any more. */

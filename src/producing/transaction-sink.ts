@@ -1,8 +1,6 @@
 import type { PartitionerName } from '../engine/index.ts';
-import { partitionOf, RecordBatchWriter, type OpenTransaction } from '../kafka/index.ts';
-import type { MessageSink } from './messages/index.ts';
-
-type Header = { readonly name: Buffer; readonly value: Buffer };
+import { ANY_PARTITION, partitionOf, RecordBatchWriter, type OpenTransaction } from '../kafka/index.ts';
+import type { MessageHeader, MessageSink } from './messages/index.ts';
 
 export interface SinkOptions {
   readonly topic: string;
@@ -52,7 +50,7 @@ export class TransactionSink implements MessageSink {
     valueEnd: number,
     timestampMs: number,
     partition: number,
-    headers: readonly Header[] | undefined,
+    headers: readonly MessageHeader[] | undefined,
   ): void {
     const chosen = partition === -1 ? this.#choose(source, keyStart, keyEnd) : this.#checked(partition);
     const atMs = timestampMs === -1 ? this.#nowMs : timestampMs;
@@ -81,7 +79,7 @@ export class TransactionSink implements MessageSink {
   #choose(source: Buffer, keyStart: number, keyEnd: number): number {
     const { partitioner, partitions } = this.#options;
     const chosen = partitionOf(partitioner, source, keyStart, keyEnd, partitions);
-    return chosen === -1 ? this.#anyPartition : chosen;
+    return chosen === ANY_PARTITION ? this.#anyPartition : chosen;
   }
 
   #checked(partition: number): number {

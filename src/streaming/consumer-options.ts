@@ -1,6 +1,5 @@
-import { hostname } from 'node:os';
 import type { ManagedTable } from '../catalog/index.ts';
-import { securityOf, type ConsumerOptions } from '../kafka/index.ts';
+import { clientOf, type ConsumerOptions } from '../kafka/index.ts';
 
 import type { ServerDefaults } from './server-defaults.ts';
 
@@ -18,20 +17,15 @@ const MAX_BYTES_PER_PARTITION = 2 * 1024 * 1024;
 const MAX_BYTES_PER_FETCH = 16 * 1024 * 1024;
 
 /** How the table's consumer number `index` (from 0) joins its group and fetches. */
-export function consumerOptions(
-  { options, database, table }: ManagedTable,
-  defaults: ServerDefaults,
-  ownerId: string,
-  index: number,
-): ConsumerOptions {
-  const clientId = options.clientId === '' ? `ClickHouse-${hostname()}-${database}-${table}` : options.clientId;
+export function consumerOptions(table: ManagedTable, defaults: ServerDefaults, ownerId: string, index: number): ConsumerOptions {
+  const { options } = table;
+  const client = clientOf(table);
   return {
-    brokers: options.brokers,
-    clientId: options.numConsumers > 1 ? `${clientId}-${index}` : clientId,
+    ...client,
+    clientId: options.numConsumers > 1 ? `${client.clientId}-${index}` : client.clientId,
     groupId: options.groupName,
     ownerId,
     topics: options.topics,
-    security: securityOf(options),
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     heartbeatIntervalMs: HEARTBEAT_INTERVAL_MS,
     rebalanceTimeoutMs: REBALANCE_TIMEOUT_MS,

@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import { crc32 } from '@node-rs/crc32';
 import test from 'ava';
 import fc from 'fast-check';
-import { ANY_PARTITION, partitionOf, type Partitioner } from '../../src/kafka/index.ts';
+import type { PartitionerName } from '../../src/engine/index.ts';
+import { ANY_PARTITION, partitionOf } from '../../src/kafka/index.ts';
 import { useKafka, useTopic } from '../helpers/index.ts';
 import { librdkafkaPartitions } from './librdkafka/client.ts';
 
@@ -10,7 +11,7 @@ const kafkajsMurmur2 = createRequire(import.meta.url)('kafkajs/src/producer/part
 
 const PARTITIONS = 7;
 
-function of(partitioner: Partitioner, key: Buffer): number {
+function of(partitioner: PartitionerName, key: Buffer): number {
   const source = Buffer.concat([Buffer.from('before'), key, Buffer.from('after')]);
   return partitionOf(partitioner, source, 6, 6 + key.length, PARTITIONS);
 }
@@ -20,7 +21,7 @@ const someKeys = Array.from({ length: 200 }, (_, i) =>
 );
 
 const landing = test.macro({
-  exec: async (t, partitioner: Partitioner, keys: readonly Buffer[]) => {
+  exec: async (t, partitioner: PartitionerName, keys: readonly Buffer[]) => {
     const topic = await useTopic(t, PARTITIONS);
     const expected = await librdkafkaPartitions(await useKafka(t), topic, partitioner, keys);
     t.true(new Set(expected).size > 1);
