@@ -254,16 +254,17 @@ export class CarefulReading {
     return (await waitFor(lane.idle(), control)) ? outcome : GIVEN_UP;
   }
 
-  async #runSealed({ lane, intent: repeated }: Place, intent: Intent, steps: readonly Step[]): Promise<Outcome> {
+  async #runSealed(where: Place, intent: Intent, steps: readonly Step[]): Promise<Outcome> {
+    const { lane } = where;
+    const { planSignal } = lane;
     const { positions, stopping, handOver } = this.#options;
     // Whoever repeats an intent has noted it himself.
-    if (repeated !== undefined) return this.#run(intent, steps, lane.planSignal);
+    if (where.intent !== undefined) return this.#run(where, intent, steps, planSignal);
     const [range] = intent.ranges as [PartitionRange];
     positions.sealed(range, lane, intent);
-    const outcome = await this.#run(intent, steps, lane.planSignal);
+    const outcome = await this.#run(where, intent, steps, planSignal);
     if (outcome.kind === 'inserted') positions.inserted(range, intent);
-    else if (outcome.kind === 'given-up' && outcome.error === undefined && !stopping.aborted && lane.planSignal.aborted)
-      handOver(lane, intent);
+    else if (outcome.kind === 'given-up' && outcome.error === undefined && !stopping.aborted && planSignal.aborted) handOver(lane, intent);
     else {
       positions.abandoned(range, lane, intent);
       if (outcome.kind === 'given-up' && !stopping.aborted) lane.readAgain([range]);
@@ -271,16 +272,23 @@ export class CarefulReading {
     return outcome;
   }
 
-  async #run(intent: Intent, steps: readonly Step[], planSignal: AbortSignal): Promise<Outcome> {
+  /** `planSignal` ends what fails only: a change of plan waits for steps that go well, since those before them would be in twice where a target drops no repeats. */
+  async #run({ lane, plan }: Place, intent: Intent, steps: readonly Step[], planSignal: AbortSignal): Promise<Outcome> {
     const { stopping, status, journal } = this.#options;
     const signal = AbortSignal.any([stopping, planSignal]);
     try {
       await journal.record(intent, stopping);
       for (const step of steps) {
-        status.rowsInserted += await this.#untilSettled(async () => {
-          await journal.record(intent, stopping);
-          return step(intent);
-        }, signal);
+        if (lane.plan !== plan) return GIVEN_UP;
+        const settled = this.#untilSettled(
+          async () => {
+            await journal.record(intent, stopping);
+            return step(intent);
+          },
+          signal,
+          stopping,
+        );
+        status.rowsInserted += await settled;
         status.inserts += 1;
       }
       return { kind: 'inserted' };
@@ -290,10 +298,13 @@ export class CarefulReading {
     }
   }
 
-  /** Repeats a step as long as the messages are not to blame for its failure. Throws what blames them, and the signal's reason once it is aborted. */
-  async #untilSettled(step: () => Promise<number>, signal: AbortSignal): Promise<number> {
+  /**
+   * Repeats a step as long as the messages are not to blame for its failure. Throws what blames them, and the signal's reason once it is aborted;
+   * `first`: in its place before the first attempt.
+   */
+  async #untilSettled(step: () => Promise<number>, signal: AbortSignal, first = signal): Promise<number> {
     for (let attempt = 0; ; attempt++) {
-      signal.throwIfAborted();
+      (attempt === 0 ? first : signal).throwIfAborted();
       try {
         return await step();
       } catch (error) {

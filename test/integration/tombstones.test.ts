@@ -1,4 +1,5 @@
 import test from 'ava';
+import { waitFor } from '../helpers/index.ts';
 import { useStream } from '../helpers/stream.ts';
 
 const TARGET =
@@ -108,4 +109,21 @@ test.serial('many tombstones among many rows come in few INSERTs', async (t) => 
     '\n',
   );
   t.true(Number(parts) < 100, `${parts} parts`);
+});
+
+test.serial('a view made while rows go in and their tombstones have yet to follow makes no row come twice', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: JSON_KEY })}`, TARGET, `${VIEW} WHERE sleepEachRow(2) = 0`);
+  await stream.kafka.produce(stream.topic, [
+    { key: key(1), value: null },
+    { key: key(1), value: '{"name":"one"}' },
+  ]);
+  // Not the one that only checks whether the tombstones can be read.
+  const inserting = `SELECT count() FROM system.processes WHERE query_kind = 'Insert' AND query LIKE '%${stream.database}%' AND query NOT LIKE '%materialize(0)%'`;
+  await waitFor(async () => Number(await stream.direct(inserting)) > 0);
+  await stream.sql(
+    'CREATE MATERIALIZED VIEW other ENGINE = MergeTree ORDER BY o AS SELECT _offset AS o, _key AS k, _headers.name AS h FROM queue',
+  );
+  await stream.kafka.produce(stream.topic, [{ key: key(2), value: '{"name":"two"}' }]);
+  await stream.answers('SELECT id, offset, deleted FROM target ORDER BY offset', '1\t0\t1\n1\t1\t0\n2\t2\t0');
 });

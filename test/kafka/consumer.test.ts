@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import test, { type ExecutionContext } from 'ava';
 import kafkajs from 'kafkajs';
 import { silentLogger } from '../../src/logger.ts';
@@ -110,6 +111,12 @@ test('two members share the partitions, and one that leaves is replaced within t
     Array.from({ length: 40 }, (_, index) => ({ value: `${index}`, partition: index % 4 })),
   );
   await waitFor(() => first.records.length + second.records.length === 40);
+  await waitFor(async () =>
+    isDeepStrictEqual(
+      await committed(t, topic),
+      [0, 1, 2, 3].map((partition) => `${partition}: 10 ''`),
+    ),
+  );
 
   const leftAt = Date.now();
   await second.consumer.stop();
