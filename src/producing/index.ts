@@ -1,3 +1,3 @@
 /** The door of producing: rows written to Kafka tables wait in outboxes in ClickHouse and are sent from there, each once. */
-export { Producers, type PreparedOutbox } from './producers.ts';
+export { Producers, type OutboxMark, type PreparedOutbox } from './producers.ts';
 export type { OutboxReport } from './outbox-status.ts';

@@ -31,14 +31,21 @@ interface TableId {
   readonly table: string;
 }
 
+/** What an outbox held when an INSERT was about to begin. */
+export interface OutboxMark {
+  /** UUID of the outbox: it and its table may get other names before the INSERT ends. */
+  readonly outbox: string;
+  /** The newest block that is known to have been inserted before; undefined: none. */
+  readonly block: number | undefined;
+}
+
 /** Where an INSERT into a Kafka table goes. */
 export interface PreparedOutbox {
   readonly database: string;
   readonly table: string;
   /** What an INSERT without column list fills, in order. */
   readonly columns: readonly string[];
-  /** The newest block that is known to have been inserted before; undefined: none. */
-  readonly since?: number;
+  readonly since?: OutboxMark;
 }
 
 /** All outboxes of the server and the producers that empty them. Level-triggered: `reconcile` may be called at any time. */
@@ -90,22 +97,37 @@ export class Producers {
     const table = this.#context.catalog.find(id.database, id.table);
     if (table === undefined) throw clickhouseError('UNKNOWN_TABLE', `Table ${id.database}.${id.table} does not exist`);
     await this.#checkWritable(table);
-    const producer = this.#producerOf(id.database, id.table);
-    if (producer?.full !== undefined) throw clickhouseError('LIMIT_EXCEEDED', producer.full);
-    if (producer === undefined) await this.#ensure(table);
-    const outbox = outboxOf(table);
-    const since = producer?.newestBlock;
-    const columns = table.written.columns.map(({ name }) => name);
-    return { database: outbox.database, table: outbox.name, columns, ...(since !== undefined && { since }) };
+    const producer = this.#producerOf(id.database, id.table) ?? (await this.#ensure(table));
+    if (producer.full !== undefined) throw clickhouseError('LIMIT_EXCEEDED', producer.full);
+    const { uuid, database, name } = producer.outbox;
+    const columns = table.written.columns.map((column) => column.name);
+    return { database, table: name, columns, since: { outbox: uuid, block: producer.newestBlock } };
   }
 
   /** As `TableProducer.delivered`; at once when the table does not wait. */
-  async delivered(id: TableId, signal?: AbortSignal, since?: number): Promise<void> {
-    const table = this.#context.catalog.find(id.database, id.table);
-    const producer = this.#producerOf(id.database, id.table);
-    if (table === undefined || producer === undefined) return;
-    if (table.options.write.waitsForDelivery) await producer.delivered(table.options.write.deliveryTimeoutMs, signal, since);
-    else await producer.look();
+  async delivered(id: TableId, signal?: AbortSignal, since?: OutboxMark): Promise<void> {
+    for (;;) {
+      const producer = await this.#senderOf(id, since);
+      const { waitsForDelivery, deliveryTimeoutMs } = producer.table.options.write;
+      try {
+        return await (waitsForDelivery ? producer.delivered(deliveryTimeoutMs, signal, since?.block) : producer.look());
+      } catch (error) {
+        // When its table is renamed or changed, another producer takes its place and sends the rows.
+        if (this.#isClosed || signal?.aborted === true || this.#producers.get(producer.outbox.uuid) === producer) throw error;
+      }
+    }
+  }
+
+  /** Throws when nobody sends what is in the outbox: it went away with its table. */
+  async #senderOf(id: TableId, since: OutboxMark | undefined): Promise<TableProducer> {
+    const find = (): TableProducer | undefined =>
+      since === undefined ? this.#producerOf(id.database, id.table) : this.#producers.get(since.outbox);
+    const producer = find() ?? (await this.reconcile().then(find));
+    if (producer !== undefined) return producer;
+    throw clickhouseError(
+      'ABORTED',
+      `The outbox of ${id.database}.${id.table} is not there any more: rows that were in it and not in Kafka are gone with it`,
+    );
   }
 
   /** Before the table goes away. Throws TABLE_NOT_EMPTY when rows would be lost with it that the user wants to be sent. */
@@ -142,11 +164,12 @@ export class Producers {
     return [...this.#producers.values()].find((one) => one.table.database === database && one.table.table === table);
   }
 
-  async #ensure(table: ManagedTable): Promise<void> {
+  async #ensure(table: ManagedTable): Promise<TableProducer> {
     await createOutbox(this.#context.client, table);
     await this.#context.catalog.refresh();
     await this.reconcile();
-    if (this.#producerOf(table.database, table.table) !== undefined) return;
+    const producer = this.#producerOf(table.database, table.table);
+    if (producer !== undefined) return producer;
     const { database, name } = outboxOf(table);
     const outbox = this.#context.catalog.outboxes().find((one) => one.database === database && one.name === name);
     const reason = outbox && this.#told.get(outbox.uuid);

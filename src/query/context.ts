@@ -1,11 +1,11 @@
 import type { Catalog } from '../catalog/index.ts';
 import { isDefinition, type KafkaTableOptions } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
-import type { PreparedOutbox } from '../producing/index.ts';
+import type { OutboxMark, PreparedOutbox } from '../producing/index.ts';
 import { parseStatement, quoteIdentifier, quoteString, type TableName } from '../sql/index.ts';
 import type { Action, AfterSuccess, ClientSession } from './types.ts';
 
-export type { PreparedOutbox };
+export type { OutboxMark, PreparedOutbox };
 
 export interface TableId {
   readonly database: string;
@@ -42,7 +42,7 @@ export interface Outboxes {
    * (time-out: the rows are queued; or why they cannot be sent). Nobody waits for it any more when `signal` is aborted: then it ends soon, in any way.
    * `since`: of the INSERT's `PreparedOutbox`; what was inserted before it is waited for as well, but its failures are others'.
    */
-  delivered(table: TableId, signal?: AbortSignal, since?: number): Promise<void>;
+  delivered(table: TableId, signal?: AbortSignal, since?: OutboxMark): Promise<void>;
   /**
    * Before a table is dropped or replaced: waits for what is undelivered, or throws a ClickHouseException that says how many rows there are and what to
    * do; resolves at once when the table says they may be dropped.

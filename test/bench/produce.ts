@@ -5,6 +5,7 @@ import type { ClickHousePart } from '../parts/clickhouse.ts';
 import { startOwnClickHouse } from '../parts/clickhouse.ts';
 import { startOwnKafka, type KafkaPart } from '../parts/kafka.ts';
 import { sendThrough, startBenchGateway } from './gateway.ts';
+import { waitFor } from '../parts/wait-for.ts';
 import { cpuSeconds, peakResidentBytes } from './process-usage.ts';
 import { runAsProgram } from './program.ts';
 import { alignColumns, medianOf } from './report.ts';
@@ -93,8 +94,9 @@ async function measure(
   await send(`INSERT INTO ${table} SELECT * FROM ${DATABASE}.${shape.name}`);
   const seconds = (performance.now() - startedMs) / 1_000;
   const [server = 0, broker = 0, own = 0] = pids.map((pid, index) => ((cpuSeconds(pid) - (before[index] ?? 0)) / rows) * 1e6);
-  const sent = (await kafka.endOffsets(topic)).reduce((sum, { low, high }) => sum + Number(high - low), 0);
-  if (sent < rows + 1) throw new Error(`${variant}: ${sent} messages in the topic of ${rows + 1}`);
+  // Readers see messages of a transaction a moment after its producer was told that they are committed.
+  const sent = async (): Promise<number> => (await kafka.endOffsets(topic)).reduce((sum, { low, high }) => sum + Number(high - low), 0);
+  await waitFor(async () => (await sent()) > rows, { message: `${variant}: ${rows + 1} messages in the topic` });
   await send(`DROP TABLE ${table} SYNC`);
   await kafka.deleteTopic(topic);
   return {

@@ -107,6 +107,26 @@ test.serial('a table with rows that are not sent cannot be dropped, unless it sa
   );
 });
 
+test.serial('an INSERT waits for its rows although its table gets another name meanwhile', async (t) => {
+  const outlet = await useOutlet(t);
+  await outlet.sql(
+    `CREATE TABLE early ${COLUMNS} ENGINE = Kafka('${outlet.own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_delivery_timeout_ms = 90000`,
+    "INSERT INTO early VALUES (0, 'before')",
+  );
+  await outlet.own.kill();
+  let isAnswered = false;
+  const inserting = outlet.sql("INSERT INTO early VALUES (1, 'while it is renamed')").finally(() => {
+    isAnswered = true;
+  });
+  await waitFor(async () => (await outlet.direct('SELECT count() FROM `.outbox.early`')) === '2');
+  await outlet.sql('RENAME TABLE early TO late');
+  await waitFor(async () => (await outlet.direct('SELECT count() FROM `.outbox.late`')) === '2');
+  t.false(isAnswered);
+  await outlet.own.restart();
+  await inserting;
+  t.deepEqual(await idsIn(t, outlet.own, 2), [0, 1]);
+});
+
 test.serial('an INSERT into a topic that the gateway may not write to says so at once, and its rows are sent when it may', async (t) => {
   const own = await useOwnKafka(t, {
     properties: {

@@ -1,12 +1,16 @@
+import type { SettingValues } from '../../clickhouse/index.ts';
+import { BinaryRows } from './binary-rows.ts';
 import { DocumentSpans, type DocumentSpan } from './document-spans.ts';
 import { ClickHouseException } from '../../errors.ts';
 import { withoutQuery } from './errors.ts';
 import { withoutNumbersRead } from './framing.ts';
+import { LineRows } from './line-rows.ts';
 import { JoinedRows, oneRowEach, tombstone } from './joined-rows.ts';
-import { documentQuery, IN_ORDER, oneBlock, outputSettings, rowsQuery } from './outbox-query.ts';
+import { documentQuery, IN_ORDER, lineSettings, linesQuery, oneBlock, outputSettings, rowsQuery } from './outbox-query.ts';
 import { readAll } from './read-all.ts';
 import { RenderedRows, type RowSink } from './rendered-rows.ts';
-import { renderingOf } from './rendering.ts';
+import { renderingOf, type Lines } from './rendering.ts';
+import type { RowCutter } from './row-cutter.ts';
 import { runsOf, type Run } from './runs.ts';
 import type { MessageSink, OutboxPart, OutboxReader, RenderedTable } from './types.ts';
 
@@ -40,6 +44,13 @@ function counting(sink: MessageSink, firstPart: number): MessageSink {
   };
 }
 
+/** How rows are asked for, and cut out of the answer. */
+interface RowsAnswer {
+  readonly sql: string;
+  readonly settings: SettingValues;
+  readonly cutter: RowCutter;
+}
+
 class Reading {
   readonly #client: OutboxReader;
   readonly #run: Run;
@@ -62,22 +73,28 @@ class Reading {
     const rendering = await renderingOf(this.#client, this.#table, rowsPerMessage, this.#signal);
     if (rendering.way === 'documents') return this.#readDocuments(rowsPerMessage, AS_IT_IS);
     if (rendering.way === 'blocks') return this.#readDocuments(rowsPerBlock, rendering.hasStatistics ? withoutNumbersRead : AS_IT_IS);
-    const { value, settings, framing } = rendering;
+    const { value, lines, settings, framing } = rendering;
+    const rows = lines === undefined ? this.#byValue(value, settings) : this.#byLines(lines);
     const drained = async (): Promise<void> => this.#sink.drained();
-    if (framing === undefined) return this.#readRows(value, settings, oneRowEach(this.#sink), drained);
+    if (framing === undefined) return this.#readRows(rows, oneRowEach(this.#sink), drained);
     const joined = new JoinedRows(this.#sink, framing, rowsPerMessage);
-    await this.#readRows(value, settings, joined, drained);
+    await this.#readRows(rows, joined, drained);
     joined.end();
     await drained();
   }
 
-  async #readRows(value: string, settings: Readonly<Record<string, string>>, rowSink: RowSink, told: () => Promise<void>): Promise<void> {
-    const rows = new RenderedRows(
-      this.#parts.map((part) => part.rows),
-      rowSink,
-    );
-    const sql = rowsQuery(this.#table, this.#parts, value);
-    const answer = this.#client.stream(sql, { ...outputSettings(this.#table), ...settings, ...IN_ORDER }, this.#signal);
+  #byValue(value: string, settings: Readonly<Record<string, string>> = {}): RowsAnswer {
+    return { sql: rowsQuery(this.#table, this.#parts, value), settings: { ...settings, ...IN_ORDER }, cutter: new BinaryRows() };
+  }
+
+  #byLines({ format, shape }: Lines): RowsAnswer {
+    return { sql: linesQuery(this.#table, this.#parts, format), settings: lineSettings(this.#parts), cutter: new LineRows(shape) };
+  }
+
+  async #readRows({ sql, settings, cutter }: RowsAnswer, rowSink: RowSink, told: () => Promise<void>): Promise<void> {
+    const expectedRows = this.#parts.map((part) => part.rows);
+    const rows = new RenderedRows(cutter, expectedRows, rowSink);
+    const answer = this.#client.stream(sql, { ...outputSettings(this.#table), ...settings }, this.#signal);
     for await (const piece of answer) if (rows.take(piece)) await told();
     rows.end();
     await told();
@@ -88,7 +105,7 @@ class Reading {
     const render = async (): Promise<void> => {
       for (const span of spans.take()) await this.#tellDocument(span, edited);
     };
-    await this.#readRows(`''`, {}, spans, render);
+    await this.#readRows(this.#byValue(`''`), spans, render);
     spans.end();
     await render();
   }

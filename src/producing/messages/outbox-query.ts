@@ -1,5 +1,6 @@
 import { tableNameText } from '../../catalog/index.ts';
 import { quoteIdentifier, quoteString } from '../../sql/index.ts';
+import { headColumn } from './line-rows.ts';
 import { bodyColumns, messageColumns } from './message-columns.ts';
 import type { OutboxPart, RenderedTable } from './types.ts';
 
@@ -8,15 +9,10 @@ export function outputSettings({ options }: Pick<RenderedTable, 'options'>): Rec
   return { ...(options.schema === '' ? {} : { format_schema: options.schema }), ...options.formatSettings };
 }
 
+const UNLIMITED = { max_execution_time: 0, max_result_rows: 0, max_result_bytes: 0, max_query_size: 100_000_000 } as const;
+
 /** One thread reads one part after the other, each from its beginning; nothing but a dead connection ends it. */
-export const IN_ORDER = {
-  max_threads: 1,
-  output_format_parallel_formatting: 0,
-  max_execution_time: 0,
-  max_result_rows: 0,
-  max_result_bytes: 0,
-  max_query_size: 100_000_000,
-} as const;
+export const IN_ORDER = { max_threads: 1, output_format_parallel_formatting: 0, ...UNLIMITED } as const;
 
 function bodyNames(table: RenderedTable): string[] {
   return bodyColumns(table).map(({ name }) => quoteIdentifier(name));
@@ -27,13 +23,48 @@ export function documentOf(table: RenderedTable, format: string, ...more: readon
   return `formatRow(${[quoteString(format), ...bodyNames(table), ...more].join(', ')})`;
 }
 
-/** The rows of parts as `RenderedRows` reads them; `value` is SQL for what the row is in its message. */
+/** The rows of parts as `BinaryRows` reads them; `value` is SQL for what the row is in its message. */
 export function rowsQuery(table: RenderedTable, parts: readonly OutboxPart[], value: string): string {
-  const names = parts.map(({ name }) => quoteString(name)).join(', ');
   const { key, traits } = messageColumns(table);
-  const part = parts.length === 1 ? 'toUInt32(0)' : `toUInt32(indexOf([${names}], _part) - 1)`;
-  const columns = [part, 'toUInt32(_part_offset)', traits, key, value];
-  return `SELECT ${columns.join(', ')} FROM ${tableNameText(table.outbox)} WHERE _part IN (${names}) FORMAT RowBinary`;
+  const columns = [`toUInt32(${partIndex(parts)})`, 'toUInt32(_part_offset)', traits, key, value];
+  return `SELECT ${columns.join(', ')} FROM ${rowsOf(table, parts)} FORMAT RowBinary`;
+}
+
+/** The rows of parts as `LineRows` reads them. */
+export function linesQuery(table: RenderedTable, parts: readonly OutboxPart[], format: string): string {
+  const { key, traits } = messageColumns(table);
+  const columns = [headColumn(partIndex(parts), traits, key), ...bodyNames(table)];
+  return `SELECT ${columns.join(', ')} FROM ${rowsOf(table, parts)} FORMAT ${quoteIdentifier(format)}`;
+}
+
+/** More than a part has. */
+const ALL = 1_000_000_000_000_000;
+
+/** One thread reads a part, and all of them write: they keep the order of what is read. Of several parts each could get a thread. */
+const ONE_PART_IN_ORDER = {
+  output_format_parallel_formatting: 1,
+  merge_tree_min_rows_for_concurrent_read: ALL,
+  merge_tree_min_bytes_for_concurrent_read: ALL,
+  merge_tree_min_rows_for_concurrent_read_for_remote_filesystem: ALL,
+  merge_tree_min_bytes_for_concurrent_read_for_remote_filesystem: ALL,
+  ...UNLIMITED,
+} as const;
+
+/** One row is one line, and nothing stands around them, whatever a profile says. */
+export function lineSettings(parts: readonly OutboxPart[]): Record<string, number> {
+  return { output_format_json_array_of_rows: 0, extremes: 0, ...(parts.length === 1 ? ONE_PART_IN_ORDER : IN_ORDER) };
+}
+
+function partIndex(parts: readonly OutboxPart[]): string {
+  return parts.length === 1 ? '0' : `indexOf([${namesOf(parts)}], _part) - 1`;
+}
+
+function rowsOf(table: RenderedTable, parts: readonly OutboxPart[]): string {
+  return `${tableNameText(table.outbox)} WHERE _part IN (${namesOf(parts)})`;
+}
+
+function namesOf(parts: readonly OutboxPart[]): string {
+  return parts.map(({ name }) => quoteString(name)).join(', ');
 }
 
 /** Rows `[from, to)` of a part as one document in the table's format, one block. */

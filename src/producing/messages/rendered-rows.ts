@@ -1,3 +1,4 @@
+import type { RowCutter } from './row-cutter.ts';
 import { readTraits, type Traits } from './traits.ts';
 
 /** Takes rows one by one; positions are of `source`, which is valid during the call only; `keyStart` -1: no key. */
@@ -17,10 +18,11 @@ export interface RowSink {
 const FIRST_WINDOW_BYTES = 1024 * 1024;
 
 /**
- * Cuts the server's answer, RowBinary of (UInt32 part, UInt32 offset, String traits, Nullable(String) key, String value), into rows. The bytes are copied once, into a window that is as large as a piece of the answer and as the largest row; rows are told by
+ * Cuts the server's answer into rows. The bytes are copied once, into a window that is as large as a piece of the answer and as the largest row; rows are told by
  * their positions in it, and no object is made for a row.
  */
 export class RenderedRows {
+  readonly #cutter: RowCutter;
   readonly #expectedRows: readonly number[];
   readonly #sink: RowSink;
   #window: Buffer;
@@ -29,7 +31,8 @@ export class RenderedRows {
   #offset = 0;
 
   /** `expectedRows`: of each part, in the order in which they must come. */
-  constructor(expectedRows: readonly number[], sink: RowSink, windowBytes = FIRST_WINDOW_BYTES) {
+  constructor(cutter: RowCutter, expectedRows: readonly number[], sink: RowSink, windowBytes = FIRST_WINDOW_BYTES) {
+    this.#cutter = cutter;
     this.#window = Buffer.allocUnsafe(windowBytes);
     this.#expectedRows = expectedRows;
     this.#sink = sink;
@@ -64,48 +67,13 @@ export class RenderedRows {
   }
 
   #tellRows(): void {
-    const window = this.#window;
-    const filled = this.#filled;
+    const [window, filled, cutter] = [this.#window, this.#filled, this.#cutter];
     let begin = 0;
-    for (;;) {
-      // Part and offset, a length of at least one byte each for traits and value, and whether there is a key.
-      let at = begin + 8;
-      if (at + 3 > filled) break;
-      let byte = window[at++] as number;
-      let traitsLength = byte & 127;
-      for (let unit = 128; byte > 127 && at < filled; unit *= 128) {
-        byte = window[at++] as number;
-        traitsLength += (byte & 127) * unit;
-      }
-      const traitsStart = at;
-      at += traitsLength;
-      if (at + 2 > filled) break;
-      let keyStart = -1;
-      let keyEnd = -1;
-      if (window[at++] === 0) {
-        byte = window[at++] as number;
-        let keyLength = byte & 127;
-        for (let unit = 128; byte > 127 && at < filled; unit *= 128) {
-          byte = window[at++] as number;
-          keyLength += (byte & 127) * unit;
-        }
-        keyStart = at;
-        at += keyLength;
-        keyEnd = at;
-      }
-      if (at + 1 > filled) break;
-      byte = window[at++] as number;
-      let valueLength = byte & 127;
-      for (let unit = 128; byte > 127 && at < filled; unit *= 128) {
-        byte = window[at++] as number;
-        valueLength += (byte & 127) * unit;
-      }
-      const valueEnd = at + valueLength;
-      if (valueEnd > filled || byte > 127) break;
-      this.#expect(window.readUInt32LE(begin), window.readUInt32LE(begin + 4));
-      const traits = traitsLength === 0 ? undefined : readTraits(window, traitsStart, traitsStart + traitsLength);
-      this.#sink.row(this.#part, window, keyStart, keyEnd, at, valueEnd, traits);
-      begin = valueEnd;
+    for (; begin < filled && cutter.find(window, begin, filled); begin = cutter.end) {
+      this.#expect(cutter.part, cutter.offset);
+      const { traitsStart, traitsEnd, keyStart, keyEnd, valueStart, valueEnd } = cutter;
+      const traits = traitsStart === traitsEnd ? undefined : readTraits(window, traitsStart, traitsEnd);
+      this.#sink.row(this.#part, window, keyStart, keyEnd, valueStart, valueEnd, traits);
     }
     if (begin === 0) return;
     window.copyWithin(0, begin, filled);

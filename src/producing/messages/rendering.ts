@@ -13,13 +13,16 @@ import {
   XML_DOCUMENT,
   type Framing,
 } from './framing.ts';
+import { LINE_SHAPES, type LineShape } from './line-rows.ts';
+import { bodyColumns } from './message-columns.ts';
 import { documentOf, emptyDocumentQuery, IN_ORDER, outputSettings } from './outbox-query.ts';
 import { readAll } from './read-all.ts';
 import type { OutboxReader, RenderedTable } from './types.ts';
 
 /**
  * How the rows of a table become messages:
- * - `rows`: each row is rendered as a document of its own, `value` in SQL, and they are joined (a message of one row needs no framing);
+ * - `rows`: each row is rendered as a document of its own, and they are joined (a message of one row needs no framing); the server writes them as lines of one
+ *   answer where such a document is a line, otherwise each by `value` in SQL;
  * - `documents`: each message is a query of its own, for formats that cannot be put together;
  * - `blocks`: the same, but a message is a whole block: formats of columns.
  */
@@ -27,11 +30,17 @@ export type Rendering =
   | {
       readonly way: 'rows';
       readonly value: string;
+      readonly lines: Lines | undefined;
       readonly settings: Readonly<Record<string, string>>;
       readonly framing: Framing | undefined;
     }
   | { readonly way: 'documents' }
   | { readonly way: 'blocks'; readonly hasStatistics: boolean };
+
+export interface Lines {
+  readonly format: string;
+  readonly shape: LineShape;
+}
 
 type FramingOf = (client: OutboxReader, table: RenderedTable, signal: AbortSignal) => Framing | Promise<Framing>;
 
@@ -115,7 +124,14 @@ export async function renderingOf(
   const isJoined = rowsPerMessage !== 1;
   if (isJoined && known.join === undefined) return { way: 'documents' };
   const framing = isJoined || known.alwaysJoins === true ? await known.join?.(client, table, signal) : undefined;
-  return { way: 'rows', framing, ...valueOf(table, known.renderedAs?.(format) ?? format) };
+  const ofRow = known.renderedAs?.(format) ?? format;
+  return { way: 'rows', framing, lines: linesOf(table, ofRow), ...valueOf(table, ofRow) };
+}
+
+function linesOf(table: RenderedTable, format: string): Lines | undefined {
+  const shape = LINE_SHAPES[format.toLowerCase()];
+  const isArray = isOn(table.options.formatSettings['output_format_json_array_of_rows']);
+  return shape === undefined || isArray || bodyColumns(table).length === 0 ? undefined : { format, shape };
 }
 
 const ROW_NAME = '_sluice_row_name';

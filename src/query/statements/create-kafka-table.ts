@@ -26,6 +26,7 @@ import {
   readLanding,
   reconcileOf,
   selectRows,
+  type OutboxMark,
   type StatementContext,
   type TableId,
 } from '../context.ts';
@@ -125,7 +126,7 @@ async function createAsSelect(create: CreateAsSelect, context: StatementContext)
   const table = { database, table: create.name.table };
   await session.query(action.sql);
   await action.after?.(new AbortController().signal);
-  let since: number | undefined;
+  let since: OutboxMark | undefined;
   try {
     const outbox = await outboxes.prepare(table);
     since = outbox.since;

@@ -1,7 +1,10 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { varuintBytes } from '../../../src/formats/index.ts';
+import { BinaryRows } from '../../../src/producing/messages/binary-rows.ts';
+import { LINE_SHAPES, LineRows, type LineShape } from '../../../src/producing/messages/line-rows.ts';
 import { RenderedRows, type RowSink } from '../../../src/producing/messages/rendered-rows.ts';
+import type { RowCutter } from '../../../src/producing/messages/row-cutter.ts';
 import type { Traits } from '../../../src/producing/messages/traits.ts';
 
 interface Row {
@@ -14,6 +17,35 @@ function text(value: string | Buffer): Buffer {
   const bytes = Buffer.from(value as string);
   return Buffer.concat([varuintBytes(bytes.length), bytes]);
 }
+
+interface Encoding {
+  readonly cutter: () => RowCutter;
+  /** What can be a value in it. */
+  readonly value: (text: string) => string;
+  readonly encode: (row: Row, part: number, offset: number) => Buffer;
+}
+
+const BINARY: Encoding = { cutter: () => new BinaryRows(), value: (text) => text, encode };
+
+function linesOf(shape: LineShape): Encoding {
+  const beginning = shape.beginning ?? '';
+  const hex = (bytes: Buffer): string => bytes.toString('hex').toUpperCase();
+  return {
+    cutter: () => new LineRows(shape),
+    value: (text) => `${beginning}${text.replaceAll('\n', '')}\n`,
+    encode: ({ key, value, traits }, part, offset) => {
+      const head = `${part},${offset},${hex(packed(traits))},${key === null ? '-' : hex(Buffer.from(key))}`;
+      return Buffer.from(`${shape.open}${head}${shape.close}${value.slice(beginning.length)}`);
+    },
+  };
+}
+
+const ENCODINGS: Readonly<Record<string, Encoding>> = {
+  RowBinary: BINARY,
+  ...Object.fromEntries(
+    ['jsoneachrow', 'jsoncompacteachrow', 'tsv', 'tskv'].map((format) => [format, linesOf(LINE_SHAPES[format] as LineShape)]),
+  ),
+};
 
 function encode({ key, value, traits }: Row, part: number, offset: number): Buffer {
   const position = Buffer.alloc(8);
@@ -76,39 +108,56 @@ const anyRow: fc.Arbitrary<Row> = fc.record({
   ),
 });
 
-test('rows are told as they are, wherever the pieces of the answer end', (t) => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.array(anyRow, { minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 4 }),
-      fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1 }),
-      (parts, sizes) => {
-        const bytes = Buffer.concat(parts.flatMap((rows, part) => rows.map((row, offset) => encode(row, part, offset))));
-        const { rows, sink } = gathering();
-        const rendered = new RenderedRows(
-          parts.map(({ length }) => length),
-          sink,
-          1024,
-        );
-        for (let at = 0, i = 0; at < bytes.length; i++) {
-          const size = sizes[i % sizes.length] as number;
-          rendered.take(bytes.subarray(at, at + size));
-          at += size;
-        }
-        rendered.end();
-        t.deepEqual(
-          rows,
-          parts.flatMap((those, part) => those.map((row) => ({ ...row, part }))),
-        );
-      },
-    ),
-    { numRuns: 200 },
-  );
+for (const [name, { cutter, value, encode }] of Object.entries(ENCODINGS)) {
+  test(`rows are told as they are, wherever the pieces of the answer end: ${name}`, (t) => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.array(
+            anyRow.map((row) => ({ ...row, value: value(row.value) })),
+            { minLength: 1, maxLength: 8 },
+          ),
+          { minLength: 1, maxLength: 4 },
+        ),
+        fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1 }),
+        (parts, sizes) => {
+          const bytes = Buffer.concat(parts.flatMap((rows, part) => rows.map((row, offset) => encode(row, part, offset))));
+          const { rows, sink } = gathering();
+          const expectedRows = parts.map(({ length }) => length);
+          const rendered = new RenderedRows(cutter(), expectedRows, sink, 1024);
+          for (let at = 0, i = 0; at < bytes.length; i++) {
+            const size = sizes[i % sizes.length] as number;
+            rendered.take(bytes.subarray(at, at + size));
+            at += size;
+          }
+          rendered.end();
+          t.deepEqual(
+            rows,
+            parts.flatMap((those, part) => those.map((row) => ({ ...row, part }))),
+          );
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+}
+
+test('a line that is no row of the outbox is an error', (t) => {
+  const { cutter } = ENCODINGS['jsoneachrow'] as Encoding;
+  for (const line of ['{"_sluice_row":"0,0,-","a":1}\n', '{"a":1}\n', '\n', '{"_sluice_row":"0,0,,-"}\n', '{"exception":"Code: 1"}\n']) {
+    const rendered = new RenderedRows(cutter(), [2], gathering().sink, 16);
+    const read = (): void => {
+      rendered.take(Buffer.from(line));
+      rendered.end();
+    };
+    t.throws(read, { message: 'the outbox answered a line that is no row of it' }, line);
+  }
 });
 
 test('rows that are missing, doubled or in another order are an error', (t) => {
   const row: Row = { key: null, value: 'v', traits: undefined };
   const read = (expected: readonly number[], places: readonly (readonly [number, number])[]): void => {
-    const rendered = new RenderedRows(expected, gathering().sink);
+    const rendered = new RenderedRows(new BinaryRows(), expected, gathering().sink);
     rendered.take(Buffer.concat(places.map(([part, offset]) => encode(row, part, offset))));
     rendered.end();
   };
