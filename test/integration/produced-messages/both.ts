@@ -58,8 +58,10 @@ export async function writeByBoth(t: ExecutionContext, one: WrittenCase): Promis
   );
   const outbox = await useOutbox(t, one, database);
   const beganMs = Date.now();
-  const nativeError = await firstError(one.inserts, async (select) => query(`INSERT INTO native${statementSettings(one)} ${select}`));
-  const insertError = await firstError(one.inserts, async (select) => outbox.insert(select));
+  const [nativeError, insertError] = await Promise.all([
+    firstError(one.inserts, async (select) => query(`INSERT INTO native${statementSettings(one)} ${select}`)),
+    firstError(one.inserts, async (select) => outbox.insert(select)),
+  ]);
   const rendered = insertError === undefined ? await outbox.render() : { messages: [], error: insertError };
   const count = (await kafka.endOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0);
   const read = count === 0 ? [] : await readAll(t, kafka, topic, count);
