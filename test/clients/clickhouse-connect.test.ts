@@ -34,7 +34,7 @@ test('clickhouse-connect fills parameters and keeps a session', scenario, 'param
 test('clickhouse-connect sends an external table', scenario, 'external_table');
 test('clickhouse-connect gets errors with their codes', scenario, 'errors');
 
-test('clickhouse-connect creates a Kafka table and sees its rows arrive', async (t) => {
+test('clickhouse-connect creates a Kafka table, sees its rows arrive, and writes to it', async (t) => {
   const python = await usePython();
   const { database, gateway, engine } = await useKafkaTable(t);
   const args = ['kafka', String(gateway.httpPort), database, engine];

@@ -23,7 +23,7 @@ test('clickhouse-driver sends an external table', scenario, 'external_table');
 test('clickhouse-driver gets errors with their codes', scenario, 'failures');
 test('clickhouse-driver cancels a query', scenario, 'cancellation');
 
-test('clickhouse-driver creates a Kafka table and sees its rows arrive', async (t) => {
+test('clickhouse-driver creates a Kafka table, sees its rows arrive, and writes to it', async (t) => {
   const python = await usePythonDriver();
   const { database, gateway, engine } = await useKafkaTable(t);
   const args = ['kafka', String(gateway.nativePort), database, engine];

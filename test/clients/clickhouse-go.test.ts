@@ -53,5 +53,5 @@ const tables = test.macro(async (t, protocol: 'native' | 'http') => {
   await t.notThrowsAsync(promisify(execFile)(program, ['kafka', protocol, String(port), database, engine]));
 });
 
-test('clickhouse-go creates a Kafka table and sees its rows arrive', tables, 'native');
-test('clickhouse-go over HTTP creates a Kafka table and sees its rows arrive', tables, 'http');
+test('clickhouse-go creates a Kafka table, sees its rows arrive, and writes to it', tables, 'native');
+test('clickhouse-go over HTTP creates a Kafka table, sees its rows arrive, and writes to it', tables, 'http');

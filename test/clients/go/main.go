@@ -120,10 +120,23 @@ func kafka(ctx context.Context, connection driver.Conn) {
 	_, err := connection.Query(ctx, "SELECT * FROM queue")
 	var exception *clickhouse.Exception
 	expect(errors.As(err, &exception) && exception.Code == 620, "%v", err)
+	arrive(ctx, connection, 100)
+	// What is written to the table comes back through its topic.
+	batch, err := connection.PrepareBatch(ctx, "INSERT INTO queue")
+	check(err)
+	for id := uint64(100); id < 200; id++ {
+		check(batch.Append(id, fmt.Sprintf("n%d", id)))
+	}
+	check(batch.Send())
+	arrive(ctx, connection, 200)
+}
+
+// Waits until the ids 0 to count - 1 are in the target.
+func arrive(ctx context.Context, connection driver.Conn, expected uint64) {
 	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		var count, sum uint64
 		check(connection.QueryRow(ctx, "SELECT count(), sum(id) FROM target").Scan(&count, &sum))
-		if count == 100 && sum == 4950 {
+		if count == expected && sum == expected*(expected-1)/2 {
 			return
 		}
 		expect(time.Now().Before(deadline), "%d rows arrived", count)

@@ -32,7 +32,7 @@ public final class JdbcClient {
     try (Connection connection = DriverManager.getConnection(url)) {
       switch (arguments[0]) {
         case "volume" -> volume(connection);
-        case "kafka" -> kafka(connection, arguments[2]);
+        case "kafka" -> kafka(connection, arguments[2], arguments[3]);
         case "errors" -> errors(connection, arguments[2], arguments[3]);
         case "metadata" -> metadata(connection, arguments[2]);
         case "cancel" -> cancel(connection, url);
@@ -93,18 +93,33 @@ public final class JdbcClient {
     return crc.getValue();
   }
 
-  /** The topic holds {@link #MESSAGES} messages. */
-  private static void kafka(Connection connection, String engine) throws Exception {
+  /** The topic holds {@link #MESSAGES} messages. {@code insertSql} has an id and a name as parameters. */
+  private static void kafka(Connection connection, String engine, String insertSql) throws Exception {
     execute(connection, "CREATE TABLE queue (id UInt64, name String) " + engine);
     execute(connection, "CREATE TABLE target (id UInt64, name String) ENGINE = MergeTree ORDER BY id");
     execute(connection, "CREATE MATERIALIZED VIEW view TO target AS SELECT id, name FROM queue");
     expect(ask(connection, "SHOW CREATE TABLE queue").contains("ENGINE = Kafka"), "SHOW CREATE tells the engine");
     expectCode(connection, 620, "SELECT * FROM queue");
-    String expected = MESSAGES + "," + MESSAGES * (MESSAGES - 1) / 2;
-    String arrived = "SELECT concat(toString(count()), ',', toString(sum(id))) FROM target";
-    waitFor(() -> ask(connection, arrived).equals(expected), "the rows to arrive");
+    expectArrival(connection, MESSAGES);
+    // What is written to the table comes back through its topic.
+    try (PreparedStatement insert = connection.prepareStatement(insertSql)) {
+      for (int id = MESSAGES; id < 2 * MESSAGES; id++) {
+        insert.setLong(1, id);
+        insert.setString(2, textOf(id));
+        insert.addBatch();
+      }
+      insert.executeBatch();
+    }
+    expectArrival(connection, 2 * MESSAGES);
     for (String name : List.of("view", "queue", "target")) execute(connection, "DROP TABLE " + name);
     expect(countTables(connection) == 0, "tables are left");
+  }
+
+  /** Waits until the ids 0 to {@code count} - 1 are in the target. */
+  private static void expectArrival(Connection connection, int count) throws Exception {
+    String expected = count + "," + count * (count - 1) / 2;
+    String arrived = "SELECT concat(toString(count()), ',', toString(sum(id))) FROM target";
+    waitFor(() -> ask(connection, arrived).equals(expected), count + " rows to arrive");
   }
 
   /** Each statement fails with its code, and with the words that the server behind {@code serverUrl} answers to it. */

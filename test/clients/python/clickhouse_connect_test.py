@@ -60,8 +60,17 @@ def kafka(client):
         assert "Code: 620" in str(error) or "code 620" in str(error), error
     else:
         raise AssertionError("a Kafka table was read directly")
-    deadline = time.monotonic() + 30
-    while client.query("SELECT count(), sum(id) FROM target").result_rows != [(100, 4950)]:
+    arrive(client, 100)
+    # What is written to the table comes back through its topic.
+    client.insert("queue", [[i, f"n{i}"] for i in range(100, 150)])
+    client.insert("queue", [[f"n{i}", i] for i in range(150, 200)], column_names=["name", "id"])
+    arrive(client, 200)
+
+
+def arrive(client, expected):
+    """Waits until the ids 0 to expected - 1 are in the target."""
+    deadline = time.monotonic() + 90
+    while client.query("SELECT count(), sum(id) FROM target").result_rows != [(expected, expected * (expected - 1) // 2)]:
         assert time.monotonic() < deadline, "the rows did not arrive"
         time.sleep(0.05)
 

@@ -73,8 +73,17 @@ def kafka(client, _connect):
         assert error.code == 620, error
     else:
         raise AssertionError("a Kafka table was read directly")
-    deadline = time.monotonic() + 30
-    while client.execute("SELECT count(), sum(id) FROM target") != [(100, 4950)]:
+    arrive(client, 100)
+    # What is written to the table comes back through its topic.
+    assert client.execute("INSERT INTO queue VALUES", [(i, f"n{i}") for i in range(100, 150)]) == 50
+    assert client.execute("INSERT INTO queue (name, id) VALUES", [(f"n{i}", i) for i in range(150, 200)]) == 50
+    arrive(client, 200)
+
+
+def arrive(client, expected):
+    """Waits until the ids 0 to expected - 1 are in the target."""
+    deadline = time.monotonic() + 90
+    while client.execute("SELECT count(), sum(id) FROM target") != [(expected, expected * (expected - 1) // 2)]:
         assert time.monotonic() < deadline, "the rows did not arrive"
         time.sleep(0.05)
 
