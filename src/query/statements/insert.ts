@@ -59,8 +59,11 @@ async function insertIntoOutbox(
   { outboxes, isFromSelect }: { readonly outboxes: Outboxes; readonly isFromSelect: boolean },
   { text, session, options }: StatementContext,
 ): Promise<Action> {
+  const columns = head.columns?.items.map(({ path }) => path.map(({ name }) => name).join('.'));
+  // The server refuses in its own words, and nothing is made for somebody who may not write.
+  if (!(await mayInsert(table, columns, session))) return { kind: 'forward' };
   const outbox = await outboxes.prepare(table);
-  await checkGrant(table, outbox, session);
+  await checkGrant(table, outbox, columns, session);
   const length = head.columns?.span.end ?? head.name.span.end;
   const from = text.slice(0, length);
   const edits = [replaceSpan(head.name.span, outboxInPlaceOf(head.name, outbox)), ...listEdits(head, table, outbox, text)];
@@ -77,23 +80,30 @@ async function insertIntoOutbox(
   };
 }
 
-/**
- * The server's own refusal would name the table, which the client may write to. A client that lacks both grants, or has some for single columns, gets the
- * server's answer.
- */
-async function checkGrant(table: TableId, outbox: TableId, session: ClientSession): Promise<void> {
-  if (await isGranted(outbox, session)) return;
-  if (!(await isGranted(table, session))) return;
-  const missing = `INSERT ON ${printedName(outbox)}`;
+/** The server's own refusal would name the outbox, which the client has never heard of. */
+async function checkGrant(
+  table: TableId,
+  outbox: PreparedOutbox,
+  columns: readonly string[] | undefined,
+  session: ClientSession,
+): Promise<void> {
+  if (await mayInsert(outbox, columns ?? outbox.columns, session)) return;
   throw clickhouseError(
     'ACCESS_DENIED',
     `Not enough privileges. What is written to the Kafka table ${table.database}.${table.table} goes by way of its outbox: ` +
-      `it's necessary to have the grant ${missing} as well`,
+      `it's necessary to have the grant INSERT ON ${printedName(outbox)} as well`,
   );
 }
 
-async function isGranted(table: TableId, session: ClientSession): Promise<boolean> {
-  const [[granted] = []] = await session.query(`CHECK GRANT INSERT ON ${printedName(table)}`);
+/** Into these columns, or, without a list, into all that the table may have. */
+async function mayInsert(table: TableId, columns: readonly string[] | undefined, session: ClientSession): Promise<boolean> {
+  if (await isGranted('INSERT', table, session)) return true;
+  if (columns === undefined || columns.length === 0) return false;
+  return isGranted(`INSERT(${columns.map(quoteIdentifier).join(', ')})`, table, session);
+}
+
+async function isGranted(privilege: string, table: TableId, session: ClientSession): Promise<boolean> {
+  const [[granted] = []] = await session.query(`CHECK GRANT ${privilege} ON ${printedName(table)}`);
   return granted === '1';
 }
 
