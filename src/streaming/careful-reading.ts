@@ -237,21 +237,30 @@ export class CarefulReading {
     release: () => void = () => undefined,
   ): Promise<Outcome> {
     const { lane, plan, partition, control } = where;
+    const range = { ...partition, first, next };
     let outcome = GIVEN_UP;
+    let isAwaited = true;
     const job = async (): Promise<boolean> => {
-      const intent = where.intent ?? newIntent(manner, [{ ...partition, first, next }]);
+      const intent = where.intent ?? newIntent(manner, [range]);
       // A view may have been made meanwhile that wants other columns.
       if (lane.plan === plan) outcome = await this.#runSealed(where, intent, steps);
+      // Whoever reads the segment goes on with it; when he has left, the next reader may have passed over what was under way.
+      if (outcome.kind === 'unread' && !(isAwaited && isCurrent(control))) lane.readAgain([range]);
       release();
       this.#options.journal.flushSoon();
       return outcome.kind !== 'given-up';
     };
-    while (!lane.launch(job)) {
-      if (await waitFor(lane.idle(), control)) continue;
-      release();
-      return GIVEN_UP;
+    let isLaunched = false;
+    try {
+      while (!isLaunched) {
+        isLaunched = lane.launch(job);
+        if (!(await waitFor(lane.idle(), control))) return GIVEN_UP;
+      }
+      return outcome;
+    } finally {
+      isAwaited = false;
+      if (!isLaunched) release();
     }
-    return (await waitFor(lane.idle(), control)) ? outcome : GIVEN_UP;
   }
 
   async #runSealed(where: Place, intent: Intent, steps: readonly Step[]): Promise<Outcome> {
@@ -384,6 +393,10 @@ interface Place {
   readonly control: FetchControl;
   /** It is repeated, and is all that is delivered. Undefined: intents are made as needed. */
   readonly intent?: Intent;
+}
+
+function isCurrent(control: FetchControl): boolean {
+  return control.isRunning() && !control.isStale();
 }
 
 function offsetOf({ offset }: RecordCursor): number {

@@ -1,7 +1,14 @@
 import test from 'ava';
 import { ChunkPool, MemoryBudget } from '../../src/batching/index.ts';
 import type { ManagedTable } from '../../src/catalog/index.ts';
-import type { CommitOffset, GroupConsumer, TopicPartition } from '../../src/kafka/index.ts';
+import {
+  RecordBatchWriter,
+  type CommitOffset,
+  type FetchControl,
+  type FetchedPartition,
+  type GroupConsumer,
+  type TopicPartition,
+} from '../../src/kafka/index.ts';
 import { ClickHouseException } from '../../src/errors.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { Ingest, type Member } from '../../src/streaming/ingest.ts';
@@ -59,7 +66,15 @@ class Server {
 }
 
 /** One table with one consumer, without Kafka: messages are put into batches by hand. */
-function useLane(): { server: Server; write: (offset: number) => void; lane: Lane; commits: bigint[]; seeks: bigint[] } {
+function useLane(): {
+  server: Server;
+  write: (offset: number) => void;
+  lane: Lane;
+  commits: bigint[];
+  seeks: bigint[];
+  ingest: Ingest;
+  member: Member;
+} {
   const server = new Server();
   const commits: bigint[] = [];
   const seeks: bigint[] = [];
@@ -119,8 +134,23 @@ function useLane(): { server: Server; write: (offset: number) => void; lane: Lan
     batch.position += batch.chunk.write(String(offset), batch.position);
     batch.endMessage(offset, 1);
   };
-  return { server, write, lane, commits, seeks };
+  return { server, write, lane, commits, seeks, ingest, member };
 }
+
+function fetchOf(fromOffset: number, values: readonly string[]): FetchedPartition {
+  const writer = new RecordBatchWriter(1000);
+  for (const value of values) {
+    const bytes = Buffer.from(value);
+    writer.append(bytes, -1, -1, 0, bytes.length, 0, undefined);
+  }
+  const { records, recordCount } = writer.take();
+  const nextOffset = fromOffset + values.length;
+  const times = { baseTimestampMs: 0, maxTimestampMs: 0, isLogAppendTime: false };
+  const batch = { baseOffset: fromOffset, lastOffset: nextOffset - 1, recordCount, records, ...times };
+  return { ...PARTITION, batches: [batch], fromOffset, nextOffset, highWatermark: nextOffset };
+}
+
+const CURRENT: FetchControl = { heartbeat: async () => Promise.resolve(), isStale: () => false, isRunning: () => true };
 
 test('the server reads the next batch while it applies the one before, and is not asked to read a third', async (t) => {
   const { server, write, lane, commits } = useLane();
@@ -184,4 +214,31 @@ test('a broken message in the batch that is read ahead is not blamed before its 
   t.deepEqual(server.applied, ['0']);
   await waitFor(() => commits.at(-1) === 1n);
   t.deepEqual(seeks, [1n]);
+});
+
+test('a stretch with a broken message, whose reader left for a rebalance, is read again though what is behind it was read meanwhile', async (t) => {
+  const { server, lane, seeks, ingest, member } = useLane();
+  const broken = new ClickHouseException(27, 'CANNOT_PARSE_INPUT_ASSERTION_FAILED', 'Cannot parse input: (at row 1)');
+  const fetched = fetchOf(0, ['{"a":"no number"}', '{"a":1}']);
+  t.is(await ingest.fetched(member, fetched, CURRENT), 2);
+  lane.seal('rows');
+  await waitFor(() => server.reading.length === 1);
+  server.refuse(server.reading[0] ?? '', broken);
+  await lane.idle();
+  t.deepEqual(seeks, [0n]);
+
+  let isRebalancing = false;
+  const heartbeat = async (): Promise<void> => {
+    if (isRebalancing) throw new Error('the group rebalances');
+    return Promise.resolve();
+  };
+  const carefully = ingest.fetched(member, fetched, { ...CURRENT, heartbeat });
+  await waitFor(() => server.reading.length === 1);
+  isRebalancing = true;
+  await t.throwsAsync(carefully, { message: 'the group rebalances' });
+  ingest.assigned(member);
+  t.is(await ingest.fetched(member, fetched, CURRENT), 2, 'it is under way');
+  server.refuse(server.reading[0] ?? '', broken);
+  await lane.idle();
+  t.deepEqual(seeks, [0n, 0n]);
 });
