@@ -130,7 +130,7 @@ async function runWithOtherStart(
   const start = Buffer.from(action.start);
   const target = withRaisedSize(request.target, start.length - replaced.length, statement);
   try {
-    const of = { client, request: { ...request, target }, read, statement, bytes: replaced.length, start };
+    const of = { client, request: { ...request, target }, read, bytes: replaced.length, start };
     const changed = await withOtherStart(of);
     if (!answer.destroyed) forward(context.upstream, client, answer, { method: client.method ?? '', ...changed }, options);
   } catch (error) {

@@ -15,23 +15,108 @@ export function decodeLz4Block(block: Buffer, limitBytes: number): Buffer {
 
 /** Unfolds the blocks of a frame (later frames are not looked at), up to about `limitBytes`. */
 export function decodeLz4Frame(frame: Buffer, limitBytes: number): Buffer {
-  if (frame.length < 7) return Buffer.alloc(0);
-  if (frame.readUInt32LE(0) !== FRAME_MAGIC) throw new Error('not an LZ4 frame');
-  const flags = frame[4] ?? 0;
-  const blockChecksumBytes = (flags & 0x10) === 0 ? 0 : 4;
-  let at = 7 + ((flags & 0x08) === 0 ? 0 : 8) + ((flags & 0x01) === 0 ? 0 : 4);
+  const header = readFrameHeader(frame);
+  if (header === undefined) return Buffer.alloc(0);
+  let at = header.bytes;
   const output = new GrowingBuffer();
   while (at + 4 <= frame.length && output.length < limitBytes) {
     const size = frame.readUInt32LE(at);
     if (size === 0) break;
     const bytes = (size & ~UNCOMPRESSED_BLOCK) >>> 0;
-    const block = frame.subarray(at + 4, at + 4 + bytes);
     // One output for all blocks: a linked block refers to those before it.
-    if (size >= UNCOMPRESSED_BLOCK) output.append(block);
-    else appendBlock(block, output, limitBytes);
-    at += 4 + bytes + blockChecksumBytes;
+    unfoldBlock(frame.subarray(at + 4, at + 4 + bytes), size, output, limitBytes);
+    at += 4 + bytes + header.blockChecksumBytes;
   }
   return output.bytes();
+}
+
+/** Unfolds frames, one after the other, as they come. Checksums are not looked at. */
+export class Lz4FrameDecoder {
+  #pending: Buffer[] = [];
+  #pendingBytes = 0;
+  /** So many bytes must be there before there is something to do. */
+  #neededBytes = 1;
+  #header: FrameHeader | undefined;
+  /** What the next block may refer to. */
+  #history: Buffer = Buffer.alloc(0);
+
+  push(piece: Buffer): readonly Buffer[] {
+    this.#pending.push(piece);
+    this.#pendingBytes += piece.length;
+    const parts: Buffer[] = [];
+    if (this.#pendingBytes < this.#neededBytes) return parts;
+    let rest = Buffer.concat(this.#pending);
+    for (let taken = this.#take(rest, parts); taken > 0; taken = this.#take(rest, parts)) rest = rest.subarray(taken);
+    this.#pending = [rest];
+    this.#pendingBytes = rest.length;
+    return parts;
+  }
+
+  end(): void {
+    if (this.#pendingBytes > 0 || this.#header !== undefined) throw new Error('unexpected end of an LZ4 frame');
+  }
+
+  /** How many bytes it has done with; 0: it needs more. */
+  #take(bytes: Buffer, parts: Buffer[]): number {
+    if (this.#header === undefined) {
+      this.#header = readFrameHeader(bytes);
+      return this.#header?.bytes ?? this.#needs(bytes.length + 1);
+    }
+    const { blockChecksumBytes, contentChecksumBytes } = this.#header;
+    if (bytes.length < 4) return this.#needs(4);
+    const size = bytes.readUInt32LE(0);
+    const blockBytes = (size & ~UNCOMPRESSED_BLOCK) >>> 0;
+    if (blockBytes > MOST_BLOCK_BYTES) throw new Error(`an LZ4 block of ${blockBytes} bytes`);
+    const end = 4 + blockBytes + (size === 0 ? contentChecksumBytes : blockChecksumBytes);
+    if (bytes.length < end) return this.#needs(end);
+    if (size === 0) {
+      this.#header = undefined;
+      this.#history = Buffer.alloc(0);
+    } else parts.push(this.#unfold(bytes.subarray(4, 4 + blockBytes), size));
+    return end;
+  }
+
+  #unfold(block: Buffer, size: number): Buffer {
+    const output = new GrowingBuffer();
+    output.append(this.#history);
+    const limitBytes = this.#history.length + MOST_BLOCK_BYTES + 1;
+    unfoldBlock(block, size, output, limitBytes);
+    if (output.length >= limitBytes) throw new Error(`an LZ4 block unfolds to more than ${MOST_BLOCK_BYTES} bytes`);
+    const bytes = output.bytes();
+    const unfolded = bytes.subarray(this.#history.length);
+    this.#history = bytes.subarray(Math.max(0, bytes.length - HISTORY_BYTES));
+    return unfolded;
+  }
+
+  #needs(bytes: number): 0 {
+    this.#neededBytes = bytes;
+    return 0;
+  }
+}
+
+const HISTORY_BYTES = 64 * 1024;
+const MOST_BLOCK_BYTES = 4 * 1024 * 1024;
+
+interface FrameHeader {
+  readonly bytes: number;
+  readonly blockChecksumBytes: number;
+  readonly contentChecksumBytes: number;
+}
+
+/** Undefined: it is not there yet. */
+function readFrameHeader(frame: Buffer): FrameHeader | undefined {
+  if (frame.length < 7) return undefined;
+  if (frame.readUInt32LE(0) !== FRAME_MAGIC) throw new Error('not an LZ4 frame');
+  const flags = frame[4] ?? 0;
+  const bytes = 7 + ((flags & 0x08) === 0 ? 0 : 8) + ((flags & 0x01) === 0 ? 0 : 4);
+  if (frame.length < bytes) return undefined;
+  return { bytes, blockChecksumBytes: (flags & 0x10) === 0 ? 0 : 4, contentChecksumBytes: (flags & 0x04) === 0 ? 0 : 4 };
+}
+
+/** `size` as it stands in front of the block. */
+function unfoldBlock(block: Buffer, size: number, output: GrowingBuffer, limitBytes: number): void {
+  if (size >= UNCOMPRESSED_BLOCK) output.append(block);
+  else appendBlock(block, output, limitBytes);
 }
 
 function appendBlock(block: Buffer, output: GrowingBuffer, limitBytes: number): void {

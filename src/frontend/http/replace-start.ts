@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import { Transform, type Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { ForwardedBody, ForwardedRequest } from '../../clickhouse/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import { compressFrame, decompressFrame, FRAME_HEADER_BYTES, readFrameHeader, type CompressionMethod } from '../../protocol/index.ts';
@@ -10,15 +9,13 @@ import { filterHeaders, type RawHeaders } from './headers.ts';
 import { changeParameters } from './parameters.ts';
 import { readMore, type ReadBytes } from './peek.ts';
 import type { StatementRequest } from './request.ts';
-import type { ReadStatement } from './statement.ts';
+import { STREAM_DECODERS, type StreamDecoder } from './stream-decoders.ts';
 
 /** A request whose statement gets another beginning. */
 export interface OtherStart {
   readonly client: IncomingMessage;
   readonly request: StatementRequest;
   readonly read: ReadBytes;
-  /** As far as it was read: at least what is replaced. */
-  readonly statement: ReadStatement;
   /** How many bytes of the statement give way. */
   readonly bytes: number;
   /** What takes their place. */
@@ -91,25 +88,15 @@ function inForm(of: OtherStart, boundary: string, bytes: number): Changed {
 async function inStatementBody(of: OtherStart, coding: BodyCoding, bytes: number): Promise<Changed> {
   const { encoding, nativeBlocks } = coding;
   if (encoding === '' && !nativeBlocks) return spliced(of, bytes, of.start);
-  if (encoding !== '' && STREAM_DECODERS[encoding] === undefined) return decodedWhole(of);
   const replaced = nativeBlocks ? await inBlocks(of, encoding, bytes) : { skipped: bytes, start: of.start };
-  return encoding === '' ? spliced(of, replaced.skipped, replaced.start) : decodedOnItsWay(of, encoding, replaced.skipped, replaced.start);
+  const decoder = STREAM_DECODERS[encoding];
+  if (encoding === '') return spliced(of, replaced.skipped, replaced.start);
+  if (decoder === undefined) throw new TypeError(`a statement in ${encoding} was not read`);
+  return decodedOnItsWay(of, decoder, replaced.skipped, replaced.start);
 }
 
 const NOT_STREAMED =
   'INSERT into a Kafka table with its data in the same text as the statement is not supported by the gateway in this encoding: put the statement into the URL';
-
-/** All that was read, decoded. */
-function decodedWhole({ client, request, statement, bytes, start }: OtherStart): Changed {
-  if (!statement.isWhole) throw clickhouseError('NOT_IMPLEMENTED', NOT_STREAMED);
-  const body = Buffer.concat([start, statement.bytes.subarray(bytes)]);
-  const headers = filterHeaders(client.rawHeaders, (name) => !BODY_HEADERS.has(name));
-  return {
-    target: changeParameters(request.target, (name) => name !== 'query' && name !== 'decompress'),
-    rawHeaders: [...headers, 'Content-Length', String(body.length)],
-    body: { kind: 'bytes', bytes: body },
-  };
-}
 
 const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'transfer-encoding', 'expect', 'trailer']);
 
@@ -168,33 +155,13 @@ function unfold(frame: Buffer): Buffer {
   }
 }
 
-interface StreamDecoder {
-  readonly create: () => Transform;
-  /** What the server says of a body that is broken, or ends too early. */
-  readonly broken: (error: NodeJS.ErrnoException) => ClickHouseException;
-}
-
-const inflateFailed = ({ code }: NodeJS.ErrnoException): ClickHouseException =>
-  new ClickHouseException(354, 'ZLIB_INFLATE_FAILED', `inflate failed: ${code === 'Z_BUF_ERROR' ? 'buffer' : 'data'} error`);
-const brotliFailed = (): ClickHouseException => new ClickHouseException(448, 'BROTLI_READ_FAILED', 'brotli decode error');
-
-const GUNZIP: StreamDecoder = { create: createGunzip, broken: inflateFailed };
-
-/** Encodings that Node unfolds as they come. */
-const STREAM_DECODERS: Readonly<Record<string, StreamDecoder>> = {
-  gzip: GUNZIP,
-  gz: GUNZIP,
-  deflate: { create: createInflate, broken: inflateFailed },
-  br: { create: createBrotliDecompress, broken: brotliFailed },
-};
-
 /** The body without its encoding, its first `skipped` bytes replaced by `start`. */
-function decodedOnItsWay({ client, request, read }: OtherStart, encoding: string, skipped: number, start: Buffer): Changed {
+function decodedOnItsWay({ client, request, read }: OtherStart, decoder: StreamDecoder, skipped: number, start: Buffer): Changed {
   const headers = filterHeaders(client.rawHeaders, (name) => !BODY_HEADERS.has(name));
   return {
     target: withQuery(request.target),
     rawHeaders: [...headers, 'Transfer-Encoding', 'chunked'],
-    body: { kind: 'stream', read: [start], rest: decode(client, read, STREAM_DECODERS[encoding] ?? GUNZIP, skipped), isWhole: false },
+    body: { kind: 'stream', read: [start], rest: decode(client, read, decoder, skipped), isWhole: false },
   };
 }
 

@@ -14,16 +14,40 @@ const FIRST_SKIPPABLE = 0x80;
 export function decodeSnappyFrames(bytes: Buffer, limitBytes: number): Buffer {
   const parts: Buffer[] = [];
   let unfolded = 0;
-  for (let at = 0; at + HEADER_BYTES <= bytes.length && unfolded < limitBytes;) {
-    const start = at + HEADER_BYTES;
-    const end = start + bytes.readUIntLE(at + 1, 3);
-    if (end > bytes.length) break;
-    const part = decodeChunk(bytes[at] ?? 0, bytes.subarray(start, end));
+  let at = 0;
+  for (let end = endOfChunk(bytes, at); end <= bytes.length && unfolded < limitBytes; end = endOfChunk(bytes, at)) {
+    const part = decodeChunk(bytes[at] ?? 0, bytes.subarray(at + HEADER_BYTES, end));
     parts.push(part);
     unfolded += part.length;
     at = end;
   }
   return Buffer.concat(parts);
+}
+
+/** Unfolds chunks as they come. */
+export class SnappyFrameDecoder {
+  #pending: Buffer = Buffer.alloc(0);
+
+  push(piece: Buffer): readonly Buffer[] {
+    const bytes = this.#pending.length === 0 ? piece : Buffer.concat([this.#pending, piece]);
+    const parts: Buffer[] = [];
+    let at = 0;
+    for (let end = endOfChunk(bytes, at); end <= bytes.length; end = endOfChunk(bytes, at)) {
+      parts.push(decodeChunk(bytes[at] ?? 0, bytes.subarray(at + HEADER_BYTES, end)));
+      at = end;
+    }
+    this.#pending = bytes.subarray(at);
+    return parts;
+  }
+
+  end(): void {
+    if (this.#pending.length > 0) throw new Error('unexpected end of a snappy chunk');
+  }
+}
+
+/** Infinity while its length is not there yet. */
+function endOfChunk(bytes: Buffer, at: number): number {
+  return at + HEADER_BYTES <= bytes.length ? at + HEADER_BYTES + bytes.readUIntLE(at + 1, 3) : Infinity;
 }
 
 function decodeChunk(type: number, data: Buffer): Buffer {

@@ -65,6 +65,13 @@ def kafka(client):
     client.insert("queue", [[i, f"n{i}"] for i in range(100, 150)])
     client.insert("queue", [[f"n{i}", i] for i in range(150, 200)], column_names=["name", "id"])
     arrive(client, 200)
+    # Statement and data go together, compressed.
+    for step, compression in enumerate(("gzip", "lz4", "zstd")):
+        first = 200 + step * 2000
+        other = clickhouse_connect.get_client(host="127.0.0.1", port=int(sys.argv[2]), database=sys.argv[3], compress=compression)
+        other.insert("queue", [[i, f"n{i} " * 50] for i in range(first, first + 2000)])
+        other.close()
+    arrive(client, 6200)
 
 
 def arrive(client, expected):

@@ -1,8 +1,11 @@
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import test from 'ava';
 import fc from 'fast-check';
 import { compressFrameSync } from 'lz4-napi';
 import { decodePrefix, isKnownEncoding } from '../../../src/frontend/http/body-coding.ts';
+import { STREAM_DECODERS } from '../../../src/frontend/http/stream-decoders.ts';
 import { decodeLz4Block, decodeLz4Frame } from '../../../src/frontend/http/lz4.ts';
 
 const STATEMENT = Buffer.from(
@@ -93,6 +96,24 @@ test('bytes of any kind are decoded or refused, never more', (t) => {
     }),
   );
   t.throws(() => decodeLz4Frame(Buffer.from('not a frame at all'), 10), { message: 'not an LZ4 frame' });
+});
+
+test('frames are unfolded as they come, wherever they are cut', async (t) => {
+  const text = Buffer.concat([STATEMENT, Buffer.from(Array.from({ length: 40_000 }, (_, i) => (i * i) % 251))]);
+  const encoded = {
+    lz4: Buffer.concat([compressFrameSync(text, { contentChecksum: true, blockChecksums: true }), compressFrameSync(text)]),
+    zstd: Buffer.concat([zstdOfRawBlocks(text), zstdOfRawBlocks(text)]),
+    gzip: gzipSync(Buffer.concat([text, text])),
+  };
+  for (const [encoding, bytes] of Object.entries(encoded)) {
+    for (const size of [1, 7, 1000, 65_536, bytes.length]) {
+      const pieces = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
+      const decoded = await buffer(Readable.from(pieces).pipe(STREAM_DECODERS[encoding]?.create() ?? new PassThrough()));
+      t.true(decoded.equals(Buffer.concat([text, text])), `${encoding} in pieces of ${size}`);
+    }
+    const cut = Readable.from([bytes.subarray(0, -5)]).pipe(STREAM_DECODERS[encoding]?.create() ?? new PassThrough());
+    await t.throwsAsync(buffer(cut), undefined, encoding);
+  }
 });
 
 test('encodings that only the server reads are not ours to look into', (t) => {

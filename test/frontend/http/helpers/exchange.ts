@@ -123,7 +123,7 @@ function steady(name: string, value: string): string {
 /** A text in one of the encodings that the server can write (`native`: its own compressed blocks), encoded by itself. */
 export async function encodeByServer(url: string, text: string, encoding: string): Promise<Buffer> {
   const literal = text.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
-  const target = encoding === 'native' ? '/?compress=1' : '/?enable_http_compression=1';
+  const target = `/?max_query_size=${literal.length + 1000}&${encoding === 'native' ? 'compress=1' : 'enable_http_compression=1'}`;
   const answer = await send(url, {
     method: 'POST',
     target,
