@@ -155,6 +155,9 @@ export class Ingest {
       if (!this.#budget.hasRoom() && !(await this.#makeRoom(member.lane, control))) return position;
       cursor.open(batch);
       for (;;) {
+        // What is behind a range that has just come in may have been in before it.
+        position = this.#positions.resumeAt(fetched, position);
+        if (batch.lastOffset < position) break;
         const outcome = this.#append(member, fetched, cursor, position, batch.lastOffset + 1);
         if (outcome === 'end') break;
         if (outcome === 'known') {

@@ -90,7 +90,7 @@ function useLane(): {
       seeks.push(offset);
     },
   };
-  const budget = new MemoryBudget(1024 * 1024);
+  const budget = new MemoryBudget(64 * 1024 * 1024);
   const openLane = (): Lane => {
     const lane: Lane = new Lane({
       limits: { maxRows: 100, maxBytes: 1000, eagerBytes: 1000, flushIntervalMs: 3_600_000 },
@@ -217,10 +217,11 @@ test('a broken message in the batch that is read ahead is not blamed before its 
 });
 
 test('a stretch with a broken message, whose reader left for a rebalance, is read again though what is behind it was read meanwhile', async (t) => {
-  const { server, lane, seeks, ingest, member } = useLane();
+  const { server, lane, commits, seeks, ingest, member } = useLane();
   const broken = new ClickHouseException(27, 'CANNOT_PARSE_INPUT_ASSERTION_FAILED', 'Cannot parse input: (at row 1)');
-  const fetched = fetchOf(0, ['{"a":"no number"}', '{"a":1}']);
-  t.is(await ingest.fetched(member, fetched, CURRENT), 2);
+  const values = ['{"a":"no number"}', ...Array.from({ length: 19 }, (_, i) => `{"a":${i + 1}}`)];
+  const fetched = fetchOf(0, values.slice(0, 16));
+  t.is(await ingest.fetched(member, fetched, CURRENT), 16);
   lane.seal('rows');
   await waitFor(() => server.reading.length === 1);
   server.refuse(server.reading[0] ?? '', broken);
@@ -237,8 +238,22 @@ test('a stretch with a broken message, whose reader left for a rebalance, is rea
   isRebalancing = true;
   await t.throwsAsync(carefully, { message: 'the group rebalances' });
   ingest.assigned(member);
-  t.is(await ingest.fetched(member, fetched, CURRENT), 2, 'it is under way');
-  server.refuse(server.reading[0] ?? '', broken);
+  const more = fetchOf(0, values);
+  t.is(await ingest.fetched(member, more, CURRENT), 20, 'the first 16 are under way');
+  lane.seal('rows');
+  await waitFor(() => server.reading.length === 2);
+  const [stretch = '', behind = ''] = server.reading;
+  server.refuse(stretch, broken);
+  server.answer(behind);
   await lane.idle();
-  t.deepEqual(seeks, [0n, 0n]);
+  t.deepEqual([seeks, server.applied], [[0n, 0n], [behind]]);
+
+  const again = ingest.fetched(member, more, CURRENT);
+  await waitFor(() => server.reading.length === 1);
+  server.answer(stretch);
+  t.is(await again, 20);
+  lane.seal('rows');
+  await lane.idle();
+  t.deepEqual(server.applied, [behind, stretch], 'what came in behind it is not read again');
+  await waitFor(() => commits.at(-1) === 20n);
 });
