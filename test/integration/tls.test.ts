@@ -45,7 +45,7 @@ async function useTlsServer(t: ExecutionContext, certificate: Certificate): Prom
   return { httpsPort: await useTlsProxy(t, certificate, httpPort), nativePort: await useTlsProxy(t, certificate, nativePort) };
 }
 
-test('curl, @clickhouse/client and clickhouse-driver are served over TLS, by a server that is reached over TLS', async (t) => {
+test.serial('curl, @clickhouse/client and clickhouse-driver are served over TLS, by a server that is reached over TLS', async (t) => {
   const { gateway, certificate, httpsPort, nativePortSecure } = await useTlsGateway(t);
   const url = `https://localhost:${httpsPort}`;
   const select = '?query=SELECT+sum(number)+FROM+numbers(1000)';
@@ -70,7 +70,7 @@ print(len(client.execute('SELECT number FROM numbers(300000)')))`;
   t.is(plain.stdout, '[(499500, 1000)]\n300000\n');
 });
 
-test('a Kafka table is created and read with every connection to the server over TLS', async (t) => {
+test.serial('a Kafka table is created and read with every connection to the server over TLS', async (t) => {
   const { gateway } = await useTlsGateway(t);
   const stream = await useStream(t, { gateway });
   await stream.kafka.produce(stream.topic, ['{"id": 1}', '{"id": 2}']);
@@ -100,31 +100,31 @@ async function complaints(t: ExecutionContext, env: Record<string, string>, host
   return [ready, await query.text()];
 }
 
-test('a server whose certificate nobody vouches for is not trusted, and both ends say so', async (t) => {
+test.serial('a server whose certificate nobody vouches for is not trusted, and both ends say so', async (t) => {
   const [ready, query] = await complaints(t, {}, 'localhost');
   t.regex(ready, /self-signed certificate/);
   t.regex(query, /^Code: 210\. DB::Exception: Cannot connect to ClickHouse at .*\(self-signed certificate\)/);
 });
 
-test('a server whose certificate is for another name is not trusted', async (t) => {
+test.serial('a server whose certificate is for another name is not trusted', async (t) => {
   const [ready, query] = await complaints(t, { SLUICE_CLICKHOUSE_CA: 'its own' }, '127.0.0.1');
   t.regex(ready, /IP: 127\.0\.0\.1 is not in the cert's list/);
   t.regex(query, /^Code: 210\. DB::Exception: Cannot connect to ClickHouse at .*IP: 127\.0\.0\.1 is not in the cert's list/);
 });
 
-test('a server without TLS behind an https address is told as such', async (t) => {
+test.serial('a server without TLS behind an https address is told as such', async (t) => {
   const { httpPort } = await useClickHouse(t);
   const gateway = await useGateway(t, { clickHouseUrl: `https://localhost:${httpPort}`, waitUntilReady: false });
   const query = await (await fetch(`${gateway.url}/?query=SELECT+1`)).text();
   t.regex(query, /^Code: 210\. DB::Exception: Cannot connect to ClickHouse at https:/);
 });
 
-test('checking can be turned off', async (t) => {
+test.serial('checking can be turned off', async (t) => {
   const [, query] = await complaints(t, { SLUICE_CLICKHOUSE_VERIFY: 'off' }, '127.0.0.1');
   t.is(query, '1\n');
 });
 
-test('a gateway with TLS ports only opens no others', async (t) => {
+test.serial('a gateway with TLS ports only opens no others', async (t) => {
   const certificate = await useCertificate(t);
   const httpsPort = await freePort();
   const gateway = await useGateway(t, {
@@ -154,7 +154,7 @@ async function certificateOf(port: number): Promise<string> {
   return certificate.trim();
 }
 
-test('a renewed certificate is taken at SIGHUP, and one that cannot be used is told and changes nothing', async (t) => {
+test.serial('a renewed certificate is taken at SIGHUP, and one that cannot be used is told and changes nothing', async (t) => {
   const { gateway, certificate, nativePortSecure, httpsPort } = await useTlsGateway(t);
   const seen = async (): Promise<string[]> => Promise.all([nativePortSecure, httpsPort].map(certificateOf));
   const [first, second] = [certificate.cert.toString().trim(), await useCertificate(t)];
@@ -179,7 +179,7 @@ test('a renewed certificate is taken at SIGHUP, and one that cannot be used is t
   t.deepEqual((await client.query('SELECT 1')).rows, [['1']]);
 });
 
-test('a key that does not belong to the certificate stops the start with a sentence', async (t) => {
+test.serial('a key that does not belong to the certificate stops the start with a sentence', async (t) => {
   const [one, other] = [await useCertificate(t), await useCertificate(t)];
   const env = {
     SLUICE_HTTPS_PORT: String(await freePort()),
