@@ -1,21 +1,8 @@
-import type { RowCutter } from './row-cutter.ts';
+import { RowCutter } from './row-cutter.ts';
 
 /** Rows as RowBinary of (UInt32 part, UInt32 offset, String traits, Nullable(String) key, String value): any bytes may be a value. */
-export class BinaryRows implements RowCutter {
-  part = 0;
-  offset = 0;
-  traitsStart = 0;
-  traitsEnd = 0;
-  keyStart = -1;
-  keyEnd = -1;
-  valueStart = 0;
-  valueEnd = 0;
-
-  get end(): number {
-    return this.valueEnd;
-  }
-
-  find(window: Buffer, begin: number, filled: number): boolean {
+export class BinaryRows extends RowCutter {
+  override find(window: Buffer, begin: number, filled: number): boolean {
     // Part and offset, a length of at least one byte each for traits and value, and whether there is a key.
     let at = begin + 8;
     if (at + 3 > filled) return false;

@@ -1,4 +1,4 @@
-import type { RowCutter } from './row-cutter.ts';
+import { RowCutter } from './row-cutter.ts';
 
 /**
  * How a row looks as a line of a format whose rows are lines, with one column more in front of it, its head:
@@ -41,31 +41,20 @@ const COMMA = 44;
 const MINUS = 45;
 
 /** Rows as lines with a head: the server writes them far quicker than one document for each row. */
-export class LineRows implements RowCutter {
+export class LineRows extends RowCutter {
   readonly #openBytes: number;
   readonly #close: Buffer;
   readonly #beginning: number | undefined;
   #at = 0;
-  part = 0;
-  offset = 0;
-  traitsStart = 0;
-  traitsEnd = 0;
-  keyStart = -1;
-  keyEnd = -1;
-  valueStart = 0;
-  valueEnd = 0;
 
   constructor({ open, close, beginning }: LineShape) {
+    super();
     this.#openBytes = Buffer.byteLength(open);
     this.#close = Buffer.from(close);
     this.#beginning = beginning?.charCodeAt(0);
   }
 
-  get end(): number {
-    return this.valueEnd;
-  }
-
-  find(window: Buffer, begin: number, filled: number): boolean {
+  override find(window: Buffer, begin: number, filled: number): boolean {
     const lineEnd = window.indexOf(LINE_FEED, begin);
     if (lineEnd === -1 || lineEnd >= filled) return false;
     this.#at = begin + this.#openBytes;
