@@ -1,6 +1,7 @@
 import type { Ask } from './ask.ts';
 import { columnNames } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
+import { propertiesOfSettings } from './properties.ts';
 import { ENGINE_SETTINGS, isEngineSetting, isInsertSetting, type EngineSettingName } from './settings.ts';
 import type { KafkaTableOptions, WriteOptions } from './types.ts';
 
@@ -18,6 +19,7 @@ export async function tableOptions(
   for (const name of SETTINGS_WITH_MACROS) expanded[name] = await expandMacros(settings[name] ?? '', findMacro);
   const text = (name: EngineSettingName): string => expanded[name] ?? ENGINE_SETTINGS[name].default;
   const count = (name: EngineSettingName): number => Number(text(name));
+  const own = propertiesOfSettings(expanded);
   return {
     brokers: splitList(text('kafka_broker_list')),
     topics: splitList(text('kafka_topic_list')),
@@ -38,10 +40,7 @@ export async function tableOptions(
     tombstones: text('kafka_tombstones') === '1',
     keyFormat: text('kafka_key_format') as KafkaTableOptions['keyFormat'],
     keyColumns: columnNames(text('kafka_key_columns')),
-    securityProtocol: text('kafka_security_protocol'),
-    saslMechanism: text('kafka_sasl_mechanism'),
-    saslUsername: text('kafka_sasl_username'),
-    saslPassword: text('kafka_sasl_password'),
+    properties: { consumer: own, producer: own },
     requireFsync: text('kafka_require_fsync') === '1',
     write: {
       maxRowsPerMessage: count('kafka_max_rows_per_message'),

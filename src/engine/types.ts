@@ -1,3 +1,5 @@
+import type { RoleProperties } from './properties.ts';
+
 export const KEY_FORMATS = ['JSONEachRow', 'RawBLOB'] as const;
 export type KeyFormat = (typeof KEY_FORMATS)[number];
 
@@ -51,10 +53,8 @@ export interface KafkaTableOptions {
   readonly keyFormat: KeyFormat | '';
   /** Columns that the key fills; empty when it is not parsed. */
   readonly keyColumns: readonly string[];
-  readonly securityProtocol: string;
-  readonly saslMechanism: string;
-  readonly saslUsername: string;
-  readonly saslPassword: string;
+  /** How brokers are reached, in librdkafka's words. */
+  readonly properties: RoleProperties;
   /** Whether nothing may be read before every table behind the views waits for the disk. */
   readonly requireFsync: boolean;
   readonly write: WriteOptions;

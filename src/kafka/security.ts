@@ -1,29 +1,33 @@
 import { hostname } from 'node:os';
-import type { KafkaTableOptions } from '../engine/index.ts';
+import type { KafkaProperties, KafkaTableOptions, RoleProperties } from '../engine/index.ts';
 import type { ClientOptions } from './client.ts';
 import type { KafkaSecurity } from './types.ts';
 
-/** How the brokers of a table are reached, by a client that is named as the server's own engine names it. */
-export function clientOf({
-  options,
-  database,
-  table,
-}: {
-  readonly options: KafkaTableOptions;
-  readonly database: string;
-  readonly table: string;
-}): ClientOptions {
+/** How the brokers of a table are reached by a consumer or a producer of it, a client that is named as the server's own engine names it. */
+export function clientOf(
+  {
+    options,
+    database,
+    table,
+  }: {
+    readonly options: KafkaTableOptions;
+    readonly database: string;
+    readonly table: string;
+  },
+  role: keyof RoleProperties,
+): ClientOptions {
   const clientId = options.clientId === '' ? `ClickHouse-${hostname()}-${database}-${table}` : options.clientId;
-  return { brokers: options.brokers, clientId, security: securityOf(options) };
+  return { brokers: options.brokers, clientId, security: securityOf(options.properties[role]) };
 }
 
-/** How the brokers of a table are spoken to. */
-export function securityOf(options: KafkaTableOptions): KafkaSecurity {
-  const protocol = options.securityProtocol.toUpperCase();
-  const mechanism = options.saslMechanism.toLowerCase();
+/** How brokers are spoken to by a client with these properties of librdkafka. */
+export function securityOf(properties: KafkaProperties): KafkaSecurity {
+  const protocol = (properties['security.protocol'] ?? '').toUpperCase();
+  const mechanism = (properties['sasl.mechanism'] ?? '').toLowerCase();
   const isSasl = protocol.startsWith('SASL') && (mechanism === 'plain' || mechanism === 'scram-sha-256' || mechanism === 'scram-sha-512');
+  const credentials = { username: properties['sasl.username'] ?? '', password: properties['sasl.password'] ?? '' };
   return {
     ...(protocol.endsWith('SSL') ? { ssl: true } : {}),
-    ...(isSasl ? { sasl: { mechanism, username: options.saslUsername, password: options.saslPassword } } : {}),
+    ...(isSasl ? { sasl: { mechanism, ...credentials } } : {}),
   };
 }

@@ -12,7 +12,7 @@ export function kafkaNameOf({ uuid }: Outbox): string {
 export function producerOptions(table: ManagedTable, outbox: Outbox): TransactionalProducerOptions {
   const { compressionCodec: codec, compressionLevel: level } = table.options.write;
   return {
-    ...clientOf(table),
+    ...clientOf(table, 'producer'),
     transactionalId: kafkaNameOf(outbox),
     transactionTimeoutMs: TRANSACTION_TIMEOUT_MS,
     ...(isCodec(codec) && codec !== 'none' && { compression: { codec, ...(level !== -1 && { level }) } }),

@@ -19,7 +19,7 @@ const MAX_BYTES_PER_FETCH = 16 * 1024 * 1024;
 /** How the table's consumer number `index` (from 0) joins its group and fetches. */
 export function consumerOptions(table: ManagedTable, defaults: ServerDefaults, ownerId: string, index: number): ConsumerOptions {
   const { options } = table;
-  const client = clientOf(table);
+  const client = clientOf(table, 'consumer');
   return {
     ...client,
     clientId: options.numConsumers > 1 ? `${client.clientId}-${index}` : client.clientId,

@@ -17,7 +17,11 @@ export interface TopicSample {
  * Throws `KafkaError` when no broker answers, or not in time.
  */
 export async function sampleTopics(options: KafkaTableOptions, logger: Logger): Promise<TopicSample> {
-  const client = { brokers: options.brokers, clientId: options.clientId || `ClickHouse-${hostname()}`, security: securityOf(options) };
+  const client = {
+    brokers: options.brokers,
+    clientId: options.clientId || `ClickHouse-${hostname()}`,
+    security: securityOf(options.properties.consumer),
+  };
   const payloads: Buffer[] = [];
   const missing: string[] = [];
   for (const topic of options.topics) {

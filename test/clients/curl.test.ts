@@ -8,7 +8,8 @@ import { kafkaTableStatements, untilCancelled, useKafkaTable } from './scenarios
 /** What curl prints, bytes as latin1. */
 async function curl(args: readonly string[], input = ''): Promise<string> {
   const running = promisify(execFile)('curl', ['-sS', '--max-time', '60', ...args], { encoding: 'latin1', maxBuffer: 1e9 });
-  running.child.stdin?.end(input);
+  // A curl that reads no input may have ended before it is given the end of it.
+  running.child.stdin?.on('error', () => undefined).end(input);
   return (await running).stdout;
 }
 

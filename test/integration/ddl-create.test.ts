@@ -195,10 +195,10 @@ test('a password is never readable in the server, and comes back with the key', 
   );
   t.notRegex(stored, /hunter/);
   const found = both.catalog.find(both.database, 'q');
-  t.is(found?.options.saslPassword, 'hunter2');
+  t.is(found?.options.properties.consumer['sasl.password'], 'hunter2');
   t.deepEqual(found?.options.formatSettings, { format_avro_schema_registry_url: 'http://u:hunter3@h/' });
   t.is(await both.ours('CREATE TABLE copy AS q'), '');
-  t.is(both.catalog.find(both.database, 'copy')?.options.saslPassword, 'hunter2');
+  t.is(both.catalog.find(both.database, 'copy')?.options.properties.consumer['sasl.password'], 'hunter2');
 });
 
 test('columns with defaults, which the native engine refuses, are shown as they were declared', async (t) => {

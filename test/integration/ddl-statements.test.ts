@@ -80,7 +80,7 @@ test('comments of a Kafka table and its columns can be changed', async (t) => {
   await both.same("ALTER TABLE q MODIFY COMMENT 'second, \\'quoted\\''");
   await both.same('SHOW CREATE TABLE q');
   await both.same('DESCRIBE q');
-  t.is(both.catalog.find(both.database, 'q')?.options.saslPassword, 'x');
+  t.is(both.catalog.find(both.database, 'q')?.options.properties.consumer['sasl.password'], 'x');
   await both.same("ALTER TABLE q MODIFY COMMENT ''");
   await both.same('SHOW CREATE TABLE q');
 });

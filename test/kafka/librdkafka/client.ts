@@ -64,6 +64,7 @@ async function run(args: readonly string[], input = ''): Promise<string> {
   });
   const options = { maxBuffer: MOST_OUTPUT_BYTES };
   const running = promisify(execFile)(join(folder, 'venv/bin/python'), [join(HERE, 'client.py'), ...args], options);
-  running.child.stdin?.end(input);
+  // A program that reads no input may have ended before it is given the end of it.
+  running.child.stdin?.on('error', () => undefined).end(input);
   return (await running).stdout;
 }
