@@ -13,8 +13,8 @@ import {
 } from '@clickhouse/client';
 import { ClickHouseException } from '../errors.ts';
 import { answerBytes } from './answer-bytes.ts';
+import { addressOf, ConnectionPool, type ServerTls } from './connections.ts';
 import { parseException } from './exception.ts';
-import type { ServerTls } from './upstream.ts';
 
 export interface ServiceClientOptions {
   readonly url: string;
@@ -69,8 +69,8 @@ export interface ServiceClient {
   /** The rows of a SELECT that names no FORMAT, as objects; 64-bit integers are strings. `params` fill `{name:Type}` in the text. */
   rows<T>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<T[]>;
   /**
-   * The answer of a SELECT that names its FORMAT, as bytes, while it comes: nothing is kept, and the server waits while nobody takes them. An exception that comes
-   * behind data is thrown like one in front of them. Aborting ends the query.
+   * The answer of a SELECT that names its FORMAT, as bytes, while it comes: nothing is kept, and the server waits while nobody takes them. A piece is overwritten
+   * once the next is asked for. An exception that comes behind data is thrown like one in front of them. Aborting ends the query.
    */
   stream(sql: string, settings: SettingValues, signal: AbortSignal): AsyncIterable<Buffer>;
   /** Runs a statement without result. */
@@ -93,6 +93,7 @@ const MAX_RESPONSE_HEADERS_BYTES = 1024 * 1024;
 
 export function createServiceClient(options: ServiceClientOptions): ServiceClient {
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
   const maxConnections = options.maxConnections ?? 64;
   const url = new URL(options.url);
   const client = createClient({
@@ -105,16 +106,22 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     max_open_connections: maxConnections,
     max_response_headers_size: MAX_RESPONSE_HEADERS_BYTES,
     // A connection that the server may close at any moment is thrown away before it is used: a lost INSERT is not repeated here.
-    keep_alive: { enabled: true, idle_socket_ttl: options.idleMs ?? DEFAULT_IDLE_MS, eagerly_destroy_stale_sockets: true },
+    keep_alive: { enabled: true, idle_socket_ttl: idleMs, eagerly_destroy_stale_sockets: true },
     // The package's own agent knows no way to trust any certificate.
     ...(url.protocol === 'https:' ? { http_agent: new HttpsAgent({ keepAlive: true, maxSockets: maxConnections, ...options.tls }) } : {}),
   });
   const where = url.host;
+  const streaming: Streaming = {
+    connections: new ConnectionPool(addressOf(url), idleMs, url.protocol === 'https:' ? (options.tls ?? {}) : undefined),
+    host: where,
+    authorization: `Basic ${Buffer.from(`${options.user}:${options.password}`).toString('base64')}`,
+    silenceMs: timeoutMs,
+  };
   const rows = async <T>(sql: string, params: Readonly<Record<string, unknown>> = {}): Promise<T[]> =>
     repeatedOnce(where, async () => readRows<T>(client, sql, params));
   return {
     rows,
-    stream: (sql, settings, signal) => stream(client, where, sql, settings, signal),
+    stream: (sql, settings, signal) => stream(streaming, sql, settings, signal),
     command: async (sql, settings = {}) => {
       await translated(where, async () => client.command({ query: sql, clickhouse_settings: asSettings(settings) }));
     },
@@ -127,7 +134,10 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
       });
     },
     version: async () => (await rows<{ version: string }>('SELECT version() AS version'))[0]?.version ?? '',
-    close: async () => client.close(),
+    close: async () => {
+      streaming.connections.end();
+      await client.close();
+    },
   };
 }
 
@@ -141,39 +151,29 @@ async function readRows<T>(client: ClickHouseClient, sql: string, params: Readon
   return result.json<T>();
 }
 
+/** What a client of its own asks the server, without the package's: that one makes new memory for every piece of an answer. */
+interface Streaming {
+  readonly connections: ConnectionPool;
+  readonly host: string;
+  readonly authorization: string;
+  readonly silenceMs: number;
+}
+
 async function* stream(
-  client: ClickHouseClient,
-  where: string,
+  { connections, host, authorization, silenceMs }: Streaming,
   sql: string,
   settings: SettingValues,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
+  const asked = { ...settings, wait_end_of_query: 0, cancel_http_readonly_queries_on_client_close: 1 };
+  const parameters = new URLSearchParams(Object.entries(asked).map(([name, value]) => [name, String(value)]));
+  const head = [`POST /?${parameters.toString()} HTTP/1.1`, `Host: ${host}`, `Authorization: ${authorization}`, 'Content-Type: text/plain'];
+  const request = `${head.join('\r\n')}\r\nContent-Length: ${Buffer.byteLength(sql)}\r\n\r\n${sql}`;
   try {
-    const answer = await client.exec({
-      query: sql,
-      clickhouse_settings: { ...asSettings(settings), wait_end_of_query: 0, cancel_http_readonly_queries_on_client_close: 1 },
-      abort_signal: signal,
-      ignore_error_response: true,
-    });
-    const tag = answer.response_headers['x-clickhouse-exception-tag'];
-    if (isRefusal(answer)) throw refusal(await text(answer.stream));
-    const abort = (): void => {
-      answer.stream.destroy(asError(signal.reason));
-    };
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    try {
-      yield* answerBytes(answer.stream, typeof tag === 'string' ? tag : undefined);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
+    yield* answerBytes(connections, { request, silenceMs, signal });
   } catch (error) {
-    throw translate(where, error);
+    throw translate(host, error);
   }
-}
-
-function asError(reason: unknown): Error {
-  return reason instanceof Error ? reason : new Error(String(reason));
 }
 
 async function insert(

@@ -1,4 +1,5 @@
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { PROBE_DELAY_MS, receivePieces, withReusedReads } from '../sockets/index.ts';
 import { readOnAfterBrokenWrites } from './broken-writes.ts';
 
@@ -10,7 +11,7 @@ export interface ConnectionUser {
   ended(reason?: Error): void;
 }
 
-/** A connection to the server, without TLS. */
+/** A connection to the server. */
 export class Connection {
   readonly socket: Socket;
   /** Whether another request went over it before. */
@@ -73,20 +74,45 @@ const MAX_FREE_CONNECTIONS = 1024;
 /** How much earlier than the server said a connection is given up. */
 const KEEP_ALIVE_MARGIN_MS = 500;
 
+/** How the server's certificate is checked. */
+export interface ServerTls {
+  /** Certificate authorities in PEM, instead of Node's. */
+  readonly ca?: string | Buffer;
+  /** False accepts any certificate; true when absent. */
+  readonly rejectUnauthorized?: boolean;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  /** The name that the certificate must be for; '' for an address by number. */
+  readonly servername: string;
+}
+
+/** Of an HTTP origin. */
+export function addressOf(url: URL): Address {
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  return { host, port, servername: isIP(host) === 0 ? host : '' };
+}
+
 /**
  * Kept connections to one address, the last used first. A request sent at the moment when the server closes an idle connection is lost, and a POST
  * must not be repeated: so none is used that has been idle for `idleMs`, or as long as the server said.
  */
 export class ConnectionPool {
-  readonly #address: { readonly host: string; readonly port: number };
+  readonly #address: Address;
+  readonly #tls: ServerTls | undefined;
   readonly #idleMs: number;
   readonly #all = new Set<Connection>();
   #free: Connection[] = [];
   #sweep: NodeJS.Timeout | undefined;
 
-  constructor(address: { readonly host: string; readonly port: number }, idleMs: number) {
+  /** `tls`: the connections speak it. */
+  constructor(address: Address, idleMs: number, tls?: ServerTls) {
     this.#address = address;
     this.#idleMs = idleMs;
+    this.#tls = tls;
   }
 
   take(): Connection {
@@ -119,8 +145,13 @@ export class ConnectionPool {
   }
 
   #open(): Connection {
-    const probes = { keepAlive: true, keepAliveInitialDelay: PROBE_DELAY_MS };
-    const socket = withReusedReads((onread) => connect({ ...this.#address, ...probes, noDelay: true, onread }));
+    const { servername, ...address } = this.#address;
+    const wanted = { ...address, keepAlive: true, keepAliveInitialDelay: PROBE_DELAY_MS, noDelay: true };
+    // TLS decrypts into memory of its own.
+    const socket =
+      this.#tls === undefined
+        ? withReusedReads((onread) => connect({ ...wanted, onread }))
+        : connectTls({ ...wanted, ...this.#tls, servername }).setNoDelay(true);
     readOnAfterBrokenWrites(socket);
     const connection: Connection = new Connection(socket, () => this.#all.delete(connection));
     this.#all.add(connection);

@@ -1,5 +1,6 @@
 export { httpStatusOf, parseException, renderException } from './exception.ts';
-export { createUpstream, MAX_HEADER_BYTES, type ServerTls, type Upstream, type UpstreamOptions } from './upstream.ts';
+export type { ServerTls } from './connections.ts';
+export { createUpstream, MAX_HEADER_BYTES, type Upstream, type UpstreamOptions } from './upstream.ts';
 export type { AnswerHead, AnswerOptions, ForwardedBody, ForwardedRequest, WholeAnswer } from './exchange.ts';
 export { forward } from './forward.ts';
 export {

@@ -1,18 +1,10 @@
 import { Agent as HttpAgent, type AgentOptions, type ClientRequestArgs, type ClientRequest, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { isIP, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { readOnAfterBrokenWrites } from './broken-writes.ts';
 import { PROBE_DELAY_MS } from '../sockets/index.ts';
-import { ConnectionPool } from './connections.ts';
-
-/** How the server's certificate is checked. */
-export interface ServerTls {
-  /** Certificate authorities in PEM, instead of Node's. */
-  readonly ca?: string | Buffer;
-  /** False accepts any certificate; true when absent. */
-  readonly rejectUnauthorized?: boolean;
-}
+import { addressOf, ConnectionPool, type ServerTls } from './connections.ts';
 
 /** Where the server's HTTP interface is. */
 export interface UpstreamOptions {
@@ -58,14 +50,13 @@ export function createUpstream(options: UpstreamOptions): Upstream {
     scheduling: 'lifo',
   };
   const idleMs = options.idleMs ?? DEFAULT_IDLE_MS;
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const address = addressOf(url);
+  const { host, port } = address;
   // The name is said here, since Node would take it from the client's `Host` header, which names the gateway.
-  const servername = isIP(host) === 0 ? host : '';
-  const agent = isTls ? new HttpsAgent({ ...agentOptions, ...options.tls, servername }) : new HttpAgent(agentOptions);
+  const agent = isTls ? new HttpsAgent({ ...agentOptions, ...options.tls, servername: address.servername }) : new HttpAgent(agentOptions);
   closeBeforeTheServerDoes(agent, idleMs);
   readOnInAgent(agent);
-  const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
-  const connections = isTls ? undefined : new ConnectionPool({ host, port }, idleMs);
+  const connections = isTls ? undefined : new ConnectionPool(address, idleMs);
   const base: ClientRequestArgs = {
     host,
     port,

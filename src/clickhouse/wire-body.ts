@@ -5,6 +5,7 @@ const MAX_LINE_CHARACTERS = 64 * 1024;
 const SIZE_LINE = /^[0-9a-fA-F]{1,13}[ \t]*(?:;.*)?\r?\n$/;
 const NEWLINE = 0x0a;
 const LINE_BREAK_BYTES = 2;
+const NOBODY = (): void => undefined;
 
 /** Follows the body of a request or an answer, as it is on the wire, through its pieces to its end. Of chunks only the sizes are looked at. */
 export class WireBody {
@@ -25,20 +26,25 @@ export class WireBody {
     return this.#framing === 'none' || (this.#framing === 'length' && this.#leftBytes === 0);
   }
 
-  /** Where in `piece` the body ended, or undefined when more is to come. Throws for broken chunks. */
-  findEnd(piece: Buffer): number | undefined {
-    if (this.#framing === 'chunks') return this.#findLastChunk(piece);
+  /**
+   * Where in `piece` the body ended, or undefined when more is to come. `told` hears where in it stands what the body carries, in order. Throws for broken chunks.
+   */
+  findEnd(piece: Buffer, told: (from: number, to: number) => void = NOBODY): number | undefined {
+    if (this.#framing === 'chunks') return this.#findLastChunk(piece, told);
+    const bytes = this.#framing === 'close' ? piece.length : Math.min(piece.length, this.#leftBytes);
+    told(0, bytes);
     if (this.#framing === 'close') return undefined;
-    const bytes = Math.min(piece.length, this.#leftBytes);
     this.#leftBytes -= bytes;
     return this.#leftBytes === 0 ? bytes : undefined;
   }
 
-  #findLastChunk(piece: Buffer): number | undefined {
+  #findLastChunk(piece: Buffer, told: (from: number, to: number) => void): number | undefined {
     let at = 0;
     while (at < piece.length) {
       if (this.#leftBytes > 0) {
         const step = Math.min(this.#leftBytes, piece.length - at);
+        const carried = Math.min(step, this.#leftBytes - LINE_BREAK_BYTES);
+        if (carried > 0) told(at, at + carried);
         at += step;
         this.#leftBytes -= step;
         continue;

@@ -1,11 +1,13 @@
+import { createHash } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
-import { ClickHouseUnreachable, createServiceClient, type ServiceClient } from '../../src/clickhouse/index.ts';
+import { ClickHouseUnreachable, createServiceClient, type ServiceClient, type ServiceClientOptions } from '../../src/clickhouse/index.ts';
 import { ClickHouseException } from '../../src/errors.ts';
 import { uniqueName, useClickHouse, waitFor } from '../helpers/index.ts';
+import { useCertificate, useTlsProxy } from '../helpers/tls.ts';
 
-function useClient(t: ExecutionContext, url: string): ServiceClient {
-  const client = createServiceClient({ url, user: 'default', password: '' });
+function useClient(t: ExecutionContext, url: string, options: Partial<ServiceClientOptions> = {}): ServiceClient {
+  const client = createServiceClient({ url, user: 'default', password: '', ...options });
   t.teardown(async () => client.close());
   return client;
 }
@@ -23,6 +25,50 @@ test('an answer of any size comes whole', async (t) => {
   t.is(await countBytes(client.stream('SELECT number FROM numbers(5000000) FORMAT RowBinary', {}, NEVER)), 40_000_000);
   t.is(await countBytes(client.stream('SELECT 1 FORMAT RowBinary', {}, NEVER)), 1);
   t.is(await countBytes(client.stream('SELECT 1 LIMIT 0 FORMAT RowBinary', {}, NEVER)), 0);
+});
+
+test('an answer is what the server sent, with and without TLS, whether its reader is quick or slow', async (t) => {
+  const { url, httpPort } = await useClickHouse(t);
+  const certificate = await useCertificate(t);
+  const tlsPort = await useTlsProxy(t, certificate, httpPort);
+  const plain = useClient(t, url);
+  const secure = useClient(t, `https://localhost:${tlsPort}`, { tls: { ca: certificate.cert } });
+  for (const client of [plain, secure]) {
+    for (const isSlow of [false, true]) {
+      const hash = createHash('md5');
+      for await (const piece of client.stream('SELECT number FROM numbers(700000) FORMAT TSV', {}, NEVER)) {
+        if (isSlow) await new Promise((resolve) => setImmediate(resolve));
+        hash.update(piece);
+      }
+      t.is(
+        hash.digest('hex'),
+        createHash('md5')
+          .update(Array.from({ length: 700_000 }, (_, i) => `${i}\n`).join(''))
+          .digest('hex'),
+      );
+    }
+  }
+});
+
+test('a kept connection that the server has closed is no reason to fail', async (t) => {
+  let connections = 0;
+  const url = await useAnswers(t, (socket) => {
+    connections += 1;
+    socket.write('HTTP/1.1 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nOk');
+    // The next query on it finds nobody.
+    socket.once('data', () => socket.destroy());
+  });
+  const client = useClient(t, url, { idleMs: 60_000 });
+  for (let i = 0; i < 3; i += 1) t.is(await countBytes(client.stream('SELECT 1 FORMAT RawBLOB', {}, NEVER)), 2);
+  t.is(connections, 3);
+});
+
+test('a server that says nothing for too long is given up', async (t) => {
+  const url = await useAnswers(t, (socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel');
+  });
+  const answer = countBytes(useClient(t, url, { timeoutMs: 100 }).stream('SELECT 1 FORMAT RawBLOB', {}, NEVER));
+  t.regex((await t.throwsAsync(answer, { instanceOf: ClickHouseUnreachable })).message, /no byte in 100 ms/);
 });
 
 test('an exception is thrown, whether it comes in front of the data, behind a few or behind many, and its text is not among them', async (t) => {

@@ -28,6 +28,26 @@ test('a body without length or chunks ends with its connection', (t) => {
   t.is(endOf(new WireBody('close', 0), '0\r\n\r\n', 2), undefined);
 });
 
+test('what a body carries is told piece by piece, without the chunks around it', (t) => {
+  for (let pieceBytes = 1; pieceBytes <= CHUNKED.length + 4; pieceBytes += 1) {
+    t.is(carriedBy(new WireBody('chunks', 0), `${CHUNKED}HTTP`, pieceBytes), 'helloabcdefghijklmnopqrstuvwxyz', `pieces of ${pieceBytes}`);
+  }
+  t.is(carriedBy(new WireBody('length', 10), '0123456789x', 3), '0123456789');
+  t.is(carriedBy(new WireBody('close', 0), '0123456789x', 3), '0123456789x');
+});
+
+function carriedBy(body: WireBody, text: string, pieceBytes: number): string {
+  let carried = '';
+  for (let at = 0; at < text.length; at += pieceBytes) {
+    const piece = text.slice(at, at + pieceBytes);
+    const end = body.findEnd(Buffer.from(piece, 'latin1'), (from, to) => {
+      carried += piece.slice(from, to);
+    });
+    if (end !== undefined) break;
+  }
+  return carried;
+}
+
 test('a chunk without a size is no chunk', (t) => {
   for (const text of ['\r\n', 'x\r\n', '-1\r\n', '0x5\r\nhello', `${'1'.repeat(14)}\r\n`, 'a'.repeat(70_000)]) {
     t.throws(() => endOf(new WireBody('chunks', 0), text, text.length), { message: /^Parse Error/ }, text.slice(0, 20));
