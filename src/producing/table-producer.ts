@@ -9,8 +9,9 @@ import { checkFormat, isAboutValue, readMessages, type RenderedTable } from './m
 import { acceptInserts, detachPart, dropParts, readParts, refuseInserts, statementsForDetached } from './outbox-parts.ts';
 import { OutboxRecorder, type OutboxReport } from './outbox-status.ts';
 import { fullSentence } from './limits.ts';
-import { partsForOneTransaction, partsToDrop } from './part-choice.ts';
-import { committedPosition, readPosition, splitAt, type Part, type Position } from './position.ts';
+import { KnownParts } from './known-parts.ts';
+import { partsForOneTransaction } from './part-choice.ts';
+import { committedPosition, readPosition, type Part } from './position.ts';
 import { kafkaNameOf, producerOptions } from './producer-options.ts';
 import { Repeats } from './repeats.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
@@ -55,15 +56,7 @@ export class TableProducer {
   readonly #stopping = new AbortController();
   #table: ManagedTable;
   #running: Promise<void> | undefined;
-  /** The newest reading of the outbox; undefined before the first one. */
-  #parts: readonly Part[] | undefined;
-  /** How many looks into the outbox have begun, and which of those that are over began last. */
-  #looks = 0;
-  #newestLook = 0;
-  #position: Position;
-  #isPositionKnown = false;
-  /** When this process learned that a part is sent, by its UUID. */
-  readonly #sentAtMs = new Map<string, number>();
+  readonly #parts = new KnownParts(() => this.#waiters.stillWaiting(this.#unsent));
   #cleanedUpAtMs = 0;
   #isRefusing: boolean | undefined;
   #maxBatchBytes = MAX_BATCH_BYTES;
@@ -71,7 +64,6 @@ export class TableProducer {
   #goodBatchBytes = MAX_BATCH_BYTES;
   /** Each part alone, up to and with this block: one of several could not be sent. */
   #aloneUpTo = -1;
-  #newestBlock: number | undefined;
   readonly #parkedBlocks: { readonly block: number; readonly error: () => ClickHouseException }[] = [];
   #fencedInARow = 0;
   #isStopping = false;
@@ -121,21 +113,12 @@ export class TableProducer {
 
   /** Of all that were ever seen, those that are gone as well. */
   get newestBlock(): number | undefined {
-    return this.#newestBlock;
+    return this.#parts.newestBlock;
   }
 
   /** Looks into the outbox now. Throws what the client throws. */
   async look(): Promise<void> {
-    const number = (this.#looks += 1);
-    const parts = await readParts(this.#context.client, this.#outbox);
-    // A slow answer must not bring back an older state: parts that were sent since would seem to wait when the newest of them, the position, is missing.
-    if (number > this.#newestLook) {
-      this.#newestLook = number;
-      this.#parts = parts;
-      const newest = parts.at(-1);
-      if (newest !== undefined) this.#newestBlock = Math.max(newest.block, this.#newestBlock ?? 0);
-      this.#noteParts();
-    }
+    await this.#parts.look(async () => readParts(this.#context.client, this.#outbox));
     if (this.#isDone) return;
     await this.#enforceLimits();
     this.#wake();
@@ -184,7 +167,7 @@ export class TableProducer {
   }
 
   get #unsent(): readonly Part[] {
-    return splitAt(this.#parts ?? [], this.#position).unsent;
+    return this.#parts.unsent;
   }
 
   get #options(): KafkaTableOptions {
@@ -203,7 +186,7 @@ export class TableProducer {
       const sentBefore = this.#recorder.transactions;
       try {
         await producer.open();
-        this.#takePosition(readPosition(await producer.committed(this.#at)));
+        this.#parts.takeCommitted(readPosition(await producer.committed(this.#at)));
         // The position may be of a part that was inserted, and sent by another gateway, after the last look.
         await this.look();
         await this.#sendAll(producer);
@@ -219,14 +202,6 @@ export class TableProducer {
 
   get #isDone(): boolean {
     return this.#stopping.signal.aborted || this.#isStopping;
-  }
-
-  /** A transaction log that is lost, with the topic, for example, must not make sent parts come again while this process knows of them. */
-  #takePosition(committed: Position): void {
-    if (committed === undefined && this.#isPositionKnown) return;
-    this.#position = committed;
-    this.#isPositionKnown = true;
-    this.#noteParts();
   }
 
   /** Resolves when this producer must not be used any more; what failed is settled then. */
@@ -246,7 +221,7 @@ export class TableProducer {
   /** Drops those of `parts` that an INSERT with a deduplication token has brought a second time. */
   async #withoutRepeats(parts: readonly Part[]): Promise<readonly Part[]> {
     if (parts.length === 0) return parts;
-    const repeats = await this.#repeats.among(this.#parts ?? [], parts);
+    const repeats = await this.#repeats.among(this.#parts.all, parts);
     if (repeats.length === 0) return parts;
     this.#logger.info({ parts: repeats.map(({ name }) => name) }, 'a repeated INSERT is left out');
     await this.#drop(repeats);
@@ -295,10 +270,9 @@ export class TableProducer {
   }
 
   #sentUpTo(part: Part, messages: number): void {
-    this.#position = part;
     this.#fencedInARow = 0;
     this.#recorder.sent(messages);
-    this.#noteParts();
+    this.#parts.sentUpTo(part);
   }
 
   /** The error is one message's fault, not the server's, the broker's or the whole table's. */
@@ -315,7 +289,6 @@ export class TableProducer {
     await detachPart(this.#context.client, this.#outbox, part);
     const statements = statementsForDetached(this.#outbox, part);
     this.#recorder.park({ part: part.name, rows: part.rows, time: new Date().toISOString(), reason, ...statements });
-    this.#parts = this.#parts?.filter(({ uuid }) => uuid !== part.uuid);
     const text =
       `${reason}. The ${part.rows} rows that were inserted together are put aside, none of them was sent: ` +
       `send them again when the reason is gone by ${statements.send}, or throw them away by ${statements.drop}`;
@@ -325,6 +298,8 @@ export class TableProducer {
     this.#parkedBlocks.push({ block: part.block, error: putAside });
     if (this.#parkedBlocks.length > KEPT_PARKED) this.#parkedBlocks.shift();
     this.#waiters.fail(putAside, part);
+    // Behind it: to those who wait for it, a part that is gone is sent.
+    this.#parts.forget([part]);
   }
 
   get #rendered(): RenderedTable {
@@ -335,28 +310,16 @@ export class TableProducer {
     return createTransactionalProducer(producerOptions(this.#table, this.#outbox), this.#logger);
   }
 
-  /** After each change of parts or position. */
-  #noteParts(): void {
-    const { sent, unsent } = splitAt(this.#parts ?? [], this.#position);
-    const nowMs = Date.now();
-    for (const { uuid } of sent) if (!this.#sentAtMs.has(uuid)) this.#sentAtMs.set(uuid, nowMs);
-    this.#waiters.stillWaiting(unsent);
-  }
-
   async #cleanUp(): Promise<void> {
     if (Date.now() - this.#cleanedUpAtMs < CLEAN_UP_MS) return;
     this.#cleanedUpAtMs = Date.now();
-    const { sent } = splitAt(this.#parts ?? [], this.#position);
-    const parts = partsToDrop(sent, this.#sentAtMs, Date.now());
+    const parts = this.#parts.toDrop(Date.now());
     if (parts.length > 0) await this.#drop(parts);
   }
 
   async #drop(parts: readonly Part[]): Promise<void> {
     await dropParts(this.#context.client, this.#outbox, parts);
-    const gone = new Set(parts.map(({ uuid }) => uuid));
-    for (const uuid of gone) this.#sentAtMs.delete(uuid);
-    this.#parts = this.#parts?.filter(({ uuid }) => !gone.has(uuid));
-    this.#noteParts();
+    this.#parts.forget(parts);
   }
 
   async #enforceLimits(): Promise<void> {
@@ -407,10 +370,9 @@ export class TableProducer {
         if (this.#unsent.length === 0) stalledSinceMs = Date.now();
         else {
           const position = readPosition(await producer.committed(this.#at));
-          if (position !== undefined && position.uuid !== this.#position?.uuid) {
+          if (position !== undefined && position.uuid !== this.#parts.position?.uuid) {
             stalledSinceMs = Date.now();
-            this.#position = position;
-            this.#noteParts();
+            this.#parts.sentUpTo(position);
           }
         }
       }

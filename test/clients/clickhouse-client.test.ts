@@ -2,14 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import test, { type ExecutionContext } from 'ava';
 import { useClickHouse, useFolder, waitFor } from '../helpers/index.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
 import { produceHundred } from './scenarios.ts';
-import { installOnce } from '../parts/cache.ts';
-
-const HERE = fileURLToPath(new URL('./clickhouse-client/', import.meta.url));
+import { debianProgram } from '../parts/debian.ts';
 
 interface Finished {
   readonly code: number | null;
@@ -31,14 +28,12 @@ interface Client {
 
 /** Debian's clickhouse-client, 18.16, of the year 2018: one of the oldest that people still use. */
 async function useClient(t: ExecutionContext): Promise<Client> {
-  const folder = await installOnce({ name: 'clickhouse-client', files: [join(HERE, 'install.sh')], command: 'sh', args: ['install.sh'] });
-  const root = join(folder, 'root');
+  const client = await debianProgram('clickhouse-client', ['clickhouse-client', 'clickhouse-common']);
+  const { command } = client;
   const stream = await useStream(t);
   const { database, gateway } = stream;
-  const command = join(root, 'usr/bin/clickhouse-client');
   const connection = ['--host', '127.0.0.1', '--port', String(gateway.nativePort), '--database', database];
-  const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/aarch64-linux-gnu', 'lib/aarch64-linux-gnu'];
-  const env = { ...process.env, LD_LIBRARY_PATH: libraries.map((path) => join(root, path)).join(':'), HOME: folder, TERM: 'xterm' };
+  const env = { ...client.env, TERM: 'xterm' };
   const start = (args: readonly string[]): ReturnType<typeof spawn> => spawn(command, [...connection, ...args], { env });
   const shellEnv = { ...env, CLIENT: `${command} ${connection.join(' ')}` };
   return {

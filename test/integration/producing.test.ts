@@ -1,6 +1,8 @@
 import test from 'ava';
 import kafkajs from 'kafkajs';
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { debianProgram } from '../parts/debian.ts';
 import { readCommitted } from '../helpers/read-committed.ts';
 import { uniqueName, useTopic, waitFor } from '../helpers/index.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
@@ -52,24 +54,13 @@ test("the tutorial's writing steps work: rows come back through the table's own 
   const out = await readCommitted(t, stream.kafka, outTopic, 50);
   t.is(out.length, 50);
   t.is(out[0]?.value?.toString().endsWith('"name":"out"}\n'), true);
-  const lines = execFileSync('kcat', [
-    '-C',
-    '-b',
-    stream.kafka.brokers,
-    '-t',
-    outTopic,
-    '-e',
-    '-q',
-    '-X',
-    'isolation.level=read_committed',
-  ]);
-  t.is(
-    lines
-      .toString()
-      .split('\n')
-      .filter((line) => line !== '').length,
-    50,
+  const kcat = await debianProgram('kcat', ['kcat']);
+  const { stdout: lines } = await promisify(execFile)(
+    kcat.command,
+    ['-C', '-b', stream.kafka.brokers, '-t', outTopic, '-e', '-q', '-X', 'isolation.level=read_committed'],
+    { env: kcat.env },
   );
+  t.is(lines.split('\n').filter((line) => line !== '').length, 50);
 });
 
 test('an INSERT is answered when Kafka has its rows', async (t) => {
