@@ -40,7 +40,14 @@ export {
 } from './outbox.ts';
 export { readDefinition, renewDefinition, type ReadDefinition, type Renewal } from './read-definition.ts';
 export { settingWithoutLiteral } from './read-settings.ts';
-export { isSecret, maskSecret, mayHoldSecrets, withoutPossibleSecrets } from './secrets.ts';
+export {
+  mayHoldSecrets,
+  NOT_LOGGED,
+  SECRET_SETTINGS,
+  secretSettingsClause,
+  withoutPossibleSecrets,
+  withoutSecretSettings,
+} from './secrets.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
 export type { KafkaProperties, RoleProperties } from './properties.ts';
 export { engineSettingsTable } from './settings-table.ts';

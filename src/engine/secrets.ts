@@ -1,4 +1,5 @@
-import { blankLiterals } from '../sql/index.ts';
+import { clickhouseError } from '../errors.ts';
+import { blankLiterals, quoteString } from '../sql/index.ts';
 
 /**
  * Settings whose whole value is a secret: the one list of them. What is in here is sealed in definitions and shown as `[HIDDEN]`, whether or not the engine knows
@@ -49,4 +50,32 @@ export function mayHoldSecrets(text: string): boolean {
 /** A statement that cannot be read, without what may be secrets in it; everything else stays where it is. A text without any stays as it is. */
 export function withoutPossibleSecrets(text: string): string {
   return mayHoldSecrets(text) ? blankLiterals(text, (word) => SECRETIVE_NAME.test(word)) : text;
+}
+
+/** Without those whose values are secrets: these go in the statement (`secretSettingsClause`). */
+export function withoutSecretSettings(settings: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).filter(([name, value]) => !isSecret(name, value)));
+}
+
+/**
+ * The secrets among settings as a clause of a statement in a request's body, or '' when there are none. There the server hides them in whatever it logs; in a request's
+ * address it would log them, and `Settings` of its query log would show them.
+ */
+export function secretSettingsClause(settings: Readonly<Record<string, string>>): string {
+  const secrets = Object.entries(settings).filter(([name, value]) => isSecret(name, value));
+  if (secrets.length === 0) return '';
+  return ` SETTINGS ${secrets.map(([name, value]) => `${name} = ${quoteString(value)}`).join(', ')}, ${NOT_LOGGED}`;
+}
+
+/** Beside a secret setting in a clause. */
+export const NOT_LOGGED = 'log_query_settings = 0';
+
+/** What an address with a password must be like; an address that nothing can be made of would be quoted in errors of the server's. */
+const SOUND_ADDRESS = /^https?:\/\/(?:[^:@/?#\\\s]*(?::[^@/?#\\\s]*)?@)?(?:\[[^\]@]*\]|[^:@/?#\\\s]+)(?::\d+)?(?:[/?#].*)?$/i;
+
+/** Throws BAD_ARGUMENTS for an address that holds a secret in a place where no reader would look for it. */
+export function checkSecretAddress(name: string, value: string): void {
+  if (SECRET_SETTINGS.has(name) || !isSecret(name, value) || SOUND_ADDRESS.test(value)) return;
+  const text = `${name} is no address: it must be http://user:password@host:port, with /, @, : and the like in user and password written as %2F, %40, %3A`;
+  throw clickhouseError('BAD_ARGUMENTS', text);
 }

@@ -7,6 +7,7 @@ import {
   newCarrierPrefix,
   readDefinition,
   readPublicDefinition,
+  SECRET_SETTINGS,
   settingWithoutLiteral,
   visibleElements,
   withoutSecrets,
@@ -49,7 +50,7 @@ async function createAnyTable(create: CreateTable, context: StatementContext): P
   const isKafka = create.engine?.name === 'Kafka';
   if (!isKafka && (create.engine !== undefined || create.asTable === undefined)) return createOtherTable(create, context);
   const source = create.asTable && (await readLanding(create.asTable.name, context.session));
-  if (!isKafka && source === undefined) return forwardAndReconcile(context);
+  if (!isKafka && source === undefined) return forwardWithoutSecrets(create, context);
   const unread = settingWithoutLiteral(create);
   if (unread !== undefined) return refuseUnread(context, unread.value.span.start);
   const unsupported = notYet(create);
@@ -176,7 +177,14 @@ async function createOtherTable(create: CreateTable, context: StatementContext):
   }
   if (asSelect && !asSelect.empty && (await readsManaged(textOf(context.text, asSelect.query), context))) return refuseDirectSelect();
   // Nothing that lasts can depend on a temporary table.
-  return create.temporary ? { kind: 'forward' } : forwardAndReconcile(context);
+  return create.temporary ? { kind: 'forward' } : forwardWithoutSecrets(create, context);
+}
+
+/** No other engine knows settings with secrets of Kafka's, so the statement fails (a misspelt engine, for example), and the server would log their values with it. */
+function forwardWithoutSecrets(create: CreateTable, context: StatementContext): Action {
+  const isHopeless = create.settings.some(({ assignments }) => assignments.some(({ name }) => SECRET_SETTINGS.has(name)));
+  if (!isHopeless) return forwardAndReconcile(context);
+  return { kind: 'run', sql: withoutSecrets(context.text, create), after: reconcileOf(context.options) };
 }
 
 /** Each is a door for a later issue. */
