@@ -1,9 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { startAdminServer } from './admin/index.ts';
 import { ChunkPool, MemoryBudget } from './batching/index.ts';
-import { createCatalog, ensureDeadLetterTable, removeDeadLetters, tableNameText, type Catalog } from './catalog/index.ts';
+import {
+  createCatalog,
+  ensureDeadLetterTable,
+  removeDeadLetters,
+  renewDefinitions,
+  tableNameText,
+  type Catalog,
+  type RenewDefinitionsOptions,
+} from './catalog/index.ts';
 import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
+import type { SecretKeys } from './engine/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
 import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/index.ts';
 import type { Logger } from './logger.ts';
@@ -56,19 +65,22 @@ interface Closing {
   close(graceMs: number): Promise<void>;
 }
 
+const UNSIGNED = {
+  detail:
+    'there is no secret_key: whoever may create a Null table or change its comment can make it a Kafka table that the service account reads. ' +
+    'Give every gateway the same SLUICE_SECRET_KEY (`openssl rand -base64 32`), and sign what is there with `sluice rotate-secret-key --sign-unsigned`',
+};
+
 const START_FAILED_GRACE_MS = 1_000;
 const FIRST_READING_MS = 5_000;
 
 async function openRooms(config: Config, logger: Logger, closing: Closing[]): Promise<Gateway> {
-  const client = createServiceClient({
-    url: config.clickhouseUrl,
-    user: config.clickhouseUser,
-    password: config.clickhousePassword,
-    tls: serverTls(config),
-  });
+  const client = serviceClientOf(config);
   closing.push({ what: 'connections to ClickHouse', close: () => client.close() });
 
-  const catalog = createCatalog({ client, secretKey: config.secretKey, intervalMs: config.catalogIntervalMs, logger });
+  const secretKeys = secretKeysOf(config);
+  if (config.secretKey === undefined) logger.warn(UNSIGNED, 'definitions are not signed');
+  const catalog = createCatalog({ client, secretKeys, intervalMs: config.catalogIntervalMs, logger });
   const supervisor = createSupervisor(config, client, logger);
   closing.push({ what: 'streams', close: (graceMs) => supervisor.close(graceMs) });
   const producers = new Producers({ client, catalog, logger });
@@ -96,7 +108,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     deadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
     outboxes: producers,
     sampleTopics: (table) => sampleTopics(table, logger),
-    secretKey: config.secretKey,
+    secretKeys,
     logger,
   });
 
@@ -114,7 +126,10 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     },
     status: () => ({
       problem: catalog.problem() ?? null,
-      tables: supervisor.status().map((table) => ({ ...table, outbox: producers.report(table) ?? null })),
+      tables: [
+        ...supervisor.status().map((table) => ({ ...table, outbox: producers.report(table) ?? null })),
+        ...catalog.unreadable().map((table) => ({ ...table, state: 'unreadable' })),
+      ],
     }),
   });
   closing.splice(beforeServing, 0, { what: 'admin server', close: () => admin.close() });
@@ -174,6 +189,33 @@ async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Log
       for (const frontEnd of withTls) frontEnd.renewCertificate(renewed);
     },
   };
+}
+
+function serviceClientOf(config: Config): ServiceClient {
+  return createServiceClient({
+    url: config.clickhouseUrl,
+    user: config.clickhouseUser,
+    password: config.clickhousePassword,
+    tls: serverTls(config),
+  });
+}
+
+function secretKeysOf(config: Config): SecretKeys {
+  return { current: config.secretKey, old: config.oldSecretKey };
+}
+
+/** `sluice rotate-secret-key`, which needs no running gateway and disturbs none: see `renewDefinitions`. */
+export async function rotateSecretKey(
+  config: Config,
+  consents: Pick<RenewDefinitionsOptions, 'signUnsigned' | 'signMoved'>,
+  tell: (line: string) => void,
+): Promise<boolean> {
+  const client = serviceClientOf(config);
+  try {
+    return await renewDefinitions({ client, secretKeys: secretKeysOf(config), ...consents, tell });
+  } finally {
+    await client.close();
+  }
 }
 
 function serverTls(config: Config): ServerTls {

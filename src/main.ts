@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
-import { listenProblem, loadConfig, printableConfig, rereadCertificate, type Config } from './config/index.ts';
-import { startGateway } from './gateway.ts';
+import { listenProblem, loadConfig, printableConfig, readCommand, rereadCertificate, type Command, type Config } from './config/index.ts';
+import { rotateSecretKey, startGateway } from './gateway.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { renewOnSignal, stopOnSignal } from './signals.ts';
 
@@ -10,7 +10,8 @@ const EXIT_WRONG_SETTINGS = 2;
 
 const readFile = (path: string): string => readFileSync(path, 'utf8');
 
-const loaded = loadConfig({ argv: process.argv.slice(2), env: process.env, readFile });
+const { command, rest } = readCommand(process.argv.slice(2));
+const loaded = loadConfig({ argv: rest, env: process.env, readFile });
 switch (loaded.kind) {
   case 'help':
     process.stdout.write(loaded.text);
@@ -23,7 +24,7 @@ switch (loaded.kind) {
     process.exitCode = EXIT_WRONG_SETTINGS;
     break;
   case 'config':
-    await run(loaded.config);
+    await (command.name === 'serve' ? run(loaded.config) : rotate(loaded.config, command));
 }
 
 /** Of package.json, which lies one folder above this file in the sources as in the package. */
@@ -57,6 +58,21 @@ async function run(config: Config): Promise<void> {
     );
   } catch (error) {
     refuseStart(error, config, logger);
+  }
+}
+
+async function rotate(config: Config, consents: Command & { name: 'rotate-secret-key' }): Promise<void> {
+  if (config.secretKey === undefined) {
+    process.stderr.write(`sluice: ${consents.name} needs the new key in secret_key, and the one before it in old_secret_key.\n`);
+    process.exitCode = EXIT_WRONG_SETTINGS;
+    return;
+  }
+  try {
+    const isComplete = await rotateSecretKey(config, consents, (line) => process.stdout.write(`${line}\n`));
+    if (!isComplete) process.exitCode = EXIT_FAILED;
+  } catch (error) {
+    process.stderr.write(`sluice: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = EXIT_FAILED;
   }
 }
 

@@ -8,16 +8,17 @@ import {
   tableOptions,
   type Ask,
   type Definition,
+  type SecretKeys,
 } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import { quoteIdentifier } from '../sql/index.ts';
 import { createStore, type FoundOutboxes, type ServerColumn, type ServerTable, type TableId } from './store.ts';
-import type { Delivery, ManagedTable, Outbox, Written } from './types.ts';
+import type { Delivery, ManagedTable, Outbox, UnreadableTable, Written } from './types.ts';
 import { keyOf, ViewReader, type ViewState } from './views.ts';
 
 export interface CatalogOptions {
   readonly client: Pick<ServiceClient, 'rows'>;
-  readonly secretKey: string | undefined;
+  readonly secretKeys: SecretKeys;
   /** Pause between two readings of the server's tables, in milliseconds. */
   readonly intervalMs: number;
   readonly logger: Logger;
@@ -39,6 +40,8 @@ export interface Catalog {
   wantedOutboxes(): readonly { readonly database: string; readonly name: string }[];
   /** Names, without database, of all tables that carry a definition, also of those that cannot be read. */
   names(): ReadonlySet<string>;
+  /** Those that cannot be run, and why. */
+  unreadable(): readonly UnreadableTable[];
   /** Called after a reading that changed the list. Returns a function that ends it. */
   onChange(listener: () => void): () => void;
   /** Why the last reading failed; undefined when it did not. */
@@ -55,8 +58,7 @@ class ServerCatalog implements Catalog {
   readonly #views: ViewReader;
   readonly #ask: Ask;
   readonly #listeners = new Set<() => void>();
-  /** Reasons already told, by table, so that each is told once. */
-  #unreadable = new Map<string, string>();
+  #unreadable: readonly UnreadableTable[] = [];
   #tables: readonly ManagedTable[] = [];
   #names: ReadonlySet<string> = new Set();
   #outboxes: readonly Outbox[] = [];
@@ -113,6 +115,10 @@ class ServerCatalog implements Catalog {
 
   wantedOutboxes(): readonly TableId[] {
     return this.#wantedOutboxes;
+  }
+
+  unreadable(): readonly UnreadableTable[] {
+    return this.#unreadable;
   }
 
   onChange(listener: () => void): () => void {
@@ -172,12 +178,12 @@ class ServerCatalog implements Catalog {
     columns: readonly ServerColumn[],
     states: ReadonlyMap<string, ViewState>,
   ): Promise<ManagedTable[]> {
-    const unreadable = new Map<string, string>();
+    const unreadable: UnreadableTable[] = [];
     const tables: ManagedTable[] = [];
     for (const table of found) {
       const own = columns.filter((column) => column.database === table.database && column.table === table.name);
       const managed = await this.#managedTable(table, own, states.get(keyOf(table)));
-      if (typeof managed === 'string') unreadable.set(keyOf(table), managed);
+      if (typeof managed === 'string') unreadable.push({ database: table.database, table: table.name, reason: managed });
       else tables.push(managed);
     }
     this.#tellUnreadable(unreadable);
@@ -186,7 +192,7 @@ class ServerCatalog implements Catalog {
 
   /** The table, or why its definition cannot be read. */
   async #managedTable(table: ServerTable, columns: readonly ServerColumn[], state: ViewState | undefined): Promise<ManagedTable | string> {
-    const read = readDefinition(table.comment, this.#options.secretKey);
+    const read = readDefinition(table.comment, table, this.#options.secretKeys);
     if (!read.ok) return read.reason;
     const { database, name, uuid } = table;
     try {
@@ -198,10 +204,11 @@ class ServerCatalog implements Catalog {
     }
   }
 
-  #tellUnreadable(unreadable: Map<string, string>): void {
-    for (const [key, reason] of unreadable) {
-      if (this.#unreadable.get(key) === reason) continue;
-      this.#options.logger.error({ table: (JSON.parse(key) as string[]).join('.'), reason }, 'table cannot be streamed');
+  /** Each reason once. */
+  #tellUnreadable(unreadable: readonly UnreadableTable[]): void {
+    for (const { database, table, reason } of unreadable) {
+      const isTold = this.#unreadable.some((one) => one.database === database && one.table === table && one.reason === reason);
+      if (!isTold) this.#options.logger.error({ table: `${database}.${table}`, reason }, 'table cannot be streamed');
     }
     this.#unreadable = unreadable;
   }

@@ -33,6 +33,14 @@ export interface DeliveryTarget {
   readonly seconds?: number;
 }
 
+/** A table whose comment is a definition that the gateway must not or cannot run. */
+export interface UnreadableTable {
+  readonly database: string;
+  readonly table: string;
+  /** A sentence. */
+  readonly reason: string;
+}
+
 /** What becomes of an INSERT that is repeated because nobody knows whether it was applied. */
 export interface Delivery {
   /** `exactly once`: every table behind the views drops what it has already. */

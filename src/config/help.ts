@@ -1,3 +1,4 @@
+import { CONSENTS, ROTATE } from './command.ts';
 import { CONFIG_FILE } from './sources.ts';
 import { CONFIG_KEYS, environmentVariableOf, flagOf, GROUPS, SETTINGS, type Setting } from './settings.ts';
 
@@ -6,18 +7,25 @@ const ROWS: readonly Setting<unknown>[] = CONFIG_KEYS.map((key) => SETTINGS[key]
 /** What `sluice --help` prints. */
 export function helpText(): string {
   const usage = `Usage: sluice [flags]
+       sluice rotate-secret-key [--sign-unsigned] [--sign-moved] [flags]
 
 A gateway in front of ClickHouse: clients talk to it as if it were ClickHouse, and it runs their ENGINE = Kafka tables itself.
 Every setting can be a flag, an environment variable or a line of a YAML file (http_port: 8124); the first of these counts.
 Durations are written 500ms, 7.5s, 2m (a plain number is milliseconds), sizes 64MiB (a plain number is bytes).`;
   const groups = GROUPS.map((group) => [`${group}:`, ...ROWS.filter((row) => row.group === group).map(settingHelp)].join('\n'));
+  const commands = [
+    'Commands:',
+    `  ${ROTATE}\n      Seal and sign the definitions of all Kafka tables with secret_key; those that old_secret_key signed are read by it. Then end.`,
+    `  ${CONSENTS.signUnsigned}\n      With it: also those that nobody signed. They are shown first; without this flag they are only shown.`,
+    `  ${CONSENTS.signMoved}\n      With it: also those that were signed for another table (restored from a backup). They are shown first.`,
+  ].join('\n');
   const other = [
     'Other:',
     entry(`${flagOf(CONFIG_FILE)} FILE`, environmentVariableOf(CONFIG_FILE), 'YAML file with settings. Default: none'),
     '  -h, --help\n      Print this text.',
     '  -v, --version\n      Print the version.',
   ].join('\n');
-  return `${[usage, ...groups, other].join('\n\n')}\n`;
+  return `${[usage, ...groups, commands, other].join('\n\n')}\n`;
 }
 
 function settingHelp(row: Setting<unknown>): string {

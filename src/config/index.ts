@@ -1,3 +1,4 @@
+export { readCommand, type Command } from './command.ts';
 export { loadConfig, type ConfigSources, type LoadResult } from './load.ts';
 export { type Config } from './settings.ts';
 export { printableConfig } from './redact.ts';

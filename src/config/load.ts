@@ -89,6 +89,7 @@ function complete(values: Values): Settings {
     clickhouseNativeSecure: isSecure,
     clickhouseCa: settings.clickhouseCa,
     secretKey: settings.secretKey,
+    oldSecretKey: settings.oldSecretKey,
   };
 }
 
@@ -98,7 +99,7 @@ function withoutBrackets(hostname: string): string {
 
 /** The rules between settings. */
 function findConflicts(settings: Settings): string[] {
-  return [...portsUsedTwice(settings), ...upstreamIsGateway(settings), ...batchOverBudget(settings)];
+  return [...portsUsedTwice(settings), ...upstreamIsGateway(settings), ...batchOverBudget(settings), ...oldKeyAlone(settings)];
 }
 
 const LISTENING = ['httpPort', 'nativePort', 'httpsPort', 'nativePortSecure', 'adminPort'] as const;
@@ -140,4 +141,9 @@ function batchOverBudget(settings: Settings): string[] {
   return [
     `max_batch_size is ${settings.maxBatchBytes} bytes and memory_budget ${settings.memoryBudgetBytes}: one batch must fit into the budget.`,
   ];
+}
+
+function oldKeyAlone({ secretKey, oldSecretKey }: Settings): string[] {
+  if (oldSecretKey === undefined || secretKey !== undefined) return [];
+  return ['old_secret_key is set and secret_key is not: the new key belongs into secret_key, nothing is signed with the old one.'];
 }

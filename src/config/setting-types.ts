@@ -31,6 +31,15 @@ export const TEXT: SettingType<string> = {
 /** As `TEXT`, and may be empty. */
 export const PASSWORD: SettingType<string> = { placeholder: 'TEXT', allowed: 'a text', parse: (text) => text };
 
+const LEAST_KEY_LENGTH = 16;
+
+/** A key that others are derived from: what is shorter can be guessed. */
+export const KEY: SettingType<string> = {
+  placeholder: 'TEXT',
+  allowed: `a text of ${LEAST_KEY_LENGTH} characters or more (\`openssl rand -base64 32\` makes one)`,
+  parse: (text) => (text.length < LEAST_KEY_LENGTH ? undefined : text),
+};
+
 export interface QualifiedName {
   readonly database: string;
   readonly name: string;

@@ -4,6 +4,7 @@ import {
   durationMs,
   FILE,
   HOST_PORT,
+  KEY,
   LISTEN_HOST,
   LISTEN_PORT,
   LOG_LEVEL,
@@ -46,6 +47,7 @@ export interface Settings {
   readonly clickhouseUser: string;
   readonly clickhousePassword: string;
   readonly secretKey: string | undefined;
+  readonly oldSecretKey: string | undefined;
   readonly memoryBudgetBytes: number;
   readonly maxBatchBytes: number;
   readonly deadLetterTable: QualifiedName;
@@ -192,10 +194,19 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
   secretKey: {
     name: 'secret_key',
     group: 'ClickHouse',
-    type: TEXT,
+    type: KEY,
     default: undefined,
-    defaultSentence: 'none: statements that hold secrets are refused',
-    sentence: 'Key that seals the secrets of Kafka tables (SASL passwords); the same on every gateway, 32 random characters or more.',
+    defaultSentence: 'none: statements that hold secrets are refused, and nobody checks who wrote a definition',
+    sentence:
+      'Key that signs the definitions of Kafka tables and seals the secrets in them; the same on every gateway, 32 random characters or more.',
+    isSecret: true,
+  },
+  oldSecretKey: {
+    name: 'old_secret_key',
+    group: 'ClickHouse',
+    type: KEY,
+    default: undefined,
+    sentence: 'The key before secret_key, while it is changed: definitions that it signed are still read.',
     isSecret: true,
   },
   memoryBudgetBytes: {

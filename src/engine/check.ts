@@ -45,7 +45,7 @@ export async function checkKafkaTable(create: CreateTable, database: string, { a
   const values = new Map([...settings.values, ...fromArguments]);
   await checkLimits(values, () => querySetting(create, 'kafka_disable_num_consumers_limit', ask));
   await checkOffsetsInKeeper(values, () => querySetting(create, 'allow_experimental_kafka_offsets_storage_in_keeper', ask));
-  await checkMacros(values, { database, table: create.name.table, ...(create.uuid !== undefined && { uuid: create.uuid }) }, ask);
+  await checkMacros(values, { database, table: create.name.table, ...(create.uuid && { uuid: create.uuid.value }) }, ask);
   checkPoolTtl(values);
   checkExtensions(values, create);
   await checkDeadLetterQueue(values, deadLetterTable);

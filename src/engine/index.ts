@@ -17,12 +17,14 @@ export {
   DEFINITION_PREFIX,
   isAddedColumn,
   isDefinition,
-  readDefinition,
+  placeOfDatabase,
+  placeOfUuid,
   readPublicDefinition,
   withUserComment,
   writeDefinition,
   type Definition,
-  type ReadDefinition,
+  type Place,
+  type SecretKeys,
 } from './definition.ts';
 export { landingStatement, type LandingTable } from './landing-table.ts';
 export { tableOptions } from './options.ts';
@@ -36,7 +38,16 @@ export {
   TOKEN_COLUMN,
   type OutboxColumn,
 } from './outbox.ts';
+export { readDefinition, renewDefinition, type ReadDefinition, type Renewal } from './read-definition.ts';
 export { settingWithoutLiteral } from './read-settings.ts';
+export {
+  mayHoldSecrets,
+  NOT_LOGGED,
+  SECRET_SETTINGS,
+  secretSettingsClause,
+  withoutPossibleSecrets,
+  withoutSecretSettings,
+} from './secrets.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
 export type { KafkaProperties, RoleProperties } from './properties.ts';
 export { engineSettingsTable } from './settings-table.ts';

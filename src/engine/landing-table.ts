@@ -18,13 +18,15 @@ export interface LandingTable {
   readonly added: readonly AddedColumn[];
   /** Settings found among the engine's that belong to the query; only where the query has no SETTINGS clause of its own. */
   readonly querySettings: readonly SettingAssignment[];
+  /** The UUID of the table; absent: the server chooses. */
+  readonly uuid?: string | undefined;
 }
 
 /**
  * The statement that creates the landing table of `create` (parsed from `text`, with a column list and an engine): `text` with columns
  * added, `ENGINE = Null`, the definition for a comment, and nothing else changed.
  */
-export function landingStatement(text: string, create: CreateTable, { definition, added, querySettings }: LandingTable): string {
+export function landingStatement(text: string, create: CreateTable, { definition, added, querySettings, uuid }: LandingTable): string {
   const { elements, engine, comment } = create;
   if (elements === undefined || engine === undefined) throw new TypeError('a landing table needs columns and an engine');
   const declarations = added.map(({ declaration }) => `, ${declaration}`);
@@ -36,7 +38,13 @@ export function landingStatement(text: string, create: CreateTable, { definition
     ...create.settings.filter(({ scope }) => scope === 'engine').map((clause) => removeSpan(clause.span)),
   ];
   if (comment !== undefined) edits.push(removeSpan(comment.span));
+  if (uuid !== undefined) edits.push(uuidEdit(create, uuid));
   return splice(text, edits);
+}
+
+function uuidEdit({ name, uuid: written }: CreateTable, uuid: string): Edit {
+  const clause = `UUID ${quoteString(uuid)}`;
+  return written === undefined ? insertAt(name.span.end, ` ${clause}`) : replaceSpan(written.span, clause);
 }
 
 const GUARD_NAME = 'sluice_by_gateway';

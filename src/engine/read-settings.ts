@@ -2,6 +2,7 @@ import { clickhouseError } from '../errors.ts';
 import { quoteString, type CreateTable, type SettingAssignment, type Value } from '../sql/index.ts';
 import type { Ask } from './ask.ts';
 import { convertSetting, literalOf, type Literal, type SettingValue } from './setting-values.ts';
+import { checkSecretAddress, maskSecret, SECRET_SETTINGS } from './secrets.ts';
 import { ENGINE_SETTINGS, isEngineSetting, isFormatSetting, isInsertSetting, type EngineSettingName } from './settings.ts';
 
 export interface ReadSettings {
@@ -16,6 +17,7 @@ export interface ReadSettings {
  * (`checkStatement`), then at the engine's own settings in their order. Settings that are not the engine's are the server's to judge.
  */
 export async function readSettings(create: CreateTable, ask: Ask, checkStatement: () => Promise<void>): Promise<ReadSettings> {
+  refuseSecretsOfQuery(create);
   const assignments = create.settings.filter(({ scope }) => scope === 'engine').flatMap((clause) => clause.assignments);
   const known = await knownServerSettings(assignments, ask);
   // With a SETTINGS clause of its own the query takes nothing from the engine's.
@@ -32,11 +34,20 @@ export async function readSettings(create: CreateTable, ask: Ask, checkStatement
     if (isDefault(value)) continue;
     if (isEngineSetting(name)) values.set(name, convertSetting(ENGINE_SETTINGS[name].type, settingLiteral(value)));
     else if (!known.has(name)) throw clickhouseError('UNKNOWN_SETTING', `Unknown setting '${name}': for storage Kafka`);
-    else if (isFormatSetting(name)) formatSettings[name] = literalText(settingLiteral(value));
-    else if (isInsertSetting(name)) insertSettings[name] = literalText(settingLiteral(value));
+    else if (isFormatSetting(name)) {
+      formatSettings[name] = literalText(settingLiteral(value));
+      checkSecretAddress(name, formatSettings[name]);
+    } else if (isInsertSetting(name)) insertSettings[name] = literalText(settingLiteral(value));
   }
   const querySettings = assignments.filter(({ name }) => known.has(name) && !staysWithTable(name));
   return { values, formatSettings, insertSettings, querySettings };
+}
+
+/** The query's own SETTINGS go to the server as they are. It knows none of these, and would log their values with its refusal. */
+function refuseSecretsOfQuery({ settings }: CreateTable): void {
+  const names = settings.flatMap(({ scope, assignments }) => (scope === 'query' ? assignments.map(({ name }) => name) : []));
+  const secret = names.find((name) => SECRET_SETTINGS.has(name));
+  if (secret !== undefined) throw clickhouseError('UNKNOWN_SETTING', `Unknown setting '${secret}'`);
 }
 
 function staysWithTable(name: string): boolean {
@@ -64,12 +75,18 @@ function removeWhere(names: Set<string>, isUnwanted: (name: string) => boolean):
 
 async function checkByServer(assignments: readonly SettingAssignment[], ask: Ask): Promise<void> {
   if (assignments.length === 0) return;
-  await ask(`SELECT 1 SETTINGS ${assignments.map(settingText).join(', ')}`);
+  await ask(`SELECT 1 SETTINGS ${assignments.map(maskedSettingText).join(', ')}`);
 }
 
 /** An assignment as it can stand in a SETTINGS clause; a name alone means true. */
 export function settingText({ name, value }: SettingAssignment): string {
   return value.text === '' ? name : `${name} = ${value.text}`;
+}
+
+/** As `settingText`, secrets hidden. */
+export function maskedSettingText(assignment: SettingAssignment): string {
+  const { name, value } = assignment;
+  return value.kind === 'string' ? `${name} = ${quoteString(maskSecret(name, value.value))}` : settingText(assignment);
 }
 
 /** The first setting whose value is no literal; the server's parser stops there, whatever the setting. */

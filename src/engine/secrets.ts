@@ -1,42 +1,81 @@
-import { createCipheriv, createDecipheriv, randomBytes, scryptSync } from 'node:crypto';
+import { clickhouseError } from '../errors.ts';
+import { blankLiterals, quoteString } from '../sql/index.ts';
 
-const CIPHER = 'aes-256-gcm';
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const keys = new Map<string, Buffer>();
-
-/** `text` encrypted and authenticated (AES-256-GCM) under a key derived from `secretKey`, in base64: nonce, tag, ciphertext. */
-export function seal(text: string, secretKey: string): string {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, keyOf(secretKey), nonce);
-  const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
-}
-
-/** What `seal` sealed; undefined when it was sealed with another key or is damaged. */
-export function unseal(sealed: string, secretKey: string): string | undefined {
-  const bytes = Buffer.from(sealed, 'base64');
-  if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined;
-  const decipher = createDecipheriv(CIPHER, keyOf(secretKey), bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-  try {
-    return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-/** The configured key may be a pass phrase, so it is stretched; once a process, for it takes a moment. Every gateway must get the same. */
-function keyOf(secretKey: string): Buffer {
-  const key = keys.get(secretKey) ?? scryptSync(secretKey, 'sluice:definition:1', 32);
-  keys.set(secretKey, key);
-  return key;
-}
+/**
+ * Settings whose whole value is a secret: the one list of them. What is in here is sealed in definitions and shown as `[HIDDEN]`, whether or not the engine knows
+ * a setting of that name. Of an address only the password in it is a secret (`maskSecret`).
+ */
+export const SECRET_SETTINGS: ReadonlySet<string> = new Set([
+  'kafka_sasl_password',
+  'kafka_sasl_oauthbearer_client_secret',
+  'kafka_sasl_oauthbearer_config',
+  'kafka_ssl_key_pem',
+  'kafka_ssl_key_password',
+  'kafka_ssl_keystore_password',
+  'kafka_aws_secret_access_key',
+  'kafka_aws_session_token',
+]);
 
 const HIDDEN = '[HIDDEN]';
 
-/** The value of a setting as the server shows it: a password wholly hidden, of a URL only the password in it. */
+/** A setting that holds addresses, or an address in whatever setting. */
+const ADDRESS_SETTING = /ur[il]/i;
+const ADDRESS = /^\s*[a-z][a-z0-9+.-]*:[/\\]{2}/i;
+
+/**
+ * The value of a setting as the server shows it: a password wholly hidden, of an address only the password in it. Addresses that no parser would take are written,
+ * too (a password with an unescaped `/` or `@`), so what is hidden reaches to the last `@`, from the user's colon on, or, where that is not certain, from the beginning
+ * (a user without a password may be a token): rather too much than too little.
+ */
 export function maskSecret(name: string, value: string): string {
-  if (name === 'kafka_sasl_password') return HIDDEN;
-  return value.replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^:/@?#]*:)[^@/]*@/, `$1${HIDDEN}@`);
+  if (SECRET_SETTINGS.has(name)) return value === '' ? '' : HIDDEN;
+  if (!value.includes('@') || (!ADDRESS_SETTING.test(name) && !ADDRESS.test(value))) return value;
+  return value.replace(/^(\s*(?:[a-z][a-z0-9+.-]*:(?=[/\\]))?[/\\]*(?:[^:@/\\]*:)?).*@/is, `$1${HIDDEN}@`);
+}
+
+/** Whether the value holds something that must not be shown. */
+export function isSecret(name: string, value: string): boolean {
+  return maskSecret(name, value) !== value;
+}
+
+/** Words that a secret stands beside, also misspelt ones, and passwords in addresses. */
+const SECRETIVE_NAME = /pass?w|pwd|secret|sasl|token|credential|ssl_key|key_pem|registry_url/i;
+const SECRETIVE = new RegExp(`${SECRETIVE_NAME.source}|://[^'\\s]*@`, 'i');
+
+/** Whether secrets may stand in a text that cannot be read; in doubt it says yes. */
+export function mayHoldSecrets(text: string): boolean {
+  return SECRETIVE.test(text);
+}
+
+/** A statement that cannot be read, without what may be secrets in it; everything else stays where it is. A text without any stays as it is. */
+export function withoutPossibleSecrets(text: string): string {
+  return mayHoldSecrets(text) ? blankLiterals(text, (word) => SECRETIVE_NAME.test(word)) : text;
+}
+
+/** Without those whose values are secrets: these go in the statement (`secretSettingsClause`). */
+export function withoutSecretSettings(settings: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(settings).filter(([name, value]) => !isSecret(name, value)));
+}
+
+/**
+ * The secrets among settings as a clause of a statement in a request's body, or '' when there are none. There the server hides them in whatever it logs; in a request's
+ * address it would log them, and `Settings` of its query log would show them.
+ */
+export function secretSettingsClause(settings: Readonly<Record<string, string>>): string {
+  const secrets = Object.entries(settings).filter(([name, value]) => isSecret(name, value));
+  if (secrets.length === 0) return '';
+  return ` SETTINGS ${secrets.map(([name, value]) => `${name} = ${quoteString(value)}`).join(', ')}, ${NOT_LOGGED}`;
+}
+
+/** Beside a secret setting in a clause. */
+export const NOT_LOGGED = 'log_query_settings = 0';
+
+/** What an address with a password must be like; an address that nothing can be made of would be quoted in errors of the server's. */
+const SOUND_ADDRESS = /^https?:\/\/(?:[^:@/?#\\\s]*(?::[^@/?#\\\s]*)?@)?(?:\[[^\]@]*\]|[^:@/?#\\\s]+)(?::\d+)?(?:[/?#].*)?$/i;
+
+/** Throws BAD_ARGUMENTS for an address that holds a secret in a place where no reader would look for it. */
+export function checkSecretAddress(name: string, value: string): void {
+  if (SECRET_SETTINGS.has(name) || !isSecret(name, value) || SOUND_ADDRESS.test(value)) return;
+  const text = `${name} is no address: it must be http://user:password@host:port, with /, @, : and the like in user and password written as %2F, %40, %3A`;
+  throw clickhouseError('BAD_ARGUMENTS', text);
 }

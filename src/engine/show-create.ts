@@ -11,7 +11,7 @@ import {
 import type { Ask } from './ask.ts';
 import { isAddedColumn, type Definition } from './definition.ts';
 import { isGuard } from './landing-table.ts';
-import { settingText } from './read-settings.ts';
+import { maskedSettingText } from './read-settings.ts';
 import { maskSecret } from './secrets.ts';
 
 /**
@@ -25,16 +25,11 @@ export async function engineText(
   ask: Ask,
 ): Promise<string> {
   const assignments = create.settings.filter(({ scope }) => scope === 'engine').flatMap((clause) => clause.assignments);
-  const kept = assignments.filter((assignment) => !querySettings.includes(assignment)).map(maskedText);
+  const kept = assignments.filter((assignment) => !querySettings.includes(assignment)).map(maskedSettingText);
   const engine = `ENGINE = Kafka${argumentTexts === undefined ? '' : `(${argumentTexts.join(', ')})`}`;
   const settings = kept.length === 0 ? '' : ` SETTINGS ${kept.join(', ')}`;
   const [[formatted = ''] = []] = await ask(`SELECT formatQuery(${quoteString(`CREATE TABLE t (c Int8) ${engine}${settings}`)})`);
   return formatted.slice(formatted.indexOf('\nENGINE') + 1);
-}
-
-function maskedText(assignment: SettingAssignment): string {
-  const { name, value } = assignment;
-  return value.kind === 'string' ? `${name} = ${quoteString(maskSecret(name, value.value))}` : settingText(assignment);
 }
 
 /** The statement as the user wrote it (`text`), secrets in its SETTINGS hidden. */

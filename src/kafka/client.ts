@@ -112,6 +112,8 @@ function logTo(logger: Logger, isWorthTelling: () => boolean): logCreator {
     ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...fields } }) => {
       const isFailure = level <= kafkajs.logLevel.ERROR && !message.startsWith('Response ') && isWorthTelling();
       const write = isFailure ? logger.warn.bind(logger) : logger.debug.bind(logger);
-      write({ kafkajs: namespace, ...fields, detail: message }, 'kafka client');
+      // What brokers answer to credentials is part of the exchange that proves them.
+      const told = /\bSasl/i.test(message) ? { ...fields, data: '[HIDDEN]', payload: '[HIDDEN]' } : fields;
+      write({ kafkajs: namespace, ...told, detail: message }, 'kafka client');
     };
 }

@@ -1,5 +1,6 @@
 import type { Catalog } from '../catalog/index.ts';
-import { isDefinition, type KafkaTableOptions } from '../engine/index.ts';
+import { clickhouseError } from '../errors.ts';
+import { isDefinition, type KafkaTableOptions, type SecretKeys } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import type { OutboxMark, PreparedOutbox } from '../producing/index.ts';
 import { parseStatement, quoteIdentifier, quoteString, type TableName } from '../sql/index.ts';
@@ -51,7 +52,7 @@ export interface Outboxes {
 }
 
 export interface DispatcherOptions {
-  readonly catalog: Pick<Catalog, 'names' | 'find' | 'tables' | 'refresh'>;
+  readonly catalog: Pick<Catalog, 'names' | 'find' | 'tables' | 'unreadable' | 'refresh'>;
   /** Reads the catalog again and starts, stops or changes streams. Never rejects. */
   readonly reconcile: () => Promise<void>;
   /**
@@ -72,8 +73,8 @@ export interface DispatcherOptions {
   readonly sampleTopics?: (
     table: KafkaTableOptions,
   ) => Promise<{ readonly payloads: readonly Buffer[]; readonly missing: readonly string[] }>;
-  /** Seals secrets in definitions; without it statements with secrets are refused. */
-  readonly secretKey?: string | undefined;
+  /** Seal and sign definitions; without a current one statements with secrets are refused. */
+  readonly secretKeys: SecretKeys;
   readonly logger: Logger;
 }
 
@@ -104,6 +105,16 @@ export async function databaseOf(name: TableName, session: ClientSession): Promi
 export async function findManaged(name: TableName, { options, session }: StatementContext): Promise<TableId | undefined> {
   if (!options.catalog.names().has(name.table)) return undefined;
   return options.catalog.find(await databaseOf(name, session), name.table);
+}
+
+/** Throws when the table of that name says that it is a Kafka table and must not be run as one: what it was asked for cannot be done by its landing table. */
+export async function assertReadable(name: TableName, { options, session }: StatementContext): Promise<void> {
+  const called = options.catalog.unreadable().filter(({ table }) => table === name.table);
+  if (called.length === 0) return;
+  const at = await databaseOf(name, session);
+  const found = called.find(({ database }) => database === at);
+  if (found)
+    throw clickhouseError('SUPPORT_IS_DISABLED', `${at}.${name.table} is no Kafka table that the gateway can run: ${found.reason}`);
 }
 
 /** A landing table as the server describes it to the client now. */

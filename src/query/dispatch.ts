@@ -1,3 +1,4 @@
+import { mayHoldSecrets } from '../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../errors.ts';
 import { firstWords, mentionsKafkaEngine, parseStatement, type ParseResult, type Statement } from '../sql/index.ts';
 import { classify } from './classify.ts';
@@ -12,7 +13,7 @@ import { replayDeadLetters } from './statements/replay-dead-letters.ts';
 import { select } from './statements/select.ts';
 import { showCreate } from './statements/show-create.ts';
 import { tableCommand } from './statements/table-command.ts';
-import { refuseUnread } from './unread.ts';
+import { refusalOfParser, refuseUnread } from './unread.ts';
 import type { Action, Dispatcher } from './types.ts';
 
 /** The one place where statements of both front ends are decided. */
@@ -70,7 +71,10 @@ async function dispatchUnread(parsed: ParseResult & { ok: false }, context: Stat
   const [first = ''] = firstWords(context.text, 1).words;
   if (first === 'SELECT' || first === 'WITH' || first === 'FROM') return select(context.text, context);
   if (/^(?:CREATE|REPLACE|ATTACH)$/.test(first) && mentionsKafkaEngine(context.text)) return refuseUnread(context, parsed.position);
-  return forwardAndReconcile(context);
+  // The server would log it as it is.
+  const isAboutTable = /^(?:CREATE|REPLACE|ATTACH|ALTER)$/.test(first) && firstWords(context.text, 4).words.includes('TABLE');
+  const refusal = isAboutTable && mayHoldSecrets(context.text) ? await refusalOfParser(context) : undefined;
+  return refusal ?? forwardAndReconcile(context);
 }
 
 /** What `after` throws is an answer, too. */

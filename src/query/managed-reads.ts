@@ -1,6 +1,6 @@
 import { ClickHouseException } from '../errors.ts';
 import { mentionsIdentifier, readExplainAst, readViewQuery, type ViewQuery } from '../sql/index.ts';
-import { databaseOf, type StatementContext } from './context.ts';
+import { assertReadable, databaseOf, type StatementContext } from './context.ts';
 import type { ClientSession } from './types.ts';
 
 /**
@@ -8,13 +8,16 @@ import type { ClientSession } from './types.ts';
  * another database is not taken for one. In doubt the answer is no, and the statement goes to the server: a landing table holds no rows,
  * so the worst answer is an empty one. Tables read through views and Merge tables are not seen.
  */
-export async function readsManaged(select: string, { session, options }: StatementContext): Promise<boolean> {
-  const { catalog } = options;
+export async function readsManaged(select: string, context: StatementContext): Promise<boolean> {
+  const { session } = context;
+  const { catalog } = context.options;
   if (!mentionsIdentifier(select, catalog.names())) return false;
   const query = await readQuery(select, session);
   for (const { database, table } of query?.tables ?? []) {
     if (!catalog.names().has(table) || (database === undefined && isSubqueryName(table, select))) continue;
-    const at = database ?? (await databaseOf({ table, span: { start: 0, end: 0 } }, session));
+    const name = { ...(database !== undefined && { database }), table, span: { start: 0, end: 0 } };
+    await assertReadable(name, context);
+    const at = await databaseOf(name, session);
     if (catalog.find(at, table) !== undefined) return true;
   }
   return false;

@@ -86,7 +86,8 @@ export interface CreateTable {
   readonly temporary: boolean;
   readonly ifNotExists: boolean;
   readonly name: TableName;
-  readonly uuid?: string;
+  /** `UUID '…'`: its text and the clause's place. */
+  readonly uuid?: { readonly value: string; readonly span: Span };
   /** ON CLUSTER: the cluster's name and the clause's place. */
   readonly cluster?: { readonly name: string; readonly span: Span };
   /** `(…)` with its elements; span includes the parentheses. */

@@ -3,6 +3,7 @@ export type * from './ast.ts';
 export { parseStatement, type ParseResult } from './parse.ts';
 export { quoteIdentifier, quoteIdentifierIfNeeded, quoteString } from './quote.ts';
 export { insertAt, removeSpan, replaceSpan, splice, textOf, type Edit } from './splice.ts';
+export { blankLiterals } from './blank.ts';
 export { declaredElements, type DeclaredElement } from './columns.ts';
 export { mentionsIdentifier, mentionsKafkaEngine } from './mentions.ts';
 export { readExplainAst, readViewQuery, type ViewQuery } from './view-query.ts';

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { Carriers, ManagedTable } from '../catalog/index.ts';
-import { carrierName, carrierType, HEX_DECODING, type Carrier, type InsertComment } from '../engine/index.ts';
+import { carrierName, carrierType, HEX_DECODING, secretSettingsClause, type Carrier, type InsertComment } from '../engine/index.ts';
 import type { Carried, CarriedField, RecordCursor, Splicer } from '../formats/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import type { SourceTable } from './sources.ts';
@@ -59,14 +59,14 @@ export class DirectInsert {
   }
 
   #request(carriers: readonly string[], format: string, comment: InsertComment, purpose: Purpose): DirectRequest {
-    const { database, table, columns } = this.#table;
+    const { database, table, columns, options } = this.#table;
     const into =
       purpose === 'check'
         ? `FUNCTION null(${quoteString(this.#carriers.structure)})`
         : `${quoteIdentifier(database)}.${quoteIdentifier(table)}`;
     const names = [...carriers, ...columns.map(({ name }) => name)].map(quoteIdentifier);
     return {
-      sql: `INSERT INTO ${into} (${names.join(', ')}) FORMAT ${quoteIdentifier(format)}`,
+      sql: `INSERT INTO ${into} (${names.join(', ')})${secretSettingsClause(options.formatSettings)} FORMAT ${quoteIdentifier(format)}`,
       settings: { log_comment: JSON.stringify(comment) },
     };
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { LandingColumn, ManagedTable } from '../catalog/index.ts';
 import type { Batch } from '../batching/index.ts';
 import { BodyHead, splicerOf, type CarriedField, type MessageWriter, type RecordCursor, type Splicer } from '../formats/index.ts';
-import { MESSAGE_COLUMNS } from '../engine/index.ts';
+import { MESSAGE_COLUMNS, secretSettingsClause } from '../engine/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import { carriedFields, constantValue, rowsAreAsMany, rowsAreOurs, splicedValue } from './carried-columns.ts';
 import { DirectInsert, type Purpose } from './direct-insert.ts';
@@ -89,18 +89,18 @@ export class InsertPlan {
     if (this.#direct !== undefined) {
       const request = this.#direct.batchRequest(sources, rows, splicer.bodyFormat ?? this.#table.options.format, purpose);
       const head = this.#head.bytes === undefined ? {} : { head: this.#head.bytes };
-      return { sql: request.sql, settings: { ...settings, ...request.settings }, ...head };
+      return this.#sent({ sql: request.sql, settings: { ...settings, ...request.settings }, ...head });
     }
     const valueOf = (column: string): string => splicedValue(column, this.#fields, sources, splicer);
     const values = this.#values(valueOf);
     const isOurs = splicer.isNumbered === true ? rowsAreAsMany(rows) : rowsAreOurs(this.#fields, rows);
     const conditions = [isOurs, ...this.#keyConditions(valueOf), ...this.#purpose(purpose)];
     if (splicer.isNumbered === true) return this.#numberedRequest(values, batches, conditions, settings);
-    return {
+    return this.#sent({
       sql: this.#insert(values, [...this.#fields, ...this.#columns], conditions, splicer.bodyFormat),
       settings,
       ...(this.#head.bytes === undefined ? {} : { head: this.#head.bytes }),
-    };
+    });
   }
 
   /** The statement is as large as what it tells of each message, so most of it goes in front of the body. */
@@ -160,7 +160,13 @@ export class InsertPlan {
   #aloneRequest({ sql, settings }: InsertRequest): InsertRequest {
     const { skipBrokenMessages: skip, handleErrorMode } = this.#table.options;
     const allowed = handleErrorMode !== 'default' ? NO_ERRORS_ALLOWED : skip > 0 ? { input_format_allow_errors_num: String(skip) } : {};
-    return shortened({ sql, settings: { ...this.#settings, ...ONE_BLOCK, ...allowed, ...settings } });
+    return this.#sent({ sql, settings: { ...this.#settings, ...ONE_BLOCK, ...allowed, ...settings } });
+  }
+
+  /** The server takes no address of more than a mebibyte, and a key or header may make the statement longer; and it logs addresses, whatever secrets are in them. */
+  #sent(request: InsertRequest): InsertRequest {
+    const holdsSecrets = secretSettingsClause(this.#table.options.formatSettings) !== '';
+    return holdsSecrets || request.sql.length > MOST_SQL_CHARACTERS ? withStatementInBody(request) : request;
   }
 
   #insert(values: readonly Value[], structure: readonly LandingColumn[], conditions: readonly string[], format?: string): string {
@@ -172,9 +178,10 @@ export class InsertPlan {
     const { database, table, options } = this.#table;
     const names = values.map(({ name }) => quoteIdentifier(name)).join(', ');
     const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+    const secrets = secretSettingsClause(options.formatSettings);
     return [
       `INSERT INTO ${quoteIdentifier(database)}.${quoteIdentifier(table)} (${names}) SELECT ${values.map(({ value }) => value).join(', ')} FROM `,
-      `${where} FORMAT ${quoteIdentifier(format ?? options.format)}`,
+      `${where}${secrets} FORMAT ${quoteIdentifier(format ?? options.format)}`,
     ];
   }
 }
@@ -185,14 +192,18 @@ interface Value {
   readonly value: string;
 }
 
-/** The server takes no address of more than a mebibyte, and a key or header may make the statement longer: then most of it goes in front of the body. */
-function shortened(request: InsertRequest): InsertRequest {
-  const { sql, settings } = request;
-  if (sql.length <= MOST_SQL_CHARACTERS) return request;
+/** Nothing but the statement's first word stands in the request's address, all else in front of the body. */
+function withStatementInBody({ sql, settings, head = NOTHING }: InsertRequest): InsertRequest {
   const begin = 'INSERT';
-  const head = Buffer.from(`${sql.slice(begin.length)}\n`);
-  return { sql: begin, settings: { ...settings, max_query_size: String(head.length + 1024) }, head };
+  const statement = Buffer.from(`${sql.slice(begin.length)}\n`);
+  return {
+    sql: begin,
+    settings: { ...settings, max_query_size: String(statement.length + 1024) },
+    head: head.length === 0 ? statement : Buffer.concat([statement, head]),
+  };
 }
+
+const NOTHING = Buffer.alloc(0);
 
 const MOST_SQL_CHARACTERS = 100_000;
 

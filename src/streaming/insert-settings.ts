@@ -1,4 +1,5 @@
 import type { ManagedTable } from '../catalog/index.ts';
+import { withoutSecretSettings } from '../engine/index.ts';
 
 /**
  * An INSERT is one block, so that it is applied whole or not at all and an error names the row. No limit the server knows may cut it:
@@ -22,7 +23,7 @@ export const ONE_BLOCK: Readonly<Record<string, string>> = {
   max_execution_time: '0',
 };
 
-/** What the real engine takes from the table for each message (kafka-engine, "parsing"). */
+/** What the real engine takes from the table for each message (kafka-engine, "parsing"); its secrets stand in the statement. */
 export function tableSettings(table: ManagedTable): Record<string, string> {
   return {
     input_format_skip_unknown_fields: '1',
@@ -30,7 +31,7 @@ export function tableSettings(table: ManagedTable): Record<string, string> {
     ...(table.carriers === undefined ? {} : { log_comment: '{"alone":true}' }),
     ...(table.options.schema === '' ? {} : { format_schema: table.options.schema }),
     ...table.options.insertSettings,
-    ...table.options.formatSettings,
+    ...withoutSecretSettings(table.options.formatSettings),
   };
 }
 

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { createCatalog, type Catalog } from '../../src/catalog/index.ts';
-import { writeDefinition } from '../../src/engine/index.ts';
+import { placeOfDatabase, writeDefinition } from '../../src/engine/index.ts';
 import { clickhouseError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/logger.ts';
 
@@ -26,12 +26,18 @@ class FakeServer {
   };
 }
 
+const KEYS = { current: 'the key of the test' };
+
 const definition = (settings: Record<string, string> = {}): string =>
-  writeDefinition({ statement: '', engine: '', comment: '', added: [], settings: { kafka_topic_list: 'a, b', ...settings } }, 'key');
+  writeDefinition(
+    { statement: '', engine: '', comment: '', added: [], settings: { kafka_topic_list: 'a, b', ...settings } },
+    placeOfDatabase('db'),
+    KEYS,
+  );
 
 function useCatalog(): { server: FakeServer; catalog: Catalog } {
   const server = new FakeServer();
-  return { server, catalog: createCatalog({ client: server, secretKey: 'key', intervalMs: 3_600_000, logger: silentLogger() }) };
+  return { server, catalog: createCatalog({ client: server, secretKeys: KEYS, intervalMs: 3_600_000, logger: silentLogger() }) };
 }
 
 test('tables are found by database and name', async (t) => {
@@ -70,6 +76,10 @@ test('a table whose definition cannot be read is not streamed but keeps its name
     ['good'],
   );
   t.deepEqual([...catalog.names()], ['later', 'macro', 'good']);
+  t.deepEqual(
+    catalog.unreadable().map(({ table }) => table),
+    ['later', 'macro'],
+  );
 });
 
 test('listeners hear of changes only', async (t) => {

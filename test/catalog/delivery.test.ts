@@ -1,6 +1,6 @@
 import test from 'ava';
 import { createCatalog, type ManagedTable } from '../../src/catalog/index.ts';
-import { writeDefinition } from '../../src/engine/index.ts';
+import { placeOfDatabase, writeDefinition } from '../../src/engine/index.ts';
 import { clickhouseError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/logger.ts';
 
@@ -14,13 +14,15 @@ interface Table {
   readonly target?: string;
 }
 
+const KEYS = { current: 'the key of the test' };
+
 /** A server with one Kafka table `q` and these tables beside it. `defaults`: what its configuration says, or that nobody may read it. */
 async function readTable(
   tables: Record<string, Table>,
   defaults: Record<string, string> | 'forbidden' = {},
   settings: Record<string, string> = {},
 ): Promise<{ readonly table: ManagedTable; readonly queries: readonly string[] }> {
-  const comment = writeDefinition({ statement: '', engine: '', comment: '', added: [], settings }, 'key');
+  const comment = writeDefinition({ statement: '', engine: '', comment: '', added: [], settings }, placeOfDatabase('db'), KEYS);
   const rowOf = ([name, { engine, rest = '', views = [], target = '' }]: [string, Table]): Record<string, unknown> => ({
     database: 'db',
     name,
@@ -54,7 +56,7 @@ async function readTable(
     if (defaults === 'forbidden') throw clickhouseError('ACCESS_DENIED', 'Not enough privileges');
     return Object.entries(defaults).map(([name, value]) => ({ family: name.startsWith('repl') ? 'replicated' : 'plain', name, value }));
   };
-  const catalog = createCatalog({ client: { rows }, secretKey: 'key', intervalMs: 3_600_000, logger: silentLogger() });
+  const catalog = createCatalog({ client: { rows }, secretKeys: KEYS, intervalMs: 3_600_000, logger: silentLogger() });
   await catalog.refresh();
   const table = catalog.find('db', 'q');
   if (table === undefined) throw new Error(catalog.problem());

@@ -31,6 +31,7 @@ test('without any setting every default holds', (t) => {
     clickhouseUser: 'default',
     clickhousePassword: '',
     secretKey: undefined,
+    oldSecretKey: undefined,
     memoryBudgetBytes: 208 * 1024 ** 2,
     maxBatchBytes: 64 * 1024 ** 2,
     deadLetterTable: { database: 'system', name: 'dead_letter_queue' },
@@ -59,7 +60,7 @@ host: 0.0.0.0
 clickhouse_url: https://ch.example.org
 clickhouse_native: '[::1]:9440'
 clickhouse_password: 007
-secret_key: "a # b"
+secret_key: "a # b, and more to it"
 memory_budget: 1GiB
 max_batch_size: 67108864
 catalog_interval_ms: 7.5s
@@ -72,7 +73,7 @@ shutdown_grace_ms:
     clickhouseUrl: 'https://ch.example.org',
     clickhouseNative: { host: '::1', port: 9440 },
     clickhousePassword: '007',
-    secretKey: 'a # b',
+    secretKey: 'a # b, and more to it',
     memoryBudgetBytes: 1024 ** 3,
     maxBatchBytes: 64 * 1024 ** 2,
     catalogIntervalMs: 7500,
@@ -104,8 +105,10 @@ test('a port can be off', (t) => {
 });
 
 test('settings are shown under their names and secrets as ***', (t) => {
-  const shown = printableConfig(load(['--secret-key', 'hunter2hunter2', '--clickhouse-password', 'hunter2']));
-  t.like(shown, { http_port: 8124, secret_key: '***', clickhouse_password: '***' });
+  const shown = printableConfig(
+    load(['--secret-key', 'hunter2hunter2hunter2', '--old-secret-key', 'hunter2hunter2hunter3', '--clickhouse-password', 'hunter2']),
+  );
+  t.like(shown, { http_port: 8124, secret_key: '***', old_secret_key: '***', clickhouse_password: '***' });
   t.notRegex(JSON.stringify(shown), /hunter2/);
   t.false('secret_key' in printableConfig(load([])));
 });

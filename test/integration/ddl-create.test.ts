@@ -38,7 +38,7 @@ for (const [index, body] of ACCEPTED.entries()) {
     await both.same(`CREATE TABLE q ${body}`);
     t.regex(
       await both.direct("SELECT engine, comment FROM system.tables WHERE name = 'q' AND database = currentDatabase()"),
-      /^Null\tsluice:1:/,
+      /^Null\tsluice:2:/,
     );
     for (const statement of [
       'SHOW CREATE TABLE q',

@@ -28,6 +28,8 @@ export interface ClickHouseOptions {
   readonly rolesXml?: string;
   /** Elements inside `<clickhouse>`: `<kafka>…`, `<dead_letter_queue>…`, `<query_log>…`. No system log is kept without one. */
   readonly configXml?: string;
+  /** Of the server's own log, which `text_log` follows; warning when absent. */
+  readonly logLevel?: 'warning' | 'trace';
   /** Bytes; 6 GiB when absent. */
   readonly maxMemoryBytes?: number;
 }
@@ -106,7 +108,7 @@ export async function startOwnClickHouse(options: ClickHouseOptions = {}): Promi
     startProcess({
       name: 'ClickHouse',
       command: process.execPath,
-      args: [join(HERE, 'server.mjs'), library, ...serverArguments(folder, httpPort, nativePort)],
+      args: [join(HERE, 'server.mjs'), library, ...serverArguments(folder, httpPort, nativePort, options)],
       // Schemas given as text are kept in files below the working directory.
       cwd: folder,
       logFile: join(folder, 'output.log'),
@@ -172,12 +174,12 @@ function queries(url: string, crash: () => string | undefined = () => undefined)
   };
 }
 
-function serverArguments(folder: string, httpPort: number, nativePort: number): string[] {
+function serverArguments(folder: string, httpPort: number, nativePort: number, options: ClickHouseOptions): string[] {
   return [
     '--path',
     join(folder, 'data'),
     `--config-file=${join(folder, 'config.xml')}`,
-    '--log-level=warning',
+    `--log-level=${options.logLevel ?? 'warning'}`,
     '--query',
     SERVE_FOREVER,
     '--',
@@ -192,7 +194,7 @@ function writeConfig(folder: string, options: ClickHouseOptions): void {
   writeFileSync(
     join(folder, 'config.xml'),
     `<clickhouse>
-  <logger><level>warning</level><log>${join(folder, 'output.log')}</log></logger>
+  <logger><level>${options.logLevel ?? 'warning'}</level><log>${join(folder, 'output.log')}</log></logger>
   <users_config>${join(folder, 'users.xml')}</users_config>
   <max_server_memory_usage>${options.maxMemoryBytes ?? 6 * 1024 ** 3}</max_server_memory_usage>
   <mark_cache_size>268435456</mark_cache_size>

@@ -40,7 +40,7 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
     user: new URL(url).username || 'default',
     password: new URL(url).password,
   });
-  const catalog = createCatalog({ client, secretKey: 'key of the test', intervalMs: 3_600_000, logger: silentLogger() });
+  const catalog = createCatalog({ client, secretKeys: { current: 'key of the test' }, intervalMs: 3_600_000, logger: silentLogger() });
   await catalog.refresh();
   t.teardown(async () => {
     for (const database of Object.values(databases)) await send('default', `DROP DATABASE ${database} SYNC`);
@@ -56,7 +56,7 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
       prepared.push(...names);
       return () => void prepared.push(...names.map((name) => `${name} done`));
     },
-    secretKey: 'key of the test',
+    secretKeys: { current: 'key of the test' },
     logger: silentLogger(),
   });
   const session = sessionOf((sql) => send(databases.ours, sql, 'JSONCompactStringsEachRow'));

@@ -32,7 +32,7 @@ export async function useWriting(t: ExecutionContext): Promise<Writing> {
   const { url: server, nativePort: serverPort } = await useClickHouse(t);
   const database = await useDatabase(t);
   const client = createServiceClient({ url: server, user: 'default', password: '' });
-  const catalog = createCatalog({ client, secretKey: 'key of the test', intervalMs: 3_600_000, logger: silentLogger() });
+  const catalog = createCatalog({ client, secretKeys: { current: 'key of the test' }, intervalMs: 3_600_000, logger: silentLogger() });
   await catalog.refresh();
   const asked: string[] = [];
   const own: Partial<Outboxes> = {};
@@ -65,7 +65,7 @@ export async function useWriting(t: ExecutionContext): Promise<Writing> {
     catalog,
     reconcile: async () => catalog.refresh(),
     outboxes,
-    secretKey: 'key of the test',
+    secretKeys: { current: 'key of the test' },
     logger: silentLogger(),
   });
   const upstream = new URL(server);

@@ -1,6 +1,6 @@
 import { clickhouseError, ClickHouseException } from '../../errors.ts';
 import { withoutQuery } from './errors.ts';
-import { emptyDocumentQuery, outputSettings } from './outbox-query.ts';
+import { emptyDocumentQuery, outputSettings, withSecretSettings } from './outbox-query.ts';
 import { readAll } from './read-all.ts';
 import type { OutboxReader, RenderedTable } from './types.ts';
 
@@ -21,7 +21,9 @@ export async function checkFormat(client: Pick<OutboxReader, 'stream'>, table: R
     );
   }
   try {
-    await readAll(client.stream(emptyDocumentQuery(table), outputSettings(table), AbortSignal.timeout(TIMEOUT_MS)));
+    await readAll(
+      client.stream(withSecretSettings(table, emptyDocumentQuery(table)), outputSettings(table), AbortSignal.timeout(TIMEOUT_MS)),
+    );
   } catch (error) {
     throw error instanceof ClickHouseException ? withoutQuery(error) : error;
   }

@@ -6,7 +6,16 @@ import { withoutQuery } from './errors.ts';
 import { withoutNumbersRead } from './framing.ts';
 import { LineRows } from './line-rows.ts';
 import { JoinedRows, oneRowEach, tombstone } from './joined-rows.ts';
-import { documentQuery, IN_ORDER, lineSettings, linesQuery, oneBlock, outputSettings, rowsQuery } from './outbox-query.ts';
+import {
+  documentQuery,
+  IN_ORDER,
+  lineSettings,
+  linesQuery,
+  oneBlock,
+  outputSettings,
+  rowsQuery,
+  withSecretSettings,
+} from './outbox-query.ts';
 import { readAll } from './read-all.ts';
 import { RenderedRows, type RowSink } from './rendered-rows.ts';
 import { renderingOf, type Lines } from './rendering.ts';
@@ -94,7 +103,7 @@ class Reading {
   async #readRows({ sql, settings, cutter }: RowsAnswer, rowSink: RowSink, told: () => Promise<void>): Promise<void> {
     const expectedRows = this.#parts.map((part) => part.rows);
     const rows = new RenderedRows(cutter, expectedRows, rowSink);
-    const answer = this.#client.stream(sql, { ...outputSettings(this.#table), ...settings }, this.#signal);
+    const answer = this.#client.stream(withSecretSettings(this.#table, sql), { ...outputSettings(this.#table), ...settings }, this.#signal);
     for await (const piece of answer) if (rows.take(piece)) await told();
     rows.end();
     await told();
@@ -116,7 +125,8 @@ class Reading {
     } else {
       const part = this.#parts[partIndex] as OutboxPart;
       const settings = { ...outputSettings(this.#table), ...IN_ORDER, ...oneBlock(to - from) };
-      const body = edited(await readAll(this.#client.stream(documentQuery(this.#table, part, from, to), settings, this.#signal)));
+      const sql = withSecretSettings(this.#table, documentQuery(this.#table, part, from, to));
+      const body = edited(await readAll(this.#client.stream(sql, settings, this.#signal)));
       const message = key === undefined ? body : Buffer.concat([body, key]);
       const keyStart = key === undefined ? -1 : body.length;
       const keyEnd = key === undefined ? -1 : message.length;

@@ -1,12 +1,18 @@
 import { tableNameText } from '../../catalog/index.ts';
+import { secretSettingsClause, withoutSecretSettings } from '../../engine/index.ts';
 import { quoteIdentifier, quoteString } from '../../sql/index.ts';
 import { headColumn } from './line-rows.ts';
 import { bodyColumns, messageColumns } from './message-columns.ts';
 import type { OutboxPart, RenderedTable } from './types.ts';
 
-/** What the real engine takes from the table when it writes; everything else is the service account's profile. */
+/** What the real engine takes from the table when it writes; everything else is the service account's profile. Goes with a statement that `withSecretSettings` made. */
 export function outputSettings({ options }: Pick<RenderedTable, 'options'>): Record<string, string> {
-  return { ...(options.schema === '' ? {} : { format_schema: options.schema }), ...options.formatSettings };
+  return { ...(options.schema === '' ? {} : { format_schema: options.schema }), ...withoutSecretSettings(options.formatSettings) };
+}
+
+/** A statement that ends with its FORMAT, with the secrets among the table's settings. */
+export function withSecretSettings({ options }: Pick<RenderedTable, 'options'>, sql: string): string {
+  return `${sql}${secretSettingsClause(options.formatSettings)}`;
 }
 
 const UNLIMITED = { max_execution_time: 0, max_result_rows: 0, max_result_bytes: 0, max_query_size: 100_000_000 } as const;

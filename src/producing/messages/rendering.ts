@@ -15,7 +15,7 @@ import {
 } from './framing.ts';
 import { LINE_SHAPES, type LineShape } from './line-rows.ts';
 import { bodyColumns } from './message-columns.ts';
-import { documentOf, emptyDocumentQuery, IN_ORDER, outputSettings } from './outbox-query.ts';
+import { documentOf, emptyDocumentQuery, IN_ORDER, outputSettings, withSecretSettings } from './outbox-query.ts';
 import { readAll } from './read-all.ts';
 import type { OutboxReader, RenderedTable } from './types.ts';
 
@@ -150,7 +150,7 @@ async function isRowFormat(client: OutboxReader, table: RenderedTable, signal: A
   // The row must be read: an empty table says nothing.
   const sql = `SELECT ${documentOf(table, table.options.format)} FROM ${quoteIdentifier(table.outbox.database)}.${quoteIdentifier(table.outbox.name)} LIMIT 0 FORMAT Null`;
   try {
-    await readAll(client.stream(sql, outputSettings(table), signal));
+    await readAll(client.stream(withSecretSettings(table, sql), outputSettings(table), signal));
     return true;
   } catch (error) {
     if (error instanceof ClickHouseException && error.text.includes('formatRow function supports only row output formats')) return false;
@@ -159,7 +159,7 @@ async function isRowFormat(client: OutboxReader, table: RenderedTable, signal: A
 }
 
 async function emptyDocument(client: OutboxReader, table: RenderedTable, signal: AbortSignal): Promise<Buffer> {
-  return readAll(client.stream(emptyDocumentQuery(table), { ...outputSettings(table), ...IN_ORDER }, signal));
+  return readAll(client.stream(withSecretSettings(table, emptyDocumentQuery(table)), { ...outputSettings(table), ...IN_ORDER }, signal));
 }
 
 /** Delimiters as the server understands the settings, its profiles included. */

@@ -1,6 +1,6 @@
 import { clickhouseError } from '../../errors.ts';
-import { withUserComment } from '../../engine/index.ts';
-import { quoteString, replaceSpan, splice, textOf, type AlterTable, type Edit } from '../../sql/index.ts';
+import { SECRET_SETTINGS, withoutPossibleSecrets, withUserComment } from '../../engine/index.ts';
+import { mentionsIdentifier, quoteString, replaceSpan, splice, textOf, type AlterTable, type Edit } from '../../sql/index.ts';
 import { forwardAndReconcile, readLanding, reconcileOf, type StatementContext } from '../context.ts';
 import { forwardViewChange } from './create-materialized-view.ts';
 import type { Action } from '../types.ts';
@@ -10,7 +10,7 @@ export async function alter(statement: AlterTable, context: StatementContext): P
   const landing = await readLanding(statement.name, context.session);
   if (landing === undefined) {
     const isViewChange = statement.commands.some(({ type }) => type === 'MODIFY_QUERY');
-    return isViewChange ? forwardViewChange(context) : forwardAndReconcile(context);
+    return isViewChange ? forwardViewChange(context) : forwardWithoutSecrets(statement, context);
   }
   for (const command of statement.commands) {
     const refusal = refusalOf(command, context.text);
@@ -18,6 +18,15 @@ export async function alter(statement: AlterTable, context: StatementContext): P
   }
   const edits = statement.commands.flatMap((command) => commentEdit(command, landing.comment));
   return { kind: 'run', sql: splice(context.text, edits), after: reconcileOf(context.options) };
+}
+
+/** Secrets of Kafka's are settings of no other table, so the statement fails, and the server would log their values with it. */
+function forwardWithoutSecrets({ commands }: AlterTable, context: StatementContext): Action {
+  const isHopeless = commands.every(
+    ({ type, span }) => type === 'MODIFY_SETTING' && mentionsIdentifier(textOf(context.text, span), SECRET_SETTINGS),
+  );
+  if (!isHopeless) return forwardAndReconcile(context);
+  return { kind: 'run', sql: withoutPossibleSecrets(context.text), after: reconcileOf(context.options) };
 }
 
 type Command = AlterTable['commands'][number];

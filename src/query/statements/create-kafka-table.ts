@@ -7,6 +7,7 @@ import {
   newCarrierPrefix,
   readDefinition,
   readPublicDefinition,
+  SECRET_SETTINGS,
   settingWithoutLiteral,
   visibleElements,
   withoutSecrets,
@@ -31,11 +32,12 @@ import {
   type TableId,
 } from '../context.ts';
 import { noticeOfDelivery } from '../delivery-notice.ts';
+import { landingPlace } from '../landing-place.ts';
 import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { shownAs } from '../outbox-names.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
-import type { Action } from '../types.ts';
+import type { Action, ClientSession } from '../types.ts';
 import { refuseUnread } from '../unread.ts';
 
 /** CREATE, REPLACE or ATTACH TABLE with a definition: one with ENGINE = Kafka, or AS a Kafka table, becomes a landing table. */
@@ -48,7 +50,7 @@ async function createAnyTable(create: CreateTable, context: StatementContext): P
   const isKafka = create.engine?.name === 'Kafka';
   if (!isKafka && (create.engine !== undefined || create.asTable === undefined)) return createOtherTable(create, context);
   const source = create.asTable && (await readLanding(create.asTable.name, context.session));
-  if (!isKafka && source === undefined) return forwardAndReconcile(context);
+  if (!isKafka && source === undefined) return forwardWithoutSecrets(create, context);
   const unread = settingWithoutLiteral(create);
   if (unread !== undefined) return refuseUnread(context, unread.value.span.start);
   const unsupported = notYet(create);
@@ -175,7 +177,14 @@ async function createOtherTable(create: CreateTable, context: StatementContext):
   }
   if (asSelect && !asSelect.empty && (await readsManaged(textOf(context.text, asSelect.query), context))) return refuseDirectSelect();
   // Nothing that lasts can depend on a temporary table.
-  return create.temporary ? { kind: 'forward' } : forwardAndReconcile(context);
+  return create.temporary ? { kind: 'forward' } : forwardWithoutSecrets(create, context);
+}
+
+/** No other engine knows settings with secrets of Kafka's, so the statement fails (a misspelt engine, for example), and the server would log their values with it. */
+function forwardWithoutSecrets(create: CreateTable, context: StatementContext): Action {
+  const isHopeless = create.settings.some(({ assignments }) => assignments.some(({ name }) => SECRET_SETTINGS.has(name)));
+  if (!isHopeless) return forwardAndReconcile(context);
+  return { kind: 'run', sql: withoutSecrets(context.text, create), after: reconcileOf(context.options) };
 }
 
 /** Each is a door for a later issue. */
@@ -195,8 +204,9 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
     const carrierPrefix = needsCarriers(create) ? newCarrierPrefix() : undefined;
     const added = addedColumns(create.name.table, settings, ownNames(create), carrierPrefix);
     const known = { settings, added: added.map(({ name }) => name), ...(carrierPrefix !== undefined && { carrierPrefix }) };
-    const definition = await definitionComment(create, checked, known, context);
-    const sql = landingStatement(text, create, { definition, added, querySettings: checked.querySettings });
+    const { place, uuid } = await landingPlace(create, database, session);
+    const definition = writeDefinition(await definitionOf(create, checked, known, context), place, options.secretKeys);
+    const sql = landingStatement(text, create, { definition, added, querySettings: checked.querySettings, uuid });
     return {
       kind: 'run',
       sql,
@@ -209,19 +219,18 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
   }
 }
 
-async function definitionComment(
+async function definitionOf(
   create: CreateTable,
   checked: CheckedEngine,
   known: Pick<Definition, 'settings' | 'added' | 'carrierPrefix'>,
-  { text, session, options }: StatementContext,
-): Promise<string> {
-  const definition = {
+  { text, session }: StatementContext,
+): Promise<Definition> {
+  return {
     ...known,
     statement: withoutSecrets(text, create),
     engine: await engineText(create, checked.argumentTexts, checked.querySettings, session.query.bind(session)),
     comment: create.comment?.value ?? '',
   };
-  return writeDefinition(definition, options.secretKey);
 }
 
 /** Settings by name as a definition holds them. */
@@ -263,17 +272,16 @@ async function withExplicitColumns(create: CreateTable, context: StatementContex
   const source = visibleElements(shown, copied);
   if (source === undefined)
     throw clickhouseError('NOT_IMPLEMENTED', 'CREATE TABLE … AS with ENGINE = Kafka is not supported yet by the gateway for this source');
-  const engine = create.engine === undefined ? copiedEngine(shown, context) : '';
+  const engine = create.engine === undefined ? await copiedEngine(shown, context) : '';
   const { start } = asTable.span;
   const text = splice(context.text, [{ start, end: asTable.name.span.end, text: `(${source.columnTexts.join(', ')})${engine}` }]);
   return { text, statement: reread(text) };
 }
 
-/** A statement whose columns were written out. */
+/** A statement that the grammar is known to read. */
 function reread(text: string): CreateTable {
   const parsed = parseStatement(text);
-  if (!parsed.ok || parsed.statement.kind !== 'create-table')
-    throw new TypeError('a statement with its columns written out cannot be read');
+  if (!parsed.ok || parsed.statement.kind !== 'create-table') throw new TypeError('a statement that was read before cannot be read');
   return parsed.statement;
 }
 
@@ -282,9 +290,17 @@ function commentOf(statement: string): string {
   return parsed.ok && parsed.statement.kind === 'create-table' ? (parsed.statement.comment?.value ?? '') : '';
 }
 
-function copiedEngine(shown: string, { options }: StatementContext): string {
-  const read = readDefinition(commentOf(shown), options.secretKey);
+async function copiedEngine(shown: string, { session, options }: StatementContext): Promise<string> {
+  const { database = '', table } = reread(shown).name;
+  const read = readDefinition(commentOf(shown), { database, uuid: await uuidOf({ database, table }, session) }, options.secretKeys);
   if (!read.ok) throw clickhouseError('SUPPORT_IS_DISABLED', `The table cannot be copied: ${read.reason}`);
   const { definition, secrets } = read;
   return ` ${withSecrets(definition.engine, secrets)}${definition.comment === '' ? '' : ` COMMENT ${quoteString(definition.comment)}`}`;
+}
+
+async function uuidOf({ database, table }: TableId, session: ClientSession): Promise<string> {
+  const [[uuid = ''] = []] = await session.query(
+    `SELECT toString(uuid) FROM system.tables WHERE database = ${quoteString(database)} AND name = ${quoteString(table)}`,
+  );
+  return uuid;
 }

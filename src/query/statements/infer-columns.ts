@@ -1,4 +1,4 @@
-import { tableOptions, type KafkaTableOptions } from '../../engine/index.ts';
+import { NOT_LOGGED, tableOptions, type KafkaTableOptions } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import { quoteIdentifier, quoteString, type CreateTable } from '../../sql/index.ts';
 import type { DispatcherOptions, StatementContext } from '../context.ts';
@@ -93,7 +93,7 @@ function settingsClause({ schema, formatSettings }: KafkaTableOptions): string {
   const settings = { ...FORCED, ...(schema === '' ? {} : { format_schema: schema }), ...formatSettings };
   return ` SETTINGS ${Object.entries(settings)
     .map(([name, value]) => `${name} = ${quoteString(value)}`)
-    .join(', ')}`;
+    .join(', ')}, ${NOT_LOGGED}`;
 }
 
 /** The column list of a statement. */

@@ -14,6 +14,7 @@ import {
 } from '../../sql/index.ts';
 import { insertSource } from '../classify.ts';
 import {
+  assertReadable,
   findManaged,
   printedName,
   readLanding,
@@ -43,7 +44,10 @@ export async function insert(head: InsertHead, context: StatementContext): Promi
 
 /** The catalog knows names, not query parameters: what they stand for is asked of the server. */
 async function managedTable(name: TableName, context: StatementContext): Promise<TableId | undefined> {
-  if (!name.hasParameter) return findManaged(name, context);
+  if (!name.hasParameter) {
+    await assertReadable(name, context);
+    return findManaged(name, context);
+  }
   const landing = await readLanding(name, context.session);
   const parsed = landing && parseStatement(landing.statement);
   if (!parsed?.ok || parsed.statement.kind !== 'create-table') return undefined;
