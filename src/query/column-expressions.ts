@@ -24,7 +24,7 @@ export async function requireOwnExpressions(create: CreateTable, text: string, s
   if (expressions.length === 0) return;
   const structure = declared.map(([name = '', type = '']) => `${quoteIdentifier(name)} ${type}`).join(', ');
   const tree = await session.query(
-    `SELECT * FROM (EXPLAIN QUERY TREE SELECT ${expressions.join(', ')} FROM ${STRUCTURE}(${quoteString(structure)})${ANY_TYPE})`,
+    `EXPLAIN QUERY TREE SELECT ${expressions.join(', ')} FROM ${STRUCTURE}(${quoteString(structure)})${ANY_TYPE}`,
   );
   await requireWithin(
     tree.map(([line = '']) => line),

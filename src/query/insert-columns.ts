@@ -1,4 +1,4 @@
-import { quoteIdentifier, textOf, type InsertColumn, type InsertHead, type TableName } from '../sql/index.ts';
+import { quoteIdentifier, type InsertColumn, type InsertHead, type TableName } from '../sql/index.ts';
 import type { TableId } from './context.ts';
 import type { ClientSession } from './types.ts';
 
@@ -37,16 +37,16 @@ export async function filledColumns(
   const filled = new Set<string>();
   for (const [index, item] of items.entries()) {
     const { name } = readColumn(item, table, own);
-    const end = startOf(items[index + 1]) ?? span.end - 1;
-    const names =
-      name === undefined ? await matched(textOf(text, { start: startOf(item, 'of the matcher') ?? end, end }), own, session) : [name];
-    for (const each of names) filled.add(each);
+    const names = item.matcher
+      ? await matched(text.slice(item.matcher.start, startOf(items[index + 1]) ?? span.end - 1), own, session)
+      : [name];
+    for (const each of names) if (each !== undefined) filled.add(each);
   }
   return [...filled];
 }
 
-function startOf(item: InsertColumn | undefined, place?: 'of the matcher'): number | undefined {
-  return (place === undefined ? item?.path[0]?.span.start : undefined) ?? item?.matcher?.start;
+function startOf(item: InsertColumn | undefined): number | undefined {
+  return item?.path[0]?.span.start ?? item?.matcher?.start;
 }
 
 /** What `* EXCEPT a` or `COLUMNS('re')` stands for among these columns, as the server reads it. */
