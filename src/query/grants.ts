@@ -37,11 +37,18 @@ export async function requireGrants(grants: readonly string[], session: ClientSe
   for (const grant of grants) {
     if (await isGranted([grant], session)) continue;
     const [[user = ''] = []] = await session.query('SELECT currentUser()');
-    throw clickhouseError(
-      'ACCESS_DENIED',
-      `${user}: Not enough privileges. To execute this query, it's necessary to have the grant ${grant}`,
-    );
+    const needed = `it's necessary to have the grant ${grant}${await missingOf(grant, session)}`;
+    throw clickhouseError('ACCESS_DENIED', `${user}: Not enough privileges. To execute this query, ${needed}`);
   }
+}
+
+/** The server names what is missing where the client has some of the privileges. */
+async function missingOf(grant: string, session: ClientSession): Promise<string> {
+  const [, privileges = '', object = ''] = /^(.*) ON (.*)$/s.exec(grant) ?? [];
+  const each = privileges.split(/, (?![^(]*\))/);
+  const missing: string[] = [];
+  for (const privilege of each) if (!(await isGranted([`${privilege} ON ${object}`], session))) missing.push(privilege);
+  return missing.length === each.length ? '' : `. (Missing permissions: ${missing.join(', ')} ON ${object})`;
 }
 
 /** As the server's exceptions show a name. */

@@ -1,4 +1,4 @@
-import { ClickHouseException, clickhouseError } from '../errors.ts';
+import { ClickHouseException, clickhouseError, ERROR_CODES } from '../errors.ts';
 import { parseStatement, quoteString, replaceSpan, splice, textOf, type CreateTable } from '../sql/index.ts';
 import { printedName, type StatementContext, type TableId } from './context.ts';
 import { askServer, requireGrants } from './grants.ts';
@@ -29,8 +29,14 @@ export async function makeByServiceAccount(
   await askServer(create, table, session);
   const settings = await columnSettings(session);
   await checkColumns(create, text, settings, session);
-  if (options.asServiceAccount === undefined) throw clickhouseError('ACCESS_DENIED', needsNull(table, 'no service account is there'));
-  await options.asServiceAccount(withFullName(landing, table), settings);
+  try {
+    await options.asServiceAccount?.(withFullName(landing, table), settings);
+  } catch (error) {
+    if (!(error instanceof ClickHouseException) || error.code !== ERROR_CODES.ACCESS_DENIED) throw error;
+    throw clickhouseError('ACCESS_DENIED', needsNull(table, `the gateway's account may not make it either (${error.text})`), {
+      cause: error,
+    });
+  }
 }
 
 /** Expressions are evaluated when the table is made: nobody's but the client's rights must count for that. */
@@ -38,13 +44,13 @@ function requirePlainColumns({ elements }: CreateTable, table: TableId): void {
   const other = elements?.items.find((item) => item.kind !== 'column' || item.defaultKind !== undefined || item.hasTtl);
   if (other === undefined) return;
   const what = other.kind === 'column' ? `column ${other.name}` : other.kind;
-  throw clickhouseError('ACCESS_DENIED', needsNull(table, `its ${what} holds an expression`));
+  throw clickhouseError('ACCESS_DENIED', needsNull(table, `its ${what} holds an expression (which a view could compute as well)`));
 }
 
 function needsNull({ database, table }: TableId, why: string): string {
   return (
     `Not enough privileges. The Kafka table ${database}.${table} cannot be made for a user without the grant TABLE ENGINE ON \`Null\`, because ${why}: ` +
-    'grant it, or declare plain columns and compute the rest in the view'
+    'grant it'
   );
 }
 

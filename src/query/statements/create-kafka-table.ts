@@ -16,7 +16,17 @@ import {
   type Definition,
 } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
-import { insertAt, parseStatement, quoteIdentifier, quoteString, removeSpan, splice, textOf, type CreateTable } from '../../sql/index.ts';
+import {
+  insertAt,
+  parseStatement,
+  quoteIdentifier,
+  quoteString,
+  removeSpan,
+  splice,
+  textOf,
+  type CreateTable,
+  type TableName,
+} from '../../sql/index.ts';
 import { beforeDrop } from '../before-drop.ts';
 import {
   databaseOf,
@@ -174,13 +184,18 @@ async function withoutSelect(
 async function createOtherTable(create: CreateTable, context: StatementContext): Promise<Action> {
   const { asSelect, asTable } = create;
   // The landing table has columns that a copy of the Kafka table must not get.
-  if (asTable && (await findManaged(asTable.name, context)) !== undefined) {
+  if (asTable && (await isVisibleKafkaTable(asTable.name, context))) {
     const { text } = await withExplicitColumns(create, context);
     return { kind: 'run', sql: text, after: reconcileOf(context.options) };
   }
   if (asSelect && !asSelect.empty && (await readsManaged(textOf(context.text, asSelect.query), context))) return refuseDirectSelect();
   // Nothing that lasts can depend on a temporary table.
   return create.temporary ? { kind: 'forward' } : forwardAndReconcile(context);
+}
+
+/** What the client may not see, the server does not copy for it. */
+async function isVisibleKafkaTable(name: TableName, context: StatementContext): Promise<boolean> {
+  return (await findManaged(name, context)) !== undefined && (await readLanding(name, context.session)) !== undefined;
 }
 
 /** Each is a door for a later issue. */
