@@ -108,6 +108,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     deadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
     outboxes: producers,
     sampleTopics: (table) => sampleTopics(table, logger),
+    asServiceAccount: async (sql, settings) => client.command(sql, settings),
     secretKeys,
     logger,
   });

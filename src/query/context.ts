@@ -73,6 +73,11 @@ export interface DispatcherOptions {
   readonly sampleTopics?: (
     table: KafkaTableOptions,
   ) => Promise<{ readonly payloads: readonly Buffer[]; readonly missing: readonly string[] }>;
+  /**
+   * Runs a statement with the gateway's own credentials, for a client that may do what it stands for and not the statement itself (`landing-maker.ts`). Throws
+   * a ClickHouseException. Absent: nothing is done for such clients.
+   */
+  readonly asServiceAccount?: (sql: string, settings: Readonly<Record<string, string>>) => Promise<void>;
   /** Seal and sign definitions; without a current one statements with secrets are refused. */
   readonly secretKeys: SecretKeys;
   readonly logger: Logger;

@@ -25,7 +25,7 @@ export async function readsManaged(select: string, context: StatementContext): P
 
 async function readQuery(select: string, session: ClientSession): Promise<ViewQuery | undefined> {
   try {
-    const rows = await session.query(`SELECT * FROM (EXPLAIN AST ${withoutFormat(select)}\n)`);
+    const rows = await session.query(`EXPLAIN AST ${withoutFormat(select)}`);
     return readExplainAst(rows.map(([line = '']) => line).join('\n'));
   } catch (error) {
     // A query parameter, for example, whose value only the client's own request carries.
@@ -34,8 +34,8 @@ async function readQuery(select: string, session: ClientSession): Promise<ViewQu
   }
 }
 
-/** EXPLAIN in brackets takes no FORMAT; SETTINGS behind it may stay. */
-function withoutFormat(select: string): string {
+/** It would be the answer's. SETTINGS behind it may stay. */
+export function withoutFormat(select: string): string {
   return select.replace(/\s*;\s*$/, '').replace(/\bFORMAT\s+\w+(?=\s*$|\s+SETTINGS\b[^']*$)/i, '');
 }
 

@@ -26,6 +26,9 @@ function saysWhoAsks(header: string): boolean {
   return header.startsWith('x-clickhouse-') && !NOT_IDENTITY_HEADERS.has(header);
 }
 
+/** What the server sets for requests that are no POST. */
+const READ_ONLY_BY_METHOD = '2';
+
 const DEFAULT_MAX_QUERY_BYTES = 262_144;
 
 /** One HTTP request's client: helper queries go to the server with the same identity, roles, session, database and query parameters. */
@@ -33,7 +36,7 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
   const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
   const host = client.headers.host ?? 'clickhouse';
   return {
-    setting: (name) => findParameter(target, name),
+    setting: (name) => (name === 'readonly' && client.method !== 'POST' ? READ_ONLY_BY_METHOD : findParameter(target, name)),
     query: async (sql) => {
       const body = Buffer.from(sql);
       const helperTarget = changeParameters(target, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX), {

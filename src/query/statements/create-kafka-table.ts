@@ -17,7 +17,17 @@ import {
   type Definition,
 } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
-import { insertAt, parseStatement, quoteIdentifier, quoteString, removeSpan, splice, textOf, type CreateTable } from '../../sql/index.ts';
+import {
+  insertAt,
+  parseStatement,
+  quoteIdentifier,
+  quoteString,
+  removeSpan,
+  splice,
+  textOf,
+  type CreateTable,
+  type TableName,
+} from '../../sql/index.ts';
 import { beforeDrop } from '../before-drop.ts';
 import {
   databaseOf,
@@ -31,7 +41,10 @@ import {
   type StatementContext,
   type TableId,
 } from '../context.ts';
+import { requireOwnExpressions } from '../column-expressions.ts';
 import { noticeOfDelivery } from '../delivery-notice.ts';
+import { mayMakeLanding, requireToFill, requireToMake, withoutBrokers } from '../grants.ts';
+import { dropUnfilled, forbidsChanges, makeByServiceAccount } from '../landing-maker.ts';
 import { landingPlace } from '../landing-place.ts';
 import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
@@ -42,19 +55,30 @@ import { refuseUnread } from '../unread.ts';
 
 /** CREATE, REPLACE or ATTACH TABLE with a definition: one with ENGINE = Kafka, or AS a Kafka table, becomes a landing table. */
 export async function createTable(create: CreateTable, context: StatementContext): Promise<Action> {
+  const isKafka = await makesKafkaTable(create, context);
+  const refusal = isKafka ? await refusalOf(create, context) : undefined;
+  if (refusal !== undefined) return refusal;
   if (create.verb === 'REPLACE' || create.verb === 'CREATE OR REPLACE') await beforeDrop([create.name], context);
-  return createAnyTable(create, context);
+  return isKafka ? createAnyKafkaTable(create, context) : createOtherTable(create, context);
 }
 
-async function createAnyTable(create: CreateTable, context: StatementContext): Promise<Action> {
-  const isKafka = create.engine?.name === 'Kafka';
-  if (!isKafka && (create.engine !== undefined || create.asTable === undefined)) return createOtherTable(create, context);
-  const source = create.asTable && (await readLanding(create.asTable.name, context.session));
-  if (!isKafka && source === undefined) return forwardWithoutSecrets(create, context);
+async function makesKafkaTable({ engine, asTable }: CreateTable, { session }: StatementContext): Promise<boolean> {
+  if (engine !== undefined) return engine.name === 'Kafka';
+  return asTable !== undefined && (await readLanding(asTable.name, session)) !== undefined;
+}
+
+/** What is wrong with the statement before anything in it is looked at. Grants are the first that the server looks at behind the syntax. */
+async function refusalOf(create: CreateTable, context: StatementContext): Promise<Action | undefined> {
   const unread = settingWithoutLiteral(create);
   if (unread !== undefined) return refuseUnread(context, unread.value.span.start);
   const unsupported = notYet(create);
   if (unsupported !== undefined) return refuseNotYet(unsupported);
+  const { session } = context;
+  await requireToMake(create, { database: await databaseOf(create.name, session), table: create.name.table }, session);
+  return undefined;
+}
+
+async function createAnyKafkaTable(create: CreateTable, context: StatementContext): Promise<Action> {
   if (create.asSelect !== undefined) return createAsSelect({ ...create, asSelect: create.asSelect }, context);
   const { text, statement } = create.asTable ? await withExplicitColumns(create, context) : { text: context.text, statement: create };
   return isWithoutColumns(create) ? createWithInferredColumns(create, context) : createKafkaTable(statement, { ...context, text });
@@ -67,7 +91,6 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   const own = await serversOwnAnswer(create, database, context);
   if (own !== undefined) return own;
   if (options.sampleTopics === undefined) throw clickhouseError('INCORRECT_QUERY', NO_COLUMNS);
-  await requireGrant(create, database, context);
   const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
   const columns = await inferColumns(settingTexts(checked), { database, table: create.name.table }, options.sampleTopics, context);
   const { text, statement } = withColumns(create, columns, context);
@@ -88,15 +111,6 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
 
 /** The format of the answer, where the statement says it. */
 const FORMAT_AT_END = /\bFORMAT\s+\w+\s*;?\s*$/i;
-
-/** Nobody reads a topic through the gateway who could not make the table. */
-async function requireGrant({ name }: CreateTable, database: string, { session }: StatementContext): Promise<void> {
-  const table = printedName({ database, table: name.table });
-  const [[isGranted] = []] = await session.query(`CHECK GRANT CREATE TABLE ON ${table}`);
-  if (isGranted === '1') return;
-  const needed = `CREATE TABLE ON ${database}.${name.table}`;
-  throw clickhouseError('ACCESS_DENIED', `Not enough privileges. To execute this query, it's necessary to have the grant ${needed}`);
-}
 
 /** The same statement with its columns written out, without FORMAT and what stands behind. */
 function withColumns(
@@ -122,10 +136,11 @@ async function createAsSelect(create: CreateAsSelect, context: StatementContext)
   const own = create.ifNotExists ? await serversOwnAnswer(create, database, context) : undefined;
   if (own !== undefined) return own;
   if (asSelect.empty === undefined && (await readsManaged(select, context))) return refuseDirectSelect();
+  const table = { database, table: create.name.table };
   const { text, statement } = await withoutSelect(create, select, context);
+  if (asSelect.empty === undefined) await requireToFill(table, statement, session);
   const action = await createKafkaTable(statement, { ...context, text });
   if (asSelect.empty !== undefined || action.kind !== 'run') return action;
-  const table = { database, table: create.name.table };
   await session.query(action.sql);
   await action.after?.(new AbortController().signal);
   let since: OutboxMark | undefined;
@@ -134,7 +149,7 @@ async function createAsSelect(create: CreateAsSelect, context: StatementContext)
     since = outbox.since;
     await session.query(`INSERT INTO ${printedName(outbox)} (${outbox.columns.map(quoteIdentifier).join(', ')}) ${select}`);
   } catch (error) {
-    await session.query(`DROP TABLE ${printedName(table)}`);
+    await dropUnfilled(table, context);
     await options.reconcile();
     if (!(error instanceof ClickHouseException)) throw error;
     return { kind: 'refuse', exception: shownExceptionAs(table, error) };
@@ -171,7 +186,7 @@ async function withoutSelect(
 async function createOtherTable(create: CreateTable, context: StatementContext): Promise<Action> {
   const { asSelect, asTable } = create;
   // The landing table has columns that a copy of the Kafka table must not get.
-  if (asTable && (await findManaged(asTable.name, context)) !== undefined) {
+  if (asTable && (await isVisibleKafkaTable(asTable.name, context))) {
     const { text } = await withExplicitColumns(create, context);
     return { kind: 'run', sql: text, after: reconcileOf(context.options) };
   }
@@ -185,6 +200,11 @@ function forwardWithoutSecrets(create: CreateTable, context: StatementContext): 
   const isHopeless = create.settings.some(({ assignments }) => assignments.some(({ name }) => SECRET_SETTINGS.has(name)));
   if (!isHopeless) return forwardAndReconcile(context);
   return { kind: 'run', sql: withoutSecrets(context.text, create), after: reconcileOf(context.options) };
+}
+
+/** What the client may not see, the server does not copy for it. */
+async function isVisibleKafkaTable(name: TableName, context: StatementContext): Promise<boolean> {
+  return (await findManaged(name, context)) !== undefined && (await readLanding(name, context.session)) !== undefined;
 }
 
 /** Each is a door for a later issue. */
@@ -206,7 +226,8 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
     const known = { settings, added: added.map(({ name }) => name), ...(carrierPrefix !== undefined && { carrierPrefix }) };
     const { place, uuid } = await landingPlace(create, database, session);
     const definition = writeDefinition(await definitionOf(create, checked, known, context), place, options.secretKeys);
-    const sql = landingStatement(text, create, { definition, added, querySettings: checked.querySettings, uuid });
+    const landing = landingStatement(text, create, { definition, added, querySettings: checked.querySettings, uuid });
+    const sql = await statementOfClient(landing, create, { database, table: create.name.table }, context);
     return {
       kind: 'run',
       sql,
@@ -217,6 +238,16 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
     if (!(error instanceof ClickHouseException)) throw error;
     return (await serversOwnAnswer(create, database, context)) ?? { kind: 'refuse', exception: error };
   }
+}
+
+/** What the client has to send: the statement that makes the landing table, or, when the service account has made it, one that does nothing. */
+async function statementOfClient(landing: string, create: CreateTable, table: TableId, context: StatementContext): Promise<string> {
+  const { text, session } = context;
+  await requireOwnExpressions(create, text, session);
+  if (await mayMakeLanding(session)) return landing;
+  if (forbidsChanges(session)) return withoutBrokers(create, table);
+  await makeByServiceAccount(landing, create, table, context);
+  return 'SELECT 1 FORMAT Null';
 }
 
 async function definitionOf(

@@ -4,6 +4,7 @@ import { noticeOfDelivery } from '../delivery-notice.ts';
 import { beforeDrop } from '../before-drop.ts';
 import { findManaged, forwardAndReconcile, type StatementContext, type TableId } from '../context.ts';
 import { outboxInPlaceOf, shownAs } from '../outbox-names.ts';
+import { mayWrite } from '../grants.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
@@ -25,8 +26,9 @@ async function createViewToTable(
   table: TableId,
   context: StatementContext,
 ): Promise<Action> {
-  const { text, options } = context;
+  const { text, session, options } = context;
   if (options.outboxes === undefined) return refuseNotYet('Materialized views that write TO a Kafka table are');
+  if (!(await mayWrite(table, 'SELECT, INSERT', session))) return { kind: 'forward' };
   const outbox = await options.outboxes.prepare(table);
   const edits = [replaceSpan(target.span, outboxInPlaceOf(target, outbox))];
   // Without APPEND a refresh would put a new table in the outbox's place, and throw away what is not sent yet.

@@ -1,6 +1,7 @@
 import type { AttachTable, DropTables, RenameTables, TableName } from '../../sql/index.ts';
 import { beforeDrop, beforeDropOfDatabase } from '../before-drop.ts';
-import { findManaged, forwardAndReconcile, readLanding, type StatementContext } from '../context.ts';
+import { databaseOf, findManaged, forwardAndReconcile, readLanding, type StatementContext } from '../context.ts';
+import { requireGrants, shownName } from '../grants.ts';
 import { refuse } from '../refusals.ts';
 import { forwardViewChange } from './create-materialized-view.ts';
 import type { Action } from '../types.ts';
@@ -13,7 +14,10 @@ export async function dropOrMove(statement: DropTables | AttachTable | RenameTab
     return forwardViewChange(context, 'nothing');
   if (!isTruncate) return forwardAndReconcile(context);
   for (const name of statement.names) {
-    if (await readLanding(name, context.session)) return refuse('NOT_IMPLEMENTED', 'Truncate is not supported by storage Kafka');
+    if ((await readLanding(name, context.session)) === undefined) continue;
+    const table = { database: await databaseOf(name, context.session), table: name.table };
+    await requireGrants([`TRUNCATE ON ${shownName(table)}`], context.session);
+    return refuse('NOT_IMPLEMENTED', 'Truncate is not supported by storage Kafka');
   }
   return { kind: 'forward' };
 }

@@ -1,5 +1,5 @@
 import { outboxColumns } from '../../engine/index.ts';
-import { clickhouseError } from '../../errors.ts';
+import { ClickHouseException, ERROR_CODES } from '../../errors.ts';
 import {
   firstWords,
   insertAt,
@@ -16,13 +16,14 @@ import { insertSource } from '../classify.ts';
 import {
   assertReadable,
   findManaged,
-  printedName,
   readLanding,
   type Outboxes,
   type PreparedOutbox,
   type StatementContext,
   type TableId,
 } from '../context.ts';
+import { insertPrivilege, mayWrite } from '../grants.ts';
+import { filledColumns, readColumn } from '../insert-columns.ts';
 import { outboxInPlaceOf, shownAs, withoutAddedColumns } from '../outbox-names.ts';
 import { refuseNotYet } from '../refusals.ts';
 import type { Action, ClientSession } from '../types.ts';
@@ -63,11 +64,9 @@ async function insertIntoOutbox(
   { outboxes, isFromSelect }: { readonly outboxes: Outboxes; readonly isFromSelect: boolean },
   { text, session, options }: StatementContext,
 ): Promise<Action> {
-  const columns = head.columns?.items.map(({ path }) => path.map(({ name }) => name).join('.'));
   // The server refuses in its own words, and nothing is made for somebody who may not write.
-  if (!(await mayInsert(table, columns, session))) return { kind: 'forward' };
+  if (!(await mayInsert(head, table, { text, session, options }))) return { kind: 'forward' };
   const outbox = await outboxes.prepare(table);
-  await checkGrant(table, outbox, columns, session);
   const length = head.columns?.span.end ?? head.name.span.end;
   const from = text.slice(0, length);
   const edits = [replaceSpan(head.name.span, outboxInPlaceOf(head.name, outbox)), ...listEdits(head, table, outbox, text)];
@@ -84,31 +83,26 @@ async function insertIntoOutbox(
   };
 }
 
-/** The server's own refusal would name the outbox, which the client has never heard of. */
-async function checkGrant(
-  table: TableId,
-  outbox: PreparedOutbox,
-  columns: readonly string[] | undefined,
-  session: ClientSession,
-): Promise<void> {
-  if (await mayInsert(outbox, columns ?? outbox.columns, session)) return;
-  throw clickhouseError(
-    'ACCESS_DENIED',
-    `Not enough privileges. What is written to the Kafka table ${table.database}.${table.table} goes by way of its outbox: ` +
-      `it's necessary to have the grant INSERT ON ${printedName(outbox)} as well`,
-  );
-}
-
-/** Into these columns, or, without a list, into all that the table may have. */
-async function mayInsert(table: TableId, columns: readonly string[] | undefined, session: ClientSession): Promise<boolean> {
-  if (await isGranted('INSERT', table, session)) return true;
-  if (columns === undefined || columns.length === 0) return false;
-  return isGranted(`INSERT(${columns.map(quoteIdentifier).join(', ')})`, table, session);
-}
-
-async function isGranted(privilege: string, table: TableId, session: ClientSession): Promise<boolean> {
-  const [[granted] = []] = await session.query(`CHECK GRANT ${privilege} ON ${printedName(table)}`);
-  return granted === '1';
+/** Asks for the columns that the INSERT fills: of the table for its own, of the outbox for what a row says of its message, too. */
+async function mayInsert(head: NamedHead, table: TableId, { text, session, options }: StatementContext): Promise<boolean> {
+  const own = options.catalog.find(table.database, table.table)?.written;
+  if (own === undefined) return true;
+  try {
+    const filled = await filledColumns(
+      head,
+      table,
+      own.columns.map(({ name }) => name),
+      text,
+      session,
+    );
+    const declared = filled.filter((name) => own.names.includes(name));
+    const asked = declared.length === 0 ? own.names : declared;
+    return await mayWrite(table, insertPrivilege(asked), session, insertPrivilege(filled));
+  } catch (error) {
+    // Whatever the server says to a matcher, it says to the client's own statement as well.
+    if (error instanceof ClickHouseException && error.code !== ERROR_CODES.ACCESS_DENIED) return false;
+    throw error;
+  }
 }
 
 /** What the column list must say so that the outbox's columns are those of the table. */
@@ -122,15 +116,11 @@ function listEdits(head: NamedHead, table: TableId, outbox: PreparedOutbox, text
 
 const BEGINS_A_SELECT: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'FROM', 'EXPLAIN']);
 
-function columnEdits({ path, matcher }: InsertColumn, table: TableId, outbox: PreparedOutbox): Edit[] {
-  const names = path.map(({ name }) => name);
-  const isQualified = matcher !== undefined || (names.length > 1 && !outbox.columns.includes(names.join('.')));
-  // The table's name in front of a column's, perhaps with its database.
-  const at = names[0] === table.database && names[1] === table.table ? 1 : 0;
-  const qualifier = isQualified && names[at] === table.table ? path[at] : undefined;
+function columnEdits(item: InsertColumn, table: TableId, outbox: PreparedOutbox): Edit[] {
+  const { qualifier } = readColumn(item, table, outbox.columns);
   return [
     ...(qualifier === undefined ? [] : [replaceSpan(qualifier.span, quoteIdentifier(outbox.table))]),
-    ...(matcher === undefined ? [] : [insertAt(matcher.end, withoutAdded(outbox))]),
+    ...(item.matcher === undefined ? [] : [insertAt(item.matcher.end, withoutAdded(outbox))]),
   ];
 }
 

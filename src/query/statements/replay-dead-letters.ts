@@ -1,6 +1,6 @@
-import { clickhouseError } from '../../errors.ts';
 import { quoteString, type ReplayDeadLetters } from '../../sql/index.ts';
 import { databaseOf, printedName, readLanding, type DeadLetter, type StatementContext, type TableId } from '../context.ts';
+import { requireGrants } from '../grants.ts';
 import { refuse } from '../refusals.ts';
 import type { Action, ClientSession } from '../types.ts';
 
@@ -19,7 +19,7 @@ export async function replayDeadLetters({ name, condition, tail }: ReplayDeadLet
   const table = { database: await databaseOf(name, session), table: name.table };
   if ((await readLanding(name, session)) === undefined || deadLetters === undefined)
     return refuse('BAD_ARGUMENTS', `${table.database}.${table.table} is no Kafka table of the gateway, so it has no dead letters`);
-  await checkGrants(session, [`INSERT ON ${printedName(table)}`, `ALTER DELETE ON ${deadLetters.table}`]);
+  await requireGrants([`INSERT ON ${printedName(table)}`, `ALTER DELETE ON ${deadLetters.table}`], session);
   let [replayed, broken, firstError] = [0, 0, ''];
   for (let after: DeadLetter | undefined; ;) {
     const letters = await readLetters(session, deadLetters.table, table, condition, after);
@@ -61,17 +61,4 @@ async function readLetters(
     key: Buffer.from(key, 'hex'),
     value: Buffer.from(value, 'hex'),
   }));
-}
-
-/** Throws the server's refusal for the first privilege that the client lacks. */
-async function checkGrants(session: ClientSession, grants: readonly string[]): Promise<void> {
-  for (const grant of grants) {
-    const [[isGranted = '0'] = []] = await session.query(`CHECK GRANT ${grant}`);
-    if (isGranted === '1') continue;
-    const [[user = ''] = []] = await session.query('SELECT currentUser()');
-    throw clickhouseError(
-      'ACCESS_DENIED',
-      `${user}: Not enough privileges. To execute this query, it's necessary to have the grant ${grant}`,
-    );
-  }
 }

@@ -1,6 +1,7 @@
+import { ClickHouseException, ERROR_CODES } from '../../errors.ts';
 import { mentionsIdentifier } from '../../sql/index.ts';
 import type { StatementContext } from '../context.ts';
-import { readsManaged } from '../managed-reads.ts';
+import { readsManaged, withoutFormat } from '../managed-reads.ts';
 import { refuse, refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
 
@@ -9,9 +10,20 @@ const ALLOWED = /\bstream_like_engine_allow_direct_select\s*=\s*(?:1|true)\b/i;
 
 /** A SELECT that reads a managed table is refused as by the real engine; every other one is the server's. */
 export async function select(text: string, context: StatementContext): Promise<Action> {
-  if (!(await readsManaged(text, context))) return { kind: 'forward' };
+  if (!(await readsManaged(text, context)) || !(await mayRead(text, context))) return { kind: 'forward' };
   if (mentionsIdentifier(text, FINAL)) return refuse('ILLEGAL_FINAL', "Storage Kafka doesn't support FINAL");
   // The door for reading messages by SELECT.
   if (ALLOWED.test(text)) return refuseNotYet('Direct SELECT from a Kafka table (stream_like_engine_allow_direct_select) is');
   return refuseDirectSelect();
+}
+
+/** Whoever may not read the table is told so by the server, before anything else. */
+async function mayRead(text: string, { session }: StatementContext): Promise<boolean> {
+  try {
+    await session.query(`EXPLAIN ${withoutFormat(text)}`);
+    return true;
+  } catch (error) {
+    if (error instanceof ClickHouseException) return error.code !== ERROR_CODES.ACCESS_DENIED;
+    throw error;
+  }
 }
