@@ -10,6 +10,7 @@ import type { Logger } from './logger.ts';
 import { within } from './pauses.ts';
 import { Producers } from './producing/index.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
+import { brokerReach, httpReach } from './reach/index.ts';
 import type { OwnCertificate } from './sockets/index.ts';
 import { sampleTopics, serverDefaultsReader, stillReadAsker, Supervisor } from './streaming/index.ts';
 
@@ -60,6 +61,8 @@ const START_FAILED_GRACE_MS = 1_000;
 const FIRST_READING_MS = 5_000;
 
 async function openRooms(config: Config, logger: Logger, closing: Closing[]): Promise<Gateway> {
+  brokerReach.limitTo(config.allowedBrokers ?? []);
+  httpReach.limitTo(config.allowedHttpHosts ?? []);
   const client = createServiceClient({
     url: config.clickhouseUrl,
     user: config.clickhouseUser,

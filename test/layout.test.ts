@@ -18,6 +18,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['engine', 'clickhouse', 'registry'],
   ['sql', 'protocol', 'sockets'],
   ['config'],
+  ['reach'],
   ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts'],
 ];
 

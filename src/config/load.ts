@@ -89,6 +89,8 @@ function complete(values: Values): Settings {
     clickhouseNativeSecure: isSecure,
     clickhouseCa: settings.clickhouseCa,
     secretKey: settings.secretKey,
+    allowedBrokers: settings.allowedBrokers,
+    allowedHttpHosts: settings.allowedHttpHosts,
   };
 }
 

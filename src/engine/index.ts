@@ -1,4 +1,4 @@
-/** The door of the engine room: the law of `ENGINE = Kafka`, with no network of its own (what it must ask, the caller's `Ask` asks). */
+/** The door of the engine room: the law of `ENGINE = Kafka`, with no network of its own (what it must ask, the caller's `Ask` asks) but for names of hosts. */
 export type { Ask } from './ask.ts';
 export {
   carrierName,
@@ -36,6 +36,7 @@ export {
   TOKEN_COLUMN,
   type OutboxColumn,
 } from './outbox.ts';
+export { checkReach } from './reach-check.ts';
 export { settingWithoutLiteral } from './read-settings.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
 export type { KafkaProperties, RoleProperties } from './properties.ts';
