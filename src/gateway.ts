@@ -6,6 +6,7 @@ import { createServiceClient, type ServerTls, type ServiceClient } from './click
 import type { Config } from './config/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
 import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/index.ts';
+import { limitUnfoldedBatches } from './kafka/index.ts';
 import type { Logger } from './logger.ts';
 import { within } from './pauses.ts';
 import { Producers } from './producing/index.ts';
@@ -63,6 +64,7 @@ const FIRST_READING_MS = 5_000;
 async function openRooms(config: Config, logger: Logger, closing: Closing[]): Promise<Gateway> {
   brokerReach.limitTo(config.allowedBrokers ?? []);
   httpReach.limitTo(config.allowedHttpHosts ?? []);
+  limitUnfoldedBatches(config.memoryBudgetBytes);
   const client = createServiceClient({
     url: config.clickhouseUrl,
     user: config.clickhouseUser,
@@ -142,7 +144,9 @@ interface FrontEnds extends Pick<Gateway, 'renewCertificate'> {
 }
 
 async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Logger, closing: Closing[]): Promise<FrontEnds> {
-  const shared = { host: config.host, dispatcher, logger, graceMs: config.shutdownGraceMs };
+  const { maxConnections, maxStatementBytes, statementMemoryBytes, receiveTimeoutMs, maxRequestHeadBytes } = config;
+  const limits = { maxConnections, maxStatementBytes, statementMemoryBytes };
+  const shared = { host: config.host, dispatcher, logger, graceMs: config.shutdownGraceMs, ...limits };
   const withTls: FrontEnd[] = [];
   const open = async (what: string, port: number | 'off', create: (port: number) => FrontEnd): Promise<number | undefined> => {
     if (port === 'off') return undefined;
@@ -158,12 +162,13 @@ async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Log
       return frontEnd;
     });
   const tls = config.tls === undefined ? {} : { tls: config.tls };
-  const http = { ...shared, upstream: { url: config.clickhouseUrl, tls: serverTls(config) } };
+  const http = { ...shared, receiveTimeoutMs, maxRequestHeadBytes, upstream: { url: config.clickhouseUrl, tls: serverTls(config) } };
   const httpPort = await open('HTTP requests', config.httpPort, (port) => createHttpFrontEnd({ ...http, port }));
   const httpsPort = await openTls('HTTPS requests', config.httpsPort, (port) => createHttpFrontEnd({ ...http, port, ...tls }));
 
   const native = {
     ...shared,
+    loginTimeoutMs: receiveTimeoutMs,
     upstream: { ...config.clickhouseNative, ...(config.clickhouseNativeSecure && { tls: serverTls(config) }) },
     ...(httpPort !== undefined && { httpPort }),
   };
