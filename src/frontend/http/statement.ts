@@ -79,7 +79,7 @@ export async function readStatement(
   await readMore(client, read, () => read.bytes > limit);
   const statement = decodeStatement(request, read, limit);
   // What was unfolded stays as long as the statement is being handled.
-  if (statement !== undefined) takeMemory(read, statement.bytes.length);
+  if (statement !== undefined) takeMemory(read, Math.max(0, statement.bytes.length - read.bytes));
   return statement && { bytes: statement.bytes.subarray(0, limit), isWhole: statement.isWhole && statement.bytes.length <= limit };
 }
 

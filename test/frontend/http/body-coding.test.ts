@@ -153,7 +153,8 @@ test('what claims to need gigabytes is not believed', (t) => {
 });
 
 test('a stream in zstd that needs too large a window is broken', async (t) => {
-  const stream = STREAM_DECODERS['zstd']?.create();
+  const stream = STREAM_DECODERS['zstd']?.create() ?? new PassThrough();
   const window = Buffer.concat([Buffer.from('28b52ffd00a8', 'hex'), Buffer.alloc(1000)]);
-  await t.throwsAsync(async () => buffer(Readable.from([window.subarray(0, 5), window.subarray(5)]).compose(stream as PassThrough)));
+  const unfolded = Readable.from([window.subarray(0, 5), window.subarray(5)]).pipe(stream);
+  await t.throwsAsync(buffer(unfolded), { message: /too much memory/ });
 });
