@@ -15,10 +15,12 @@ import type { Config } from './config/index.ts';
 import type { SecretKeys } from './engine/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
 import { createNativeFrontEnd, type NativeFrontEnd } from './frontend/native/index.ts';
+import { limitUnfoldedBatches } from './kafka/index.ts';
 import type { Logger } from './logger.ts';
 import { within } from './pauses.ts';
 import { Producers } from './producing/index.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
+import { brokerReach, httpReach } from './reach/index.ts';
 import type { OwnCertificate } from './sockets/index.ts';
 import { sampleTopics, serverDefaultsReader, stillReadAsker, Supervisor } from './streaming/index.ts';
 
@@ -75,6 +77,9 @@ const START_FAILED_GRACE_MS = 1_000;
 const FIRST_READING_MS = 5_000;
 
 async function openRooms(config: Config, logger: Logger, closing: Closing[]): Promise<Gateway> {
+  brokerReach.limitTo(config.allowedBrokers ?? []);
+  httpReach.limitTo(config.allowedHttpHosts ?? []);
+  limitUnfoldedBatches(config.memoryBudgetBytes);
   const client = serviceClientOf(config);
   closing.push({ what: 'connections to ClickHouse', close: () => client.close() });
 
@@ -155,7 +160,9 @@ interface FrontEnds extends Pick<Gateway, 'renewCertificate'> {
 }
 
 async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Logger, closing: Closing[]): Promise<FrontEnds> {
-  const shared = { host: config.host, dispatcher, logger, graceMs: config.shutdownGraceMs };
+  const { maxConnections, maxStatementBytes, statementMemoryBytes, receiveTimeoutMs, maxRequestHeadBytes } = config;
+  const limits = { maxConnections, maxStatementBytes, statementMemoryBytes };
+  const shared = { host: config.host, dispatcher, logger, graceMs: config.shutdownGraceMs, ...limits };
   const withTls: FrontEnd[] = [];
   const open = async (what: string, port: number | 'off', create: (port: number) => FrontEnd): Promise<number | undefined> => {
     if (port === 'off') return undefined;
@@ -171,12 +178,13 @@ async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Log
       return frontEnd;
     });
   const tls = config.tls === undefined ? {} : { tls: config.tls };
-  const http = { ...shared, upstream: { url: config.clickhouseUrl, tls: serverTls(config) } };
+  const http = { ...shared, receiveTimeoutMs, maxRequestHeadBytes, upstream: { url: config.clickhouseUrl, tls: serverTls(config) } };
   const httpPort = await open('HTTP requests', config.httpPort, (port) => createHttpFrontEnd({ ...http, port }));
   const httpsPort = await openTls('HTTPS requests', config.httpsPort, (port) => createHttpFrontEnd({ ...http, port, ...tls }));
 
   const native = {
     ...shared,
+    loginTimeoutMs: receiveTimeoutMs,
     upstream: { ...config.clickhouseNative, ...(config.clickhouseNativeSecure && { tls: serverTls(config) }) },
     ...(httpPort !== undefined && { httpPort }),
   };

@@ -17,6 +17,11 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
+const MOST_CONNECTIONS = 256;
+const MOST_MS = 10_000;
+const MOST_HEAD_BYTES = 16 * 1024;
+const MOST_BODY_BYTES = 1024;
+
 const PAGES = {
   '/health': 'answers 200 as long as the process lives',
   '/ready': 'answers 200 when the gateway can serve, else 503 with the reasons',
@@ -25,7 +30,16 @@ const PAGES = {
 
 /** Serves the pages for operators and their tools, without login. Rejects with the system's error when the port cannot be had. */
 export async function startAdminServer(options: AdminOptions): Promise<AdminServer> {
-  const server = Fastify({ forceCloseConnections: true });
+  const server = Fastify({
+    forceCloseConnections: true,
+    // Nobody logs in here: whoever knocks gets little memory and little time.
+    bodyLimit: MOST_BODY_BYTES,
+    connectionTimeout: MOST_MS,
+    requestTimeout: MOST_MS,
+    keepAliveTimeout: MOST_MS,
+    http: { maxHeaderSize: MOST_HEAD_BYTES, headersTimeout: MOST_MS, connectionsCheckingInterval: MOST_MS / 2 },
+  });
+  server.server.maxConnections = MOST_CONNECTIONS;
   addPages(server, options);
   addRefusals(server);
   await server.listen({ host: options.host, port: options.port });
@@ -38,8 +52,13 @@ function addPages(server: FastifyInstance, options: AdminOptions): void {
     return plain(reply, 200, lines.join('\n'));
   });
   server.get('/health', (_request, reply) => plain(reply, 200, 'ok'));
+  // However many ask at a time, the server is asked once.
+  let asking: Promise<readonly string[]> | undefined;
   server.get('/ready', async (_request, reply) => {
-    const reasons = await collectReasons(options);
+    asking ??= collectReasons(options).finally(() => {
+      asking = undefined;
+    });
+    const reasons = await asking;
     return reply.code(reasons.length === 0 ? 200 : 503).send({ ready: reasons.length === 0, reasons });
   });
   server.get('/status', (_request, reply) => reply.send(options.status()));

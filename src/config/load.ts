@@ -90,6 +90,8 @@ function complete(values: Values): Settings {
     clickhouseCa: settings.clickhouseCa,
     secretKey: settings.secretKey,
     oldSecretKey: settings.oldSecretKey,
+    allowedBrokers: settings.allowedBrokers,
+    allowedHttpHosts: settings.allowedHttpHosts,
   };
 }
 

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { LOG_LEVELS, type LogLevel } from '../logger.ts';
+import { parseHostRules, type HostRules } from '../reach/index.ts';
 import { formatByteSize, formatDuration, parseByteSize, parseDurationMs } from './units.ts';
 
 /** How the text of a setting becomes its value. */
@@ -113,6 +114,21 @@ export const HOST_PORT: SettingType<HostPort> = {
   allowed: 'host:port with a port from 1 to 65535 (an IPv6 address in brackets)',
   parse: parseHostPort,
 };
+
+export const HOST_RULES: SettingType<HostRules> = {
+  placeholder: 'HOSTS',
+  allowed:
+    'entries with commas between them, each a host name, *.suffix, *, address, range such as 10.0.0.0/8 or one of loopback, private and link-local, with :port or :first-last behind it or not (an IPv6 address in brackets), and ! in front when it is refused',
+  parse: parseHostRules,
+};
+
+export function count(min: number, max: number): SettingType<number> {
+  return {
+    placeholder: 'NUMBER',
+    allowed: `a whole number from ${min} to ${max}`,
+    parse: (text) => (/^\d{1,15}$/.test(text) ? within(Number(text), min, max) : undefined),
+  };
+}
 
 /** Milliseconds from `minMs` to `maxMs`. */
 export function durationMs(minMs: number, maxMs: number): SettingType<number> {

@@ -1,9 +1,12 @@
 import type { LogLevel } from '../logger.ts';
+import type { HostRules } from '../reach/index.ts';
 import {
   byteSize,
+  count,
   durationMs,
   FILE,
   HOST_PORT,
+  HOST_RULES,
   KEY,
   LISTEN_HOST,
   LISTEN_PORT,
@@ -52,11 +55,18 @@ export interface Settings {
   readonly maxBatchBytes: number;
   readonly deadLetterTable: QualifiedName;
   readonly catalogIntervalMs: number;
+  readonly allowedBrokers: HostRules | undefined;
+  readonly allowedHttpHosts: HostRules | undefined;
+  readonly maxConnections: number;
+  readonly receiveTimeoutMs: number;
+  readonly maxRequestHeadBytes: number;
+  readonly maxStatementBytes: number;
+  readonly statementMemoryBytes: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: LogLevel;
 }
 
-export const GROUPS = ['Listening', 'ClickHouse', 'Streaming', 'Process'] as const;
+export const GROUPS = ['Listening', 'ClickHouse', 'Streaming', 'Limits', 'Process'] as const;
 
 export interface Setting<T> {
   /** Its name in the YAML file; `--` and dashes make it the flag, `SLUICE_` and capitals the environment variable. */
@@ -71,6 +81,7 @@ export interface Setting<T> {
   readonly isSecret?: true;
 }
 
+const KIB = 1024;
 const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 const DAY_MS = 24 * 3_600_000;
@@ -236,6 +247,59 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     type: durationMs(50, DAY_MS),
     default: '1000',
     sentence: 'How often the catalog is read for changes that did not pass through this gateway.',
+  },
+  allowedBrokers: {
+    name: 'allowed_brokers',
+    group: 'Limits',
+    type: HOST_RULES,
+    default: undefined,
+    defaultSentence: 'all but link-local addresses',
+    sentence: 'Kafka brokers that tables may name and brokers may refer to; see What may be connected to.',
+  },
+  allowedHttpHosts: {
+    name: 'allowed_http_hosts',
+    group: 'Limits',
+    type: HOST_RULES,
+    default: undefined,
+    defaultSentence: 'all but link-local addresses',
+    sentence: 'The same for schema registries and the endpoints that hand out OAuth tokens.',
+  },
+  maxConnections: {
+    name: 'max_connections',
+    group: 'Limits',
+    type: count(1, 1_000_000),
+    // As the server's.
+    default: '4096',
+    sentence: 'Connections of clients to one port; who comes when there are so many is told so.',
+  },
+  receiveTimeoutMs: {
+    name: 'receive_timeout_ms',
+    group: 'Limits',
+    type: durationMs(100, DAY_MS),
+    default: '30s',
+    sentence: "Time for a request's head and for a login, and longest silence of a client within a statement.",
+  },
+  maxRequestHeadBytes: {
+    name: 'max_request_head_size',
+    group: 'Limits',
+    type: byteSize(8 * KIB, 64 * MIB),
+    default: '4MiB',
+    sentence: "Bytes of an HTTP request's first line and headers.",
+  },
+  maxStatementBytes: {
+    name: 'max_statement_size',
+    group: 'Limits',
+    type: byteSize(64 * KIB, 256 * MIB),
+    default: '64MiB',
+    sentence:
+      'Bytes of a statement that the gateway reads to see what it is, where the client sets max_query_size so high; longer ones are not its own.',
+  },
+  statementMemoryBytes: {
+    name: 'statement_memory',
+    group: 'Limits',
+    type: byteSize(1 * MIB, 64 * GIB),
+    default: '256MiB',
+    sentence: 'Bytes of all statements of one port that are being read; over it one more is refused with MEMORY_LIMIT_EXCEEDED.',
   },
   shutdownGraceMs: {
     name: 'shutdown_grace_ms',

@@ -5,8 +5,10 @@ import type { Ask } from './ask.ts';
 import { checkEngineFeatures, checkInsertableColumns } from './engine-features.ts';
 import { checkExtensions } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
+import { checkReach } from './reach-check.ts';
 import { readSettings, querySetting, type ReadSettings } from './read-settings.ts';
 import type { SettingValue } from './setting-values.ts';
+import { splitList } from './options.ts';
 import { ENGINE_SETTINGS, type EngineSettingName } from './settings.ts';
 
 export interface CheckedEngine {
@@ -45,11 +47,12 @@ export async function checkKafkaTable(create: CreateTable, database: string, { a
   const values = new Map([...settings.values, ...fromArguments]);
   await checkLimits(values, () => querySetting(create, 'kafka_disable_num_consumers_limit', ask));
   await checkOffsetsInKeeper(values, () => querySetting(create, 'allow_experimental_kafka_offsets_storage_in_keeper', ask));
-  await checkMacros(values, { database, table: create.name.table, ...(create.uuid && { uuid: create.uuid.value }) }, ask);
+  const expanded = await checkMacros(values, { database, table: create.name.table, ...(create.uuid && { uuid: create.uuid.value }) }, ask);
   checkPoolTtl(values);
   checkExtensions(values, create);
   await checkDeadLetterQueue(values, deadLetterTable);
   const { formatSettings, insertSettings, querySettings } = settings;
+  await checkReach(splitList(expanded['kafka_broker_list'] ?? ''), formatSettings);
   return { values, formatSettings, insertSettings, querySettings, ...(create.engine?.args && { argumentTexts: texts }) };
 }
 
@@ -107,11 +110,14 @@ async function checkOffsetsInKeeper(values: Values, isAllowed: () => Promise<str
     throw badArguments('To store committed offsets in Keeper both kafka_keeper_path and kafka_replica_name must be specified');
 }
 
-async function checkMacros(values: Values, table: Parameters<typeof macrosOf>[0], ask: Ask): Promise<void> {
+/** Answers the settings that may hold macros, by name, with those expanded. */
+async function checkMacros(values: Values, table: Parameters<typeof macrosOf>[0], ask: Ask): Promise<Readonly<Record<string, string>>> {
   const findMacro = macrosOf(table, ask);
   // A table without UUID in its statement gets one from the server later.
   const findAnyMacro = async (name: string): Promise<string | undefined> => (name === 'uuid' ? '' : findMacro(name));
-  for (const name of SETTINGS_WITH_MACROS) await expandMacros(String(values.get(name) ?? ''), findAnyMacro);
+  const expanded: Record<string, string> = {};
+  for (const name of SETTINGS_WITH_MACROS) expanded[name] = await expandMacros(String(values.get(name) ?? ''), findAnyMacro);
+  return expanded;
 }
 
 function checkPoolTtl(values: Values): void {

@@ -1,4 +1,4 @@
-/** The door of the engine room: the law of `ENGINE = Kafka`, with no network of its own (what it must ask, the caller's `Ask` asks). */
+/** The door of the engine room: the law of `ENGINE = Kafka`, with no network of its own (what it must ask, the caller's `Ask` asks) but for names of hosts. */
 export type { Ask } from './ask.ts';
 export {
   carrierName,
@@ -38,6 +38,7 @@ export {
   TOKEN_COLUMN,
   type OutboxColumn,
 } from './outbox.ts';
+export { checkReach } from './reach-check.ts';
 export { readDefinition, renewDefinition, type ReadDefinition, type Renewal } from './read-definition.ts';
 export { settingWithoutLiteral } from './read-settings.ts';
 export {

@@ -65,7 +65,7 @@ function only(settings: Readonly<Record<string, string>>, isWanted: (name: strin
 }
 
 /** Split at commas and trimmed; empty items stay, as on the server, and fail at the broker. */
-function splitList(text: string): string[] {
+export function splitList(text: string): string[] {
   return text.split(',').map((item) => item.trim());
 }
 

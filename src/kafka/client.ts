@@ -2,6 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import kafkajs, { type ISocketFactory, type logCreator, type SASLOptions } from 'kafkajs';
 import type { Logger } from '../logger.ts';
+import { brokerReach } from '../reach/index.ts';
 import { checkKafkajsVersion } from './raw-fetch.ts';
 import { stopIdlePolling } from './request-queue.ts';
 import type { ConsumerOptions } from './types.ts';
@@ -59,7 +60,7 @@ class Sockets {
   #isCut = false;
 
   readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) =>
-    this.#keep(() => (isTls(ssl) ? openTls(host, port, ssl, onConnect) : net.connect({ host, port }, onConnect)));
+    this.#keep(() => (isTls(ssl) ? openTls(host, port, ssl, onConnect) : net.connect(reachable(host, port), onConnect)));
 
   /** TLS decrypts into buffers of its own in any case. */
   readonly openReusing: ISocketFactory = (options) => (isTls(options.ssl) ? this.open(options) : this.#keep(() => openReusing(options)));
@@ -80,8 +81,14 @@ class Sockets {
   }
 }
 
+/** Brokers name others, and kafkajs follows: whatever it is told, no socket is opened to where the operator does not want one. Throws a `ReachError`. */
+function reachable(host: string, port: number): Required<Pick<net.TcpNetConnectOpts, 'host' | 'port' | 'lookup'>> {
+  brokerReach.assertHost(host, port);
+  return { host, port, lookup: brokerReach.lookupFor(port) };
+}
+
 function openTls(host: string, port: number, ssl: unknown, onConnect: () => void): net.Socket {
-  const server = net.isIP(host) === 0 ? { host, port, servername: host } : { host, port };
+  const server = net.isIP(host) === 0 ? { ...reachable(host, port), servername: host } : reachable(host, port);
   return tls.connect({ ...server, ...tlsOptions(ssl) }, onConnect);
 }
 
@@ -94,7 +101,10 @@ function openReusing({ host, port, onConnect }: Parameters<ISocketFactory>[0]): 
     }
     return true;
   };
-  const socket = net.connect({ host, port, onread: { buffer: Buffer.allocUnsafeSlow(RECEIVE_CHUNK_BYTES), callback } }, onConnect);
+  const socket = net.connect(
+    { ...reachable(host, port), onread: { buffer: Buffer.allocUnsafeSlow(RECEIVE_CHUNK_BYTES), callback } },
+    onConnect,
+  );
   return socket;
 }
 

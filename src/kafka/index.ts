@@ -5,7 +5,7 @@ export { TopicWatch } from './topic-watch.ts';
 export type { TopicState } from './topic-metadata.ts';
 export { sendWithOffset, type ProducedMessage, type Transaction } from './transaction.ts';
 export { describeKafkaError, KafkaError } from './errors.ts';
-export { RecordBatchError } from './record-batches.ts';
+export { limitUnfoldedBatches, RecordBatchError } from './record-batches.ts';
 export type { ClientOptions } from './client.ts';
 export { clientOf, securityOf } from './security.ts';
 export type * from './types.ts';

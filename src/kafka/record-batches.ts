@@ -1,5 +1,5 @@
 import { crc32c } from '@node-rs/crc32';
-import { COMPRESSION_NAMES, decompress, type CompressionName } from './codecs.ts';
+import { COMPRESSION_NAMES, decompress, TooMuchError, type CompressionName } from './codecs.ts';
 import {
   ATTRIBUTES,
   BASE_OFFSET,
@@ -18,6 +18,14 @@ import {
   TRANSACTIONAL_FLAG,
 } from './record-batch-layout.ts';
 import type { RecordBatch, TopicPartition } from './types.ts';
+
+const LEAST_LIMIT_BYTES = 64 * 1024 * 1024;
+let mostUnfoldedBytes = 256 * 1024 * 1024;
+
+/** From now on no record batch is unfolded to more bytes, for the whole process; 64 MiB are always allowed. 256 MiB unless said otherwise. */
+export function limitUnfoldedBatches(bytes: number): void {
+  mostUnfoldedBytes = Math.max(bytes, LEAST_LIMIT_BYTES);
+}
 
 /** One partition's part of a fetch answer: record batches back to back, the last one possibly cut off. */
 export interface RecordSet extends TopicPartition {
@@ -137,8 +145,14 @@ function readRecords(batch: Buffer, compressionType: number, at: TopicPartition)
   const compression: CompressionName | undefined = COMPRESSION_NAMES[compressionType];
   if (compression === undefined) throw new RecordBatchError(at, baseOffset(batch), `unknown compression type ${compressionType}`);
   try {
-    return decompress(compression, batch.subarray(RECORDS));
+    return decompress(compression, batch.subarray(RECORDS), mostUnfoldedBytes);
   } catch (cause) {
+    if (cause instanceof TooMuchError) {
+      const way = 'raise memory_budget to read it, or set the offsets of the group behind it';
+      throw new RecordBatchError(at, baseOffset(batch), `its ${compression} data may become more than ${mostUnfoldedBytes} bytes: ${way}`, {
+        cause,
+      });
+    }
     throw new RecordBatchError(at, baseOffset(batch), `its ${compression} data cannot be decompressed`, { cause });
   }
 }

@@ -1,6 +1,7 @@
 import { decompress as decompressZstd } from 'fzstd';
 import { compressSync, uncompressSync } from 'lz4-napi';
 import { cityHash128 } from './city-hash.ts';
+import { zstdUnfoldedBytes } from '../unfolded-size.ts';
 import { ByteReader, ProtocolError } from './reader.ts';
 
 /**
@@ -19,6 +20,8 @@ export const FRAME_HEADER_BYTES = CHECKSUM_BYTES + SIZES_BYTES;
 const MAX_FRAME_BYTES = 0x40000000;
 // LZ4 cannot shrink more than this, nor grow data by more than a 255th.
 const MAX_LZ4_RATIO = 255;
+// The last block counts as a full one, and a window of up to 128 MiB is needed where the size is not told.
+const MAX_ZSTD_SLACK_BYTES = (128 << 20) + (128 << 10);
 
 export interface FrameHeader {
   readonly method: CompressionMethod;
@@ -112,6 +115,8 @@ function decompressBody(body: Buffer, { method, decompressedBytes }: FrameHeader
         return uncompressSync(sized);
       }
       case 'ZSTD':
+        if (zstdUnfoldedBytes(body) > decompressedBytes + MAX_ZSTD_SLACK_BYTES)
+          throw new RangeError('a frame that unfolds to more than it says');
         return Buffer.from(decompressZstd(body));
     }
   } catch (error) {

@@ -40,12 +40,16 @@ export abstract class ByteReader {
   /** The next piece, never empty, whose memory may be that of the one before; rejects with `EndOfBytes` when there is none. */
   protected abstract nextChunk(): Promise<Buffer>;
 
-  /** Waits for another piece; what is not consumed yet stays, in front of it. */
-  async more(): Promise<void> {
+  /** Waits for another piece, or for as many as bring `leastBytes`; what is not consumed yet stays, in front of them. */
+  async more(leastBytes = 1): Promise<void> {
     const unread = this.leaveConsumed();
-    const rest = unread.length === 0 ? EMPTY : Buffer.from(unread);
-    const next = await this.nextChunk();
-    this.chunk = rest.length === 0 ? next : Buffer.concat([rest, next]);
+    const pieces = unread.length === 0 ? [] : [Buffer.from(unread)];
+    let next = await this.nextChunk();
+    for (let missing = leastBytes - next.length; missing > 0; missing -= next.length) {
+      pieces.push(Buffer.from(next));
+      next = await this.nextChunk();
+    }
+    this.chunk = pieces.length === 0 ? next : Buffer.concat([...pieces, next]);
   }
 
   /** Lets go of what was consumed, which a connection that waits for long need not keep; answers what was not. */
@@ -160,7 +164,7 @@ export abstract class ByteReader {
 
   /** Waits until `count` bytes can be read without waiting; consumes none. */
   async want(count: number): Promise<void> {
-    while (this.available < count) await this.more();
+    if (this.available < count) await this.more(count - this.available);
   }
 }
 

@@ -1,3 +1,5 @@
+import { askWithin, httpReach } from '../reach/index.ts';
+
 /** Where schemas are asked for; made of a table's settings. */
 export interface RegistryAddress {
   /** As in `format_avro_schema_registry_url`; user and password in it are sent as HTTP Basic. */
@@ -75,13 +77,14 @@ export class SchemaRegistry {
   }
 
   async #fetch(id: number): Promise<string> {
-    const response = await fetch(`${this.#base}/schemas/ids/${id}`, { headers: this.#headers, signal: AbortSignal.timeout(ANSWER_MS) });
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw new Error(`the registry answered ${response.status}`);
-    }
-    const text = await response.text();
-    if (text.length > LARGEST_ANSWER_BYTES) throw new Error('the registry answered too much');
+    const url = `${this.#base}/schemas/ids/${id}`;
+    const { status, text } = await askWithin(httpReach, {
+      url,
+      headers: this.#headers,
+      timeoutMs: ANSWER_MS,
+      maxAnswerBytes: LARGEST_ANSWER_BYTES,
+    });
+    if (status < 200 || status > 299) throw new Error(`the registry answered ${status}`);
     return schemaIn(JSON.parse(text));
   }
 }

@@ -36,6 +36,13 @@ test('without any setting every default holds', (t) => {
     maxBatchBytes: 64 * 1024 ** 2,
     deadLetterTable: { database: 'system', name: 'dead_letter_queue' },
     catalogIntervalMs: 1000,
+    allowedBrokers: undefined,
+    allowedHttpHosts: undefined,
+    maxConnections: 4096,
+    receiveTimeoutMs: 30_000,
+    maxRequestHeadBytes: 4 * 1024 * 1024,
+    maxStatementBytes: 64 * 1024 * 1024,
+    statementMemoryBytes: 256 * 1024 * 1024,
     shutdownGraceMs: 30_000,
     logLevel: 'info',
   });

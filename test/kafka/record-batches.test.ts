@@ -1,7 +1,15 @@
+import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import fc from 'fast-check';
+import { compressFrameSync } from 'lz4-napi';
 import { compressSync } from 'snappy';
-import { readRecordSet, readRecordSetInPieces, RecordBatchError, type AbortedTransaction } from '../../src/kafka/record-batches.ts';
+import {
+  limitUnfoldedBatches,
+  readRecordSet,
+  readRecordSetInPieces,
+  RecordBatchError,
+  type AbortedTransaction,
+} from '../../src/kafka/record-batches.ts';
 import { batchBytes, dataOf, javaBytes, markerOf, sealed, TRANSACTIONAL } from './record-batch-bytes.ts';
 
 function read(bytes: Buffer, fetchOffset = 0, abortedTransactions: readonly AbortedTransaction[] = []) {
@@ -238,3 +246,40 @@ test('pieces before a damaged batch are good', (t) => {
   t.is(pieces.next().value?.nextOffset, 4);
   t.throws(() => pieces.next(), { instanceOf: RecordBatchError, message: /offset 4: its gzip data cannot be decompressed$/ });
 });
+
+/** A block of zstd that repeats a byte 128 Ki times, as often as is wanted, in a frame that does not tell its size. */
+function zstdBomb(blocks: number): Buffer {
+  const block = (isLast: boolean): Buffer =>
+    Buffer.from([(((128 * 1024) << 3) | 2 | Number(isLast)) & 255, (((128 * 1024) << 3) >> 8) & 255, ((128 * 1024) << 3) >> 16, 0]);
+  return Buffer.concat([Buffer.from('28b52ffd0058', 'hex'), ...Array.from({ length: blocks }, (_, i) => block(i === blocks - 1))]);
+}
+
+const MIB = 1024 * 1024;
+const bombs: Readonly<Record<string, readonly [attributes: number, records: Buffer]>> = {
+  gzip: [1, gzipSync(Buffer.alloc(300 * MIB))],
+  'snappy that claims 4 GiB': [2, Buffer.from('ffffffff0f00', 'hex')],
+  'snappy in blocks': [2, snappyBlocksOf(Buffer.alloc(30 * MIB), 10)],
+  lz4: [3, Buffer.concat(Array.from({ length: 10 }, () => compressFrameSync(Buffer.alloc(30 * MIB))))],
+  zstd: [4, zstdBomb(16 * 1024)],
+  'zstd that claims an exbibyte': [4, Buffer.from('28b52ffde0000000000000001001000000', 'hex')],
+  'zstd with a window of 2 GiB': [4, Buffer.from('28b52ffd00a8010000', 'hex')],
+};
+
+function snappyBlocksOf(bytes: Buffer, count: number): Buffer {
+  const block = compressSync(bytes);
+  const blocks = Array.from({ length: count }, () => [lengthOf(block), block]).flat();
+  return Buffer.concat([Buffer.from('82534e41505059000000000100000001', 'hex'), ...blocks]);
+}
+
+for (const [name, [attributes, records]] of Object.entries(bombs)) {
+  test(`a batch of ${records.length} bytes that becomes far too much is refused before it takes memory: ${name}`, (t) => {
+    const bytes = batchBytes({ attributes, records, baseOffset: 7 });
+    limitUnfoldedBatches(64 * MIB);
+    const before = process.resourceUsage().maxRSS;
+    t.throws(() => read(bytes), {
+      instanceOf: RecordBatchError,
+      message: /topic events, partition 3, record batch at offset 7: its \w+ data may become more than 67108864 bytes: raise memory_budget/,
+    });
+    t.true(process.resourceUsage().maxRSS - before < 160 * 1024, `${process.resourceUsage().maxRSS - before} KiB more`);
+  });
+}

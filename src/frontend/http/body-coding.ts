@@ -1,5 +1,6 @@
 import { brotliDecompressSync, constants, gunzipSync, inflateSync } from 'node:zlib';
 import { Decompress } from 'fzstd';
+import { zstdWindowBytes } from '../../unfolded-size.ts';
 import { decodeLz4Block, decodeLz4Frame } from './lz4.ts';
 import { decodeSnappyFrames } from './snappy.ts';
 
@@ -16,13 +17,21 @@ type PrefixDecoder = (prefix: Buffer, limitBytes: number) => Buffer;
 const MAX_UNFOLDED_BYTES = 64 * 1024 * 1024;
 const ZLIB_PREFIX = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_UNFOLDED_BYTES };
 const BROTLI_PREFIX = { finishFlush: constants.BROTLI_OPERATION_FLUSH, maxOutputLength: MAX_UNFOLDED_BYTES };
+// As the server's own decoder, by default.
+const MAX_ZSTD_WINDOW_BYTES = 128 * 1024 * 1024;
+// A block of four bytes becomes 128 KiB.
+const MOST_ZSTD_RATIO = 32_768;
+const LEAST_PIECE_BYTES = 64;
+const MOST_PIECE_BYTES = 16_384;
+const FIRST_PIECE_BYTES = 512;
+const PIECE_GROWTH = 4;
 
 // The server's names (`CompressionMethod.cpp`). It also reads xz and bz2, for which there is no decoder here.
 const DECODERS: Readonly<Record<string, PrefixDecoder>> = {
-  gzip: (prefix) => gunzipSync(prefix, ZLIB_PREFIX),
-  gz: (prefix) => gunzipSync(prefix, ZLIB_PREFIX),
-  deflate: (prefix) => inflateSync(prefix, ZLIB_PREFIX),
-  br: (prefix) => brotliDecompressSync(prefix, BROTLI_PREFIX),
+  gzip: byPieces((prefix) => gunzipSync(prefix, ZLIB_PREFIX)),
+  gz: byPieces((prefix) => gunzipSync(prefix, ZLIB_PREFIX)),
+  deflate: byPieces((prefix) => inflateSync(prefix, ZLIB_PREFIX)),
+  br: byPieces((prefix) => brotliDecompressSync(prefix, BROTLI_PREFIX)),
   zstd: decodeZstd,
   zst: decodeZstd,
   lz4: decodeLz4Frame,
@@ -39,17 +48,34 @@ export function isPlain(coding: BodyCoding): boolean {
 }
 
 /**
- * Decodes as much of a body as its first bytes allow, at most about `limitBytes` (a block more may come).
+ * Decodes as much of a body as its first bytes allow, at most about `mostBytes` (a block more may come).
  * Throws when the bytes are not what the coding says.
  */
-export function decodePrefix(coding: BodyCoding, prefix: Buffer, limitBytes: number): Buffer {
+export function decodePrefix(coding: BodyCoding, prefix: Buffer, mostBytes: number): Buffer {
   if (prefix.length === 0) return prefix;
+  const limitBytes = Math.min(mostBytes, MAX_UNFOLDED_BYTES);
   const decoder = DECODERS[coding.encoding.toLowerCase()];
   const outer = decoder === undefined ? prefix : decoder(prefix, limitBytes);
   return coding.nativeBlocks ? decodeNativeBlocks(outer, limitBytes) : outer;
 }
 
+/** These decoders take everything at once, and a little may become very much: they get as little as is enough. */
+function byPieces(decode: (prefix: Buffer) => Buffer): PrefixDecoder {
+  return (prefix, limitBytes) => {
+    for (let bytes = FIRST_PIECE_BYTES; ; bytes *= PIECE_GROWTH) {
+      const decoded = decode(prefix.subarray(0, bytes));
+      if (decoded.length >= limitBytes || bytes >= prefix.length) return decoded;
+    }
+  };
+}
+
+/** A window is memory that is taken at once. */
+export function assertZstdWindow(prefix: Uint8Array): void {
+  if (zstdWindowBytes(prefix) > MAX_ZSTD_WINDOW_BYTES) throw new Error('Frame requires too much memory for decoding');
+}
+
 function decodeZstd(prefix: Buffer, limitBytes: number): Buffer {
+  assertZstdWindow(prefix);
   const parts: Uint8Array[] = [];
   let bytes = 0;
   const stream = new Decompress((part) => {
@@ -57,7 +83,10 @@ function decodeZstd(prefix: Buffer, limitBytes: number): Buffer {
     bytes += part.length;
   });
   // In pieces, so that a prefix which unfolds far beyond the limit is left alone in time.
-  for (let at = 0; at < prefix.length && bytes < limitBytes; at += 16_384) stream.push(prefix.subarray(at, at + 16_384));
+  for (let at = 0, end = 0; at < prefix.length && bytes < limitBytes; at = end) {
+    end = at + Math.min(Math.max(LEAST_PIECE_BYTES, Math.ceil((limitBytes - bytes) / MOST_ZSTD_RATIO)), MOST_PIECE_BYTES);
+    stream.push(prefix.subarray(at, end));
+  }
   return Buffer.concat(parts);
 }
 

@@ -12,6 +12,7 @@ import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Action, ClientSession, Dispatcher, OnAnswer } from '../../query/index.ts';
 import { readFormText, withoutFormText } from './form.ts';
+import { statementLimitBytes } from '../statement-memory.ts';
 import { filterHeaders } from './headers.ts';
 import { changeParameters, findParameter } from './parameters.ts';
 import { ClientGone, nothingRead, takeArrived, type ReadBytes, type ReadLimits } from './peek.ts';
@@ -72,7 +73,7 @@ async function handleBody(exchange: Exchange, request: StatementRequest): Promis
   if (expectsContinue(client)) answer.writeContinue();
   await takeArrived(client, read);
   answer.once('close', () => context.limits.memory.give(read.takenBytes));
-  const limitBytes = statementLimitBytes(request.target);
+  const limitBytes = statementLimitBytes(maxQuerySize(request.target), context.limits.maxStatementBytes);
   const decision = await classifyBody(client, request, read, limitBytes, (head, complete) => context.dispatcher.classify(head, complete));
   if (decision === 'unread') {
     forwardWithoutDdl(exchange);
@@ -212,21 +213,12 @@ function keptBody({ client, read }: Exchange, { body }: StatementRequest): Pick<
 const BODY_HEADERS: ReadonlySet<string> = new Set(['content-length', 'content-encoding', 'transfer-encoding', 'expect', 'trailer']);
 
 const DEFAULT_MAX_QUERY_BYTES = 262_144;
-const MIN_STATEMENT_LIMIT_BYTES = 1024 * 1024 + 64 * 1024;
-const MAX_STATEMENT_LIMIT_BYTES = 64 * 1024 * 1024;
 
 /** `max_query_size` for a text of ours that is longer than the client's limit; the client's own statement was within it or the server refused it. */
 function sizeParameter(target: string, sql: string): Record<string, string> {
   const bytes = Buffer.byteLength(sql);
   const allowed = maxQuerySize(target) ?? DEFAULT_MAX_QUERY_BYTES;
   return allowed === 0 || bytes < allowed ? {} : { max_query_size: String(bytes + 1) };
-}
-
-/** Beyond it a statement cannot be ours: the server refuses it for its length. A limit in the user's profile is not known here, so some more is read. */
-function statementLimitBytes(target: string): number {
-  const asked = maxQuerySize(target);
-  if (asked === 0) return MAX_STATEMENT_LIMIT_BYTES;
-  return Math.min(Math.max(asked ?? 0, MIN_STATEMENT_LIMIT_BYTES), MAX_STATEMENT_LIMIT_BYTES);
 }
 
 function maxQuerySize(target: string): number | undefined {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { clickhouseError } from '../../errors.ts';
+import { clickhouseError, type ClickHouseException } from '../../errors.ts';
+import { NO_STATEMENT_MEMORY, type StatementMemory } from '../statement-memory.ts';
 
 /** What was read of a body so far: its bytes as they came, and whether that is all. */
 export interface ReadBytes {
@@ -15,31 +16,18 @@ export interface ReadLimits {
   /** Longest silence of the client, in milliseconds. */
   readonly timeoutMs: number;
   readonly memory: StatementMemory;
+  /** Longest statement that is read, in bytes, where the client's settings allow for so much. */
+  readonly maxStatementBytes: number;
+}
+
+/** Takes memory for the request; throws when there is none. */
+export function takeMemory(read: ReadBytes, bytes: number): void {
+  if (!read.limits.memory.take(bytes)) throw clickhouseError('MEMORY_LIMIT_EXCEEDED', NO_STATEMENT_MEMORY);
+  read.takenBytes += bytes;
 }
 
 export function nothingRead(limits: ReadLimits): ReadBytes {
   return { chunks: [], bytes: 0, ended: false, takenBytes: 0, limits };
-}
-
-/** What the statements of all clients that are being read may take together: whoever sends them need not have proved who he is. */
-export class StatementMemory {
-  readonly #maxBytes: number;
-  #bytes = 0;
-
-  constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
-  }
-
-  /** False when there is no room; then nothing was taken. */
-  take(bytes: number): boolean {
-    if (this.#bytes + bytes > this.#maxBytes) return false;
-    this.#bytes += bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.#bytes -= bytes;
-  }
 }
 
 /**
@@ -48,7 +36,7 @@ export class StatementMemory {
  */
 export async function readMore(client: IncomingMessage, read: ReadBytes, isEnough: () => boolean): Promise<void> {
   if (read.ended || isEnough()) return;
-  const { timeoutMs, memory } = read.limits;
+  const { timeoutMs } = read.limits;
   await new Promise<void>((resolve, reject) => {
     const silence = setTimeout(() => {
       stop();
@@ -60,12 +48,13 @@ export async function readMore(client: IncomingMessage, read: ReadBytes, isEnoug
       client.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onGone);
     };
     const onData = (chunk: Buffer): void => {
-      if (!memory.take(chunk.length)) {
+      try {
+        takeMemory(read, chunk.length);
+      } catch (error) {
         stop();
-        reject(clickhouseError('MEMORY_LIMIT_EXCEEDED', 'The gateway is reading too many long statements at once: try again later'));
+        reject(error as ClickHouseException);
         return;
       }
-      read.takenBytes += chunk.length;
       read.chunks.push(chunk);
       read.bytes += chunk.length;
       silence.refresh();
@@ -98,11 +87,17 @@ export async function takeArrived(client: IncomingMessage, read: ReadBytes): Pro
   read.ended = (client.complete || read.bytes === Number(client.headers['content-length'])) && client.readableLength === 0;
 }
 
-/** Waits for one chunk more, or the end. */
+/**
+ * Waits for one chunk more, or the end. Of what is long already it waits for a part more: whoever asks reads all of it each time, and chunks may be as small as their
+ * sender likes.
+ */
 export async function readOneChunk(client: IncomingMessage, read: ReadBytes): Promise<void> {
-  const count = read.chunks.length;
-  await readMore(client, read, () => read.chunks.length > count);
+  const least = read.bytes < LONG_BYTES ? read.bytes + 1 : read.bytes * LONG_GROWTH;
+  await readMore(client, read, () => read.bytes >= least);
 }
+
+const LONG_BYTES = 64 * 1024;
+const LONG_GROWTH = 1.125;
 
 /** The client closed its connection while its statement was being read: nobody is left to be answered. */
 export class ClientGone extends Error {

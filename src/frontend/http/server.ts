@@ -4,18 +4,21 @@ import { Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyHttpOptions, type FastifyInstance } from 'fastify';
 import { createUpstream, DRAIN_MS, MAX_HEADER_BYTES, type UpstreamOptions } from '../../clickhouse/index.ts';
 import {
+  ConnectionLimit,
   HANDSHAKE_TIMEOUT_MS,
   keepFreedMemory,
+  MAX_CONNECTIONS,
   PROBE_DELAY_MS,
   renewCertificate,
   SEND_TIMEOUT_MS,
   type OwnCertificate,
 } from '../../sockets/index.ts';
+import { clickhouseError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
 import { ClientConnection, type ConnectionContext } from './client-connection.ts';
 import { handleRequest, type RequestContext } from './handle-request.ts';
-import { StatementMemory } from './peek.ts';
+import { MAX_STATEMENT_BYTES, STATEMENT_MEMORY_BYTES, StatementMemory } from '../statement-memory.ts';
 
 export interface HttpFrontEndOptions {
   readonly host: string;
@@ -34,6 +37,12 @@ export interface HttpFrontEndOptions {
   readonly handshakeTimeoutMs?: number;
   /** What statements that do not come in one piece may take together while they are read, in bytes; 256 MiB when absent. */
   readonly statementMemoryBytes?: number;
+  /** Longest statement that is read, in bytes, where the client's settings allow for so much; 64 MiB when absent. */
+  readonly maxStatementBytes?: number;
+  /** Bytes of a request's first line and headers; 4 MiB when absent. */
+  readonly maxRequestHeadBytes?: number;
+  /** Connections of clients at a time; 4,096 when absent. */
+  readonly maxConnections?: number;
   /** How long `close` waits for running requests, in milliseconds; 10,000 when absent. */
   readonly graceMs?: number;
 }
@@ -50,7 +59,6 @@ export interface HttpFrontEnd {
 const DEFAULT_GRACE_MS = 10_000;
 // As the server's `http_receive_timeout`. Data on their way to the server are under its own timeout, which is not doubled here.
 const RECEIVE_TIMEOUT_MS = 30_000;
-const STATEMENT_MEMORY_BYTES = 256 * 1024 * 1024;
 // The server's own time until its first answer names it. A client that trusts the promised time must not meet a closed connection, so a little is added.
 const KEEP_ALIVE_MS = 30_000;
 const KEEP_ALIVE_SLACK_MS = 1_000;
@@ -62,11 +70,17 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
   const upstream = createUpstream(options.upstream);
   const { dispatcher, logger } = options;
   const memory = new StatementMemory(options.statementMemoryBytes ?? STATEMENT_MEMORY_BYTES);
-  const limits = { timeoutMs: options.receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS, memory };
+  const limits = {
+    timeoutMs: options.receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS,
+    memory,
+    maxStatementBytes: options.maxStatementBytes ?? MAX_STATEMENT_BYTES,
+  };
   const handshakeTimeout = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
-  const app = createApp({ upstream, dispatcher, logger, limits }, options.tls && { ...options.tls, handshakeTimeout });
+  const maxHeaderSize = options.maxRequestHeadBytes ?? MAX_HEADER_BYTES;
+  const app = createApp({ upstream, dispatcher, logger, limits }, maxHeaderSize, options.tls && { ...options.tls, handshakeTimeout });
   const sockets = watchSockets(app.server);
-  const connections = passConnections(app.server, {
+  const limit = new ConnectionLimit(app.server, options.maxConnections ?? MAX_CONNECTIONS, logger);
+  const connections = passConnections(app.server, limit, {
     upstream,
     dispatcher,
     receiveTimeoutMs: limits.timeoutMs,
@@ -94,9 +108,13 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
  * Fastify with everything off that would add, drop or read anything: one route for every path and method, and a request is taken from it (`hijack`)
  * before it looks at a body.
  */
-function createApp(context: RequestContext, tls: (OwnCertificate & { handshakeTimeout: number }) | undefined): FastifyInstance {
+function createApp(
+  context: RequestContext,
+  maxHeaderSize: number,
+  tls: (OwnCertificate & { handshakeTimeout: number }) | undefined,
+): FastifyInstance {
   const serverOptions = {
-    maxHeaderSize: MAX_HEADER_BYTES,
+    maxHeaderSize,
     requireHostHeader: false,
     headersTimeout: context.limits.timeoutMs,
     connectionsCheckingInterval: context.limits.timeoutMs / 4,
@@ -128,7 +146,7 @@ function createApp(context: RequestContext, tls: (OwnCertificate & { handshakeTi
 }
 
 /** Puts `ClientConnection` before the server's HTTP, which gets the connections that need it. Answers those that do not. */
-function passConnections(server: Server, context: Omit<ConnectionContext, 'serve'>): ReadonlySet<ClientConnection> {
+function passConnections(server: Server, limit: ConnectionLimit, context: Omit<ConnectionContext, 'serve'>): ReadonlySet<ClientConnection> {
   const event = server instanceof TlsServer ? 'secureConnection' : 'connection';
   const [serveHttp] = server.listeners(event);
   if (serveHttp === undefined) throw new Error("Node's HTTP server does not listen to its connections");
@@ -143,6 +161,10 @@ function passConnections(server: Server, context: Omit<ConnectionContext, 'serve
   };
   const shared = { ...context, serve };
   server.on(event, (socket: Socket) => {
+    if (!limit.admits(socket)) {
+      refuseConnection(socket, limit.refusal);
+      return;
+    }
     const connection = new ClientConnection(socket, shared);
     connections.add(connection);
     socket.once('close', () => connections.delete(connection));
@@ -184,8 +206,20 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket): void
     socket.destroy();
     return;
   }
-  socket.end(`HTTP/1.1 ${STATUS_OF_BROKEN[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: Close\r\n\r\n`);
+  endWith(socket, `HTTP/1.1 ${STATUS_OF_BROKEN[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: Close\r\n\r\n`);
+}
+
+function refuseConnection(socket: Socket, text: string): void {
+  const { code, message } = clickhouseError('TOO_MANY_SIMULTANEOUS_QUERIES', text);
+  const head = `HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=UTF-8\r\nX-ClickHouse-Exception-Code: ${code}\r\nConnection: Close`;
+  socket.on('error', () => undefined);
+  endWith(socket, `${head}\r\n\r\n${message}\n`);
+}
+
+function endWith(socket: Socket, answer: string): void {
+  socket.end(answer);
   // At once, the client's unread bytes would reset the connection and take the answer along; without an end, it could stay open for ever.
+  socket.resume();
   const timer = setTimeout(() => socket.destroy(), DRAIN_MS);
   socket.once('close', () => clearTimeout(timer));
 }

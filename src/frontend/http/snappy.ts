@@ -1,4 +1,5 @@
 import { uncompressSync } from 'snappy';
+import { snappyUnfoldedBytes } from '../../unfolded-size.ts';
 
 /**
  * Snappy's framing format (`framing_format.txt` of its sources), which the server reads and writes as `Content-Encoding: snappy`:
@@ -6,6 +7,8 @@ import { uncompressSync } from 'snappy';
  */
 const HEADER_BYTES = 4;
 const CHECKSUM_BYTES = 4;
+/** Writers put 64 KiB into a chunk; no ratio makes more of its three bytes of length. */
+const MOST_CHUNK_BYTES = 64 * 1024 * 1024;
 const COMPRESSED = 0x00;
 const UNCOMPRESSED = 0x01;
 const FIRST_SKIPPABLE = 0x80;
@@ -51,7 +54,12 @@ function endOfChunk(bytes: Buffer, at: number): number {
 }
 
 function decodeChunk(type: number, data: Buffer): Buffer {
-  if (type === COMPRESSED) return uncompressSync(data.subarray(CHECKSUM_BYTES)) as Buffer;
+  if (type === COMPRESSED) {
+    const block = data.subarray(CHECKSUM_BYTES);
+    const bytes = snappyUnfoldedBytes(block);
+    if (bytes > MOST_CHUNK_BYTES) throw new Error(`a chunk of snappy frames that unfolds to ${bytes} bytes`);
+    return uncompressSync(block) as Buffer;
+  }
   if (type === UNCOMPRESSED) return data.subarray(CHECKSUM_BYTES);
   if (type >= FIRST_SKIPPABLE) return Buffer.alloc(0);
   throw new Error(`unknown chunk type 0x${type.toString(16)} of snappy frames`);

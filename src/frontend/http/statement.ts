@@ -3,7 +3,7 @@ import type { Dispatcher } from '../../query/index.ts';
 import { decodePrefix, isPlain } from './body-coding.ts';
 import { readFormText } from './form.ts';
 import { firstWords, parseStatement } from '../../sql/index.ts';
-import { readMore, readOneChunk, type ReadBytes } from './peek.ts';
+import { readMore, readOneChunk, takeMemory, type ReadBytes } from './peek.ts';
 import type { StatementRequest } from './request.ts';
 
 const FIRST_HEAD_BYTES = 1024;
@@ -78,6 +78,8 @@ export async function readStatement(
   const limit = head !== undefined && isInsert(head.bytes) ? INSERT_HEAD_BYTES : limitBytes;
   await readMore(client, read, () => read.bytes > limit);
   const statement = decodeStatement(request, read, limit);
+  // What was unfolded stays as long as the statement is being handled.
+  if (statement !== undefined) takeMemory(read, Math.max(0, statement.bytes.length - read.bytes));
   return statement && { bytes: statement.bytes.subarray(0, limit), isWhole: statement.isWhole && statement.bytes.length <= limit };
 }
 

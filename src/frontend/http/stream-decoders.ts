@@ -2,6 +2,7 @@ import { Transform, type TransformCallback } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { ClickHouseException } from '../../errors.ts';
+import { assertZstdWindow } from './body-coding.ts';
 import { Lz4FrameDecoder } from './lz4.ts';
 import { SnappyFrameDecoder } from './snappy.ts';
 
@@ -50,11 +51,19 @@ class Decoding extends Transform {
   }
 }
 
+/** Of a frame of zstd. */
+const MOST_HEAD_BYTES = 18;
+
 class ZstdDecoder implements PieceDecoder {
   #parts: Uint8Array[] = [];
+  #start = Buffer.alloc(0);
   readonly #stream = new Decompress((part) => this.#parts.push(part));
 
   push(piece: Buffer): readonly Uint8Array[] {
+    if (this.#start.length < MOST_HEAD_BYTES) {
+      this.#start = Buffer.concat([this.#start, piece.subarray(0, MOST_HEAD_BYTES)]);
+      assertZstdWindow(this.#start);
+    }
     this.#stream.push(piece);
     const parts = this.#parts;
     this.#parts = [];

@@ -4,7 +4,7 @@ import { EndOfBytes, ProtocolError } from '../../protocol/index.ts';
 import type { Dispatcher } from '../../query/index.ts';
 import { Flow } from './flow.ts';
 import { logIn, type Login, type LoginOptions } from './handshake.ts';
-import { Relay, UnreadableQuery } from './relay.ts';
+import { Relay, UnreadableQuery, type StatementLimits } from './relay.ts';
 import { sendException } from './respond.ts';
 
 export interface ConnectionContext extends LoginOptions {
@@ -16,6 +16,7 @@ export interface ConnectionContext extends LoginOptions {
   readonly sendTimeoutMs: number;
   /** As of `RelayOptions`. */
   readonly signOfLifeMs: number;
+  readonly limits: StatementLimits;
 }
 
 /** One client from its first byte to its last, with a connection to the server of its own. Ends when either side is gone. */
@@ -70,8 +71,8 @@ export class NativeConnection {
   }
 
   async #relayPackets(login: Login): Promise<void> {
-    const { dispatcher, logger, signOfLifeMs } = this.#context;
-    this.#relay = new Relay({ client: this.#client, login, dispatcher, logger, signOfLifeMs });
+    const { dispatcher, logger, signOfLifeMs, limits } = this.#context;
+    this.#relay = new Relay({ client: this.#client, login, dispatcher, logger, signOfLifeMs, limits });
     await this.#relay.run();
   }
 

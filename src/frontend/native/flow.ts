@@ -131,10 +131,10 @@ export class Flow extends ByteReader {
     this.#settledTo = end;
   }
 
-  override async more(): Promise<void> {
+  override async more(leastBytes?: number): Promise<void> {
     this.#settle();
     this.#settledTo -= this.at;
-    await super.more();
+    await super.more(leastBytes);
   }
 
   protected override async nextChunk(): Promise<Buffer> {

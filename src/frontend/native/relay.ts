@@ -21,6 +21,7 @@ import {
   type ReadQuery,
 } from '../../protocol/index.ts';
 import type { Action, ClientSession, Dispatcher, OnAnswer } from '../../query/index.ts';
+import { NO_STATEMENT_MEMORY, statementLimitBytes, type StatementMemory } from '../statement-memory.ts';
 import { followAnswer, type AnswerEnd } from './answer.ts';
 import type { Flow } from './flow.ts';
 import type { Login } from './handshake.ts';
@@ -32,11 +33,17 @@ import {
   enlargedQuerySize,
   INSERT_HEAD_BYTES,
   isInsert,
+  maxQuerySize,
   mayBeInsert,
   peekText,
   raisedQuerySize,
-  statementLimitBytes,
 } from './statement.ts';
+
+/** How much of statements is held. */
+export interface StatementLimits {
+  readonly memory: StatementMemory;
+  readonly maxStatementBytes: number;
+}
 
 export interface RelayOptions {
   readonly client: Flow;
@@ -45,6 +52,7 @@ export interface RelayOptions {
   readonly logger: Logger;
   /** How long a client that waits for the end of an answer is left without a sign of life, in milliseconds. */
   readonly signOfLifeMs: number;
+  readonly limits: StatementLimits;
 }
 
 const PONG = Buffer.from([SERVER_PACKETS.Pong]);
@@ -92,10 +100,11 @@ export class Relay {
   /** Whether the query that runs came from another server. */
   #isSecondary = false;
   readonly #signOfLifeMs: number;
+  readonly #limits: StatementLimits;
   /** Ends the wait between the server's success and the client's knowledge of it. */
   #wait: AbortController | undefined;
 
-  constructor({ client, login, dispatcher, logger, signOfLifeMs }: RelayOptions) {
+  constructor({ client, login, dispatcher, logger, signOfLifeMs, limits }: RelayOptions) {
     this.#client = client;
     this.#server = login.server;
     this.#upstream = login.upstream;
@@ -105,6 +114,7 @@ export class Relay {
     this.#dispatcher = dispatcher;
     this.#logger = logger;
     this.#signOfLifeMs = signOfLifeMs;
+    this.#limits = limits;
     this.#upstream.once('close', () => this.#wait?.abort(CLOSED));
     this.#server.onPass = (piece) => {
       this.isAnswered = endsAnAnswer(piece);
@@ -185,8 +195,9 @@ export class Relay {
 
   async #isForDispatcher(head: QueryHead): Promise<boolean> {
     if (this.#isSecondary || head.stage !== STAGE_COMPLETE) return false;
-    const decision = await classifyText(this.#client, head, (text, complete) => this.#dispatcher.classify(text, complete));
-    const isTooLong = head.text.to - head.text.from > statementLimitBytes(head);
+    const limitBytes = this.#limitBytes(head);
+    const decision = await classifyText(this.#client, head, limitBytes, (text, complete) => this.#dispatcher.classify(text, complete));
+    const isTooLong = head.text.to - head.text.from > limitBytes;
     return decision === 'whole' && (!isTooLong || isInsert(await peekText(this.#client, INSERT_START_BYTES)));
   }
 
@@ -212,10 +223,25 @@ export class Relay {
     return bytes;
   }
 
+  #limitBytes(head: QueryHead): number {
+    return statementLimitBytes(maxQuerySize(head), this.#limits.maxStatementBytes);
+  }
+
   async #handleStatement(head: QueryHead): Promise<void> {
-    const client = this.#client;
     const bytes = head.text.to - head.text.from;
-    const isWhole = bytes <= statementLimitBytes(head);
+    const isWhole = bytes <= this.#limitBytes(head);
+    const { memory } = this.#limits;
+    const takenBytes = isWhole ? bytes : INSERT_HEAD_BYTES;
+    if (!memory.take(takenBytes)) throw new UnreadableQuery(clickhouseError('MEMORY_LIMIT_EXCEEDED', NO_STATEMENT_MEMORY));
+    try {
+      await this.#dispatchStatement(head, bytes, isWhole);
+    } finally {
+      memory.give(takenBytes);
+    }
+  }
+
+  async #dispatchStatement(head: QueryHead, bytes: number, isWhole: boolean): Promise<void> {
+    const client = this.#client;
     if (!isWhole) await client.want(INSERT_HEAD_BYTES);
     const statement = isWhole ? Buffer.from(await client.bytes(bytes)) : client.chunk.subarray(client.at, client.at + INSERT_HEAD_BYTES);
     if (isWhole) await skipQueryTail(client, this.#revision);

@@ -1,9 +1,20 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { clickhouseError } from '../../errors.ts';
 import type { Logger } from '../../logger.ts';
 import type { Dispatcher } from '../../query/index.ts';
-import { HANDSHAKE_TIMEOUT_MS, renewCertificate, rereadAccepted, SEND_TIMEOUT_MS, type OwnCertificate } from '../../sockets/index.ts';
+import {
+  ConnectionLimit,
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_CONNECTIONS,
+  renewCertificate,
+  rereadAccepted,
+  SEND_TIMEOUT_MS,
+  type OwnCertificate,
+} from '../../sockets/index.ts';
+import { MAX_STATEMENT_BYTES, STATEMENT_MEMORY_BYTES, StatementMemory } from '../statement-memory.ts';
 import { NativeConnection, type ConnectionContext } from './connection.ts';
+import { sendException } from './respond.ts';
 import { openUpstream, prepareSocket, SOCKET_BUFFER_BYTES, type NativeUpstream } from './sockets.ts';
 
 export interface NativeFrontEndOptions {
@@ -25,6 +36,12 @@ export interface NativeFrontEndOptions {
   readonly loginTimeoutMs?: number;
   /** How long a client may take nothing of what waits for it, in milliseconds; 3,600,000 when absent. */
   readonly sendTimeoutMs?: number;
+  /** What statements may take together while they are read, in bytes; 256 MiB when absent. */
+  readonly statementMemoryBytes?: number;
+  /** Longest statement that is read, in bytes, where the client's settings allow for so much; 64 MiB when absent. */
+  readonly maxStatementBytes?: number;
+  /** Connections of clients at a time; 4,096 when absent. */
+  readonly maxConnections?: number;
   /** How long a client that waits for Kafka is left without a sign of life, in milliseconds; 10,000 when absent. */
   readonly signOfLifeMs?: number;
 }
@@ -54,14 +71,24 @@ export function createNativeFrontEnd(options: NativeFrontEndOptions): NativeFron
     loginTimeoutMs: options.loginTimeoutMs ?? LOGIN_TIMEOUT_MS,
     sendTimeoutMs: options.sendTimeoutMs ?? SEND_TIMEOUT_MS,
     signOfLifeMs: options.signOfLifeMs ?? SIGN_OF_LIFE_MS,
+    limits: {
+      memory: new StatementMemory(options.statementMemoryBytes ?? STATEMENT_MEMORY_BYTES),
+      maxStatementBytes: options.maxStatementBytes ?? MAX_STATEMENT_BYTES,
+    },
     ...(options.httpPort === undefined ? {} : { httpPort: options.httpPort }),
   };
   const server = listenFor(options, (socket) => {
-    const connection = new NativeConnection(context, prepareSocket(socket));
+    prepareSocket(socket);
+    if (!limit.admits(socket)) {
+      sendException(socket, clickhouseError('TOO_MANY_SIMULTANEOUS_QUERIES', limit.refusal));
+      return;
+    }
+    const connection = new NativeConnection(context, socket);
     connections.add(connection);
     socket.once('close', () => connections.delete(connection));
     void connection.run();
   });
+  const limit = new ConnectionLimit(server, options.maxConnections ?? MAX_CONNECTIONS, options.logger);
   return {
     listen: async () => listen(server, options),
     renewCertificate: (tls) => renewCertificate(server, tls),

@@ -10,17 +10,20 @@ const HEAD_GROWTH = 8;
 const FIRST_WORD_CHARACTERS = 4096;
 /** How much of a long INSERT is read for its head: everything after it is data. */
 export const INSERT_HEAD_BYTES = 64 * 1024;
-const MIN_STATEMENT_LIMIT_BYTES = 1024 * 1024 + 64 * 1024;
-const MAX_STATEMENT_LIMIT_BYTES = 64 * 1024 * 1024;
 
-/** Asks the dispatcher about longer and longer heads of the text that comes next, consuming none of it. */
-export async function classifyText(client: Flow, head: QueryHead, classify: Dispatcher['classify']): Promise<'forward' | 'whole'> {
+/** Asks the dispatcher about longer and longer heads of the text that comes next, up to about `limitBytes`, consuming none of it. */
+export async function classifyText(
+  client: Flow,
+  head: QueryHead,
+  limitBytes: number,
+  classify: Dispatcher['classify'],
+): Promise<'forward' | 'whole'> {
   const bytes = head.text.to - head.text.from;
   for (let headBytes = FIRST_HEAD_BYTES; ; headBytes *= HEAD_GROWTH) {
     const isComplete = bytes <= headBytes;
     const decision = classify(await peekText(client, Math.min(bytes, headBytes)), isComplete);
     if (decision !== 'more') return decision;
-    if (isComplete) return 'forward';
+    if (isComplete || headBytes > limitBytes) return 'forward';
   }
 }
 
@@ -28,13 +31,6 @@ export async function classifyText(client: Flow, head: QueryHead, classify: Disp
 export async function peekText(client: Flow, bytes: number): Promise<string> {
   await client.want(bytes);
   return client.chunk.toString('latin1', client.at, client.at + bytes);
-}
-
-/** Beyond it a statement cannot be ours: the server refuses it for its length. A limit in the user's profile is not known here, so some more is read. */
-export function statementLimitBytes(head: QueryHead): number {
-  const asked = maxQuerySize(head);
-  if (asked === 0) return MAX_STATEMENT_LIMIT_BYTES;
-  return Math.min(Math.max(asked ?? 0, MIN_STATEMENT_LIMIT_BYTES), MAX_STATEMENT_LIMIT_BYTES);
 }
 
 /** `max_query_size` for a text of ours that is longer than the client's limit. */
@@ -51,7 +47,8 @@ export function raisedQuerySize(head: QueryHead, grownBytes: number, bytes: numb
   return bytes < DEFAULT_MAX_QUERY_BYTES ? {} : { max_query_size: bytes + 1 };
 }
 
-function maxQuerySize(head: QueryHead): number | undefined {
+/** What the client sets it to. */
+export function maxQuerySize(head: QueryHead): number | undefined {
   const value = Number(head.settings.values.get('max_query_size') ?? Number.NaN);
   return Number.isSafeInteger(value) && value >= 0 ? value : undefined;
 }

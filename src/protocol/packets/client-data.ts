@@ -63,12 +63,16 @@ async function whatFollows(reader: ByteReader): Promise<'frame' | 'packet'> {
 async function decideByChecksum(reader: ByteReader, frame: FrameHeader, data: FrameHeader, dataAt: number): Promise<'frame' | 'packet'> {
   const dataEnd = dataAt + data.frameBytes;
   const isFrameShorter = frame.frameBytes <= dataEnd;
+  // What nobody sends is not waited for: it would have to be held.
+  if (Math.min(frame.frameBytes, dataEnd) > MOST_HELD_BYTES) return 'frame';
   await reader.want(Math.min(frame.frameBytes, dataEnd));
   const at = reader.at + (isFrameShorter ? 0 : dataAt);
   const end = reader.at + (isFrameShorter ? frame.frameBytes : dataEnd);
   const isRight = hasRightChecksum(reader.chunk.subarray(at, end));
   return isRight === isFrameShorter ? 'frame' : 'packet';
 }
+
+const MOST_HELD_BYTES = 256 * 1024 * 1024;
 
 async function isFrame(reader: ByteReader, { frameBytes }: FrameHeader): Promise<boolean> {
   await reader.want(frameBytes);

@@ -120,3 +120,41 @@ test('encodings that only the server reads are not ours to look into', (t) => {
   t.false(isKnownEncoding('xz'));
   t.false(isKnownEncoding('constructor'));
 });
+
+const ZEROS = Buffer.alloc(200 * 1024 * 1024);
+const bombs: Readonly<Record<string, Buffer>> = {
+  gzip: gzipSync(ZEROS),
+  deflate: deflateSync(ZEROS),
+  lz4: compressFrameSync(ZEROS),
+  zstd: Buffer.concat([Buffer.from('28b52ffd0058', 'hex'), ...Array.from({ length: 100_000 }, () => Buffer.from([2, 0, 0x10, 0]))]),
+};
+
+for (const [encoding, bytes] of Object.entries(bombs)) {
+  test(`of a bomb in ${encoding} no more is unfolded than is looked at`, (t) => {
+    const before = process.resourceUsage().maxRSS;
+    const part = decodePrefix({ encoding, nativeBlocks: false }, bytes, 1024);
+    t.true(part.length >= 1024 && part.length <= 2 * 1024 * 1024, String(part.length));
+    // Neither is more than a statement may be.
+    try {
+      const all = decodePrefix({ encoding, nativeBlocks: false }, bytes, Infinity);
+      t.true(all.length <= 72 * 1024 * 1024, String(all.length));
+    } catch (error) {
+      t.is((error as NodeJS.ErrnoException).code, 'ERR_BUFFER_TOO_LARGE');
+    }
+    t.true(process.resourceUsage().maxRSS - before < 300 * 1024, `${process.resourceUsage().maxRSS - before} KiB more`);
+  });
+}
+
+test('what claims to need gigabytes is not believed', (t) => {
+  const window = Buffer.concat([Buffer.from('28b52ffd00a8', 'hex'), Buffer.alloc(1000)]);
+  t.throws(() => decodePrefix({ encoding: 'zstd', nativeBlocks: false }, window, 1024), { message: /too much memory/ });
+  const chunk = Buffer.from('000a000000000000ffffffff0f00', 'hex');
+  t.throws(() => decodePrefix({ encoding: 'snappy', nativeBlocks: false }, chunk, 1024), { message: /unfolds to 4294967295 bytes/ });
+});
+
+test('a stream in zstd that needs too large a window is broken', async (t) => {
+  const stream = STREAM_DECODERS['zstd']?.create() ?? new PassThrough();
+  const window = Buffer.concat([Buffer.from('28b52ffd00a8', 'hex'), Buffer.alloc(1000)]);
+  const unfolded = Readable.from([window.subarray(0, 5), window.subarray(5)]).pipe(stream);
+  await t.throwsAsync(buffer(unfolded), { message: /too much memory/ });
+});

@@ -70,7 +70,7 @@ test.serial('a chunked upload of 1 GB passes the whole gateway in flat memory', 
 });
 
 test.serial('5,000 idle connections cost little, and go when the clients do', async (t) => {
-  const gateway = await useGateway(t);
+  const gateway = await useGateway(t, { env: { SLUICE_MAX_CONNECTIONS: '6000' } });
   const count = 5_000;
   const before = memoryOf(gateway.pid);
   const sockets = Array.from({ length: count }, () => connect(gateway.httpPort, '127.0.0.1'));

@@ -1,0 +1,32 @@
+import { clickhouseError } from '../errors.ts';
+import { brokerReach, httpReach, ReachError } from '../reach/index.ts';
+
+const KAFKA_PORT = 9092;
+
+/**
+ * Throws the exception for a table that names a broker or a schema registry which the operator does not let the gateway connect to. The registry is asked by the
+ * server, too: a table must not make that do what the gateway may not.
+ */
+export async function checkReach(brokers: readonly string[], formatSettings: Readonly<Record<string, string>>): Promise<void> {
+  try {
+    for (const broker of brokers) await checkBroker(broker);
+    await checkRegistry(formatSettings['format_avro_schema_registry_url'] ?? '');
+  } catch (error) {
+    if (error instanceof ReachError) throw clickhouseError('UNACCEPTABLE_URL', error.message);
+    throw error;
+  }
+}
+
+const BROKER = /^(?:\w+:\/\/)?(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/;
+
+async function checkBroker(broker: string): Promise<void> {
+  const [whole, address, name, port] = BROKER.exec(broker.trim()) ?? [];
+  // What is no address is never connected to, and said so then.
+  if (whole !== undefined) await brokerReach.assertReachable(address ?? name ?? '', Number(port ?? KAFKA_PORT));
+}
+
+async function checkRegistry(text: string): Promise<void> {
+  if (!URL.canParse(text)) return;
+  const { protocol, hostname, port } = new URL(text);
+  await httpReach.assertReachable(hostname.replace(/^\[|\]$/g, ''), Number(port) || (protocol === 'https:' ? 443 : 80));
+}
