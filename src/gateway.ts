@@ -68,7 +68,8 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   });
   closing.push({ what: 'connections to ClickHouse', close: () => client.close() });
 
-  const catalog = createCatalog({ client, secretKey: config.secretKey, intervalMs: config.catalogIntervalMs, logger });
+  const rules = { filesFolder: config.kafkaSslFolder };
+  const catalog = createCatalog({ client, secretKey: config.secretKey, rules, intervalMs: config.catalogIntervalMs, logger });
   const supervisor = createSupervisor(config, client, logger);
   closing.push({ what: 'streams', close: (graceMs) => supervisor.close(graceMs) });
   const producers = new Producers({ client, catalog, logger });
@@ -96,6 +97,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     deadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
     outboxes: producers,
     sampleTopics: (table) => sampleTopics(table, logger),
+    rules,
     secretKey: config.secretKey,
     logger,
   });

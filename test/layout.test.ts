@@ -18,7 +18,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['engine', 'clickhouse', 'registry'],
   ['sql', 'protocol', 'sockets'],
   ['config'],
-  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts'],
+  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts', 'pem.ts'],
 ];
 
 /** Only these may know the settings; every other room receives plain options. */

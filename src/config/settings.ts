@@ -3,6 +3,7 @@ import {
   byteSize,
   durationMs,
   FILE,
+  FOLDER,
   HOST_PORT,
   LISTEN_HOST,
   LISTEN_PORT,
@@ -46,6 +47,7 @@ export interface Settings {
   readonly clickhouseUser: string;
   readonly clickhousePassword: string;
   readonly secretKey: string | undefined;
+  readonly kafkaSslFolder: string | undefined;
   readonly memoryBudgetBytes: number;
   readonly maxBatchBytes: number;
   readonly deadLetterTable: QualifiedName;
@@ -197,6 +199,15 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     defaultSentence: 'none: statements that hold secrets are refused',
     sentence: 'Key that seals the secrets of Kafka tables (SASL passwords); the same on every gateway, 32 random characters or more.',
     isSecret: true,
+  },
+  kafkaSslFolder: {
+    name: 'kafka_ssl_folder',
+    group: 'Streaming',
+    type: FOLDER,
+    default: undefined,
+    defaultSentence: 'none: SQL names no files',
+    sentence:
+      'Folder of certificates and keys for connections to Kafka: only files below it may be named by settings of tables (kafka_ssl_ca_location and its kin).',
   },
   memoryBudgetBytes: {
     name: 'memory_budget',

@@ -35,8 +35,16 @@ function keyOf(secretKey: string): Buffer {
 
 const HIDDEN = '[HIDDEN]';
 
+/** Settings that are hidden wholly. */
+const SECRET_SETTINGS: ReadonlySet<string> = new Set([
+  'kafka_sasl_password',
+  'kafka_sasl_oauthbearer_client_secret',
+  'kafka_ssl_key_pem',
+  'kafka_ssl_key_password',
+]);
+
 /** The value of a setting as the server shows it: a password wholly hidden, of a URL only the password in it. */
 export function maskSecret(name: string, value: string): string {
-  if (name === 'kafka_sasl_password') return HIDDEN;
+  if (SECRET_SETTINGS.has(name)) return HIDDEN;
   return value.replace(/^([a-zA-Z][a-zA-Z0-9+.-]*:\/\/[^:/@?#]*:)[^@/]*@/, `$1${HIDDEN}@`);
 }
