@@ -6,6 +6,8 @@ export interface Token {
 
 /** As librdkafka: a new token is fetched when four fifths of its life are over. */
 const USED_SHARE = 0.8;
+/** But not with less left: a broker ends the session of a connection with its token, and takes another authentication after a second at the earliest. */
+const LEAST_LEFT_MS = 5000;
 
 /** The token of one identity for all connections, fetched when it is needed and again before it expires. */
 export class TokenCache {
@@ -41,7 +43,8 @@ export class TokenCache {
   async #fetch(): Promise<Token> {
     const token = await this.#fetchToken();
     const nowMs = Date.now();
-    this.#renewAtMs = nowMs + (token.expiresAtMs - nowMs) * USED_SHARE;
+    const lifeMs = token.expiresAtMs - nowMs;
+    this.#renewAtMs = nowMs + Math.min(lifeMs * USED_SHARE, lifeMs - LEAST_LEFT_MS);
     this.#token = token;
     return token;
   }
