@@ -1,6 +1,6 @@
 import { createSecureContext, type ConnectionOptions, type SecureContext, type SecureContextOptions } from 'node:tls';
 import type { KafkaProperties } from '../engine/index.ts';
-import { parseCertificates, parseKey, WrongPem } from '../pem.ts';
+import { isLocked, parseCertificates, parseKey, WrongPem } from '../pem.ts';
 import { isOn, oneOf, pemOf, readWhole, wrongProperty, type Pem } from './property-values.ts';
 
 /** Properties whose value goes to OpenSSL as it is. */
@@ -43,6 +43,7 @@ function ownCertificate(properties: KafkaProperties): SecureContextOptions {
   if (key === undefined) throw wrongProperty(`ssl.certificate needs its private key: set ssl.key.pem or ssl.key.location`);
   if (certificate === undefined) throw wrongProperty(`ssl.key needs its certificate: set ssl.certificate.pem or ssl.certificate.location`);
   const passphrase = properties['ssl.key.password'] || undefined;
+  if (passphrase === undefined && isLocked(key.text)) throw wrongProperty(`${key.origin} is locked by a password: set ssl.key.password`);
   const [own] = parsed(certificate, () => parseCertificates(certificate.text));
   const privateKey = parsed(key, () => parseKey(key.text, passphrase));
   if (own?.checkPrivateKey(privateKey) !== true)

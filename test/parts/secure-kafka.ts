@@ -14,14 +14,12 @@ const PROTOCOLS = {
   MUTUAL: 'SSL',
   SASL: 'SASL_PLAINTEXT',
   SASLTLS: 'SASL_SSL',
-  /** Sessions end after `SHORT_SESSION_MS`. */
+  /** Sessions end after three seconds. */
   SHORT: 'SASL_SSL',
   /** OAUTHBEARER with the tokens of Amazon MSK. */
   MSK: 'SASL_SSL',
 } as const;
 export type ListenerName = keyof typeof PROTOCOLS;
-
-export const SHORT_SESSION_MS = 3000;
 
 /** Of PLAIN and SCRAM. */
 export const USER = { name: 'alice', password: "alice's secret=1" } as const;
@@ -112,7 +110,7 @@ async function listenerProperties(ports: Ports): Promise<Record<string, string>>
     ...saslProperties('sasl'),
     ...saslProperties('sasltls'),
     ...saslProperties('short'),
-    'listener.name.short.connections.max.reauth.ms': String(SHORT_SESSION_MS),
+    'listener.name.short.connections.max.reauth.ms': '3000',
     'listener.name.msk.sasl.enabled.mechanisms': 'OAUTHBEARER',
     'listener.name.msk.oauthbearer.sasl.jaas.config': `${JAVA}.oauthbearer.OAuthBearerLoginModule required;`,
     'listener.name.msk.oauthbearer.sasl.server.callback.handler.class': 'MskTokenValidator',
