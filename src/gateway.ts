@@ -85,7 +85,8 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
 
   const secretKeys = secretKeysOf(config);
   if (config.secretKey === undefined) logger.warn(UNSIGNED, 'definitions are not signed');
-  const catalog = createCatalog({ client, secretKeys, intervalMs: config.catalogIntervalMs, logger });
+  const rules = { filesFolder: config.kafkaSslFolder };
+  const catalog = createCatalog({ client, secretKeys, rules, intervalMs: config.catalogIntervalMs, logger });
   const supervisor = createSupervisor(config, client, logger);
   closing.push({ what: 'streams', close: (graceMs) => supervisor.close(graceMs) });
   const producers = new Producers({ client, catalog, logger });
@@ -115,6 +116,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     sampleTopics: (table) => sampleTopics(table, logger),
     asServiceAccount: async (sql, settings) => client.command(sql, settings),
     secretKeys,
+    rules,
     logger,
   });
 

@@ -19,7 +19,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['sql', 'protocol', 'sockets'],
   ['config'],
   ['reach'],
-  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts', 'unfolded-size.ts'],
+  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts', 'pem.ts', 'unfolded-size.ts'],
 ];
 
 /** Only these may know the settings; every other room receives plain options. */

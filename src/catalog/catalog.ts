@@ -9,6 +9,7 @@ import {
   type Ask,
   type Definition,
   type SecretKeys,
+  type TableRules,
 } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import { quoteIdentifier } from '../sql/index.ts';
@@ -19,6 +20,7 @@ import { keyOf, ViewReader, type ViewState } from './views.ts';
 export interface CatalogOptions {
   readonly client: Pick<ServiceClient, 'rows'>;
   readonly secretKeys: SecretKeys;
+  readonly rules?: TableRules;
   /** Pause between two readings of the server's tables, in milliseconds. */
   readonly intervalMs: number;
   readonly logger: Logger;
@@ -196,7 +198,7 @@ class ServerCatalog implements Catalog {
     if (!read.ok) return read.reason;
     const { database, name, uuid } = table;
     try {
-      const options = await tableOptions(read.definition.settings, { database, table: name, uuid }, this.#ask);
+      const options = await tableOptions(read.definition.settings, { database, table: name, uuid }, this.#ask, this.#options.rules);
       return describeTable({ database, table: name, uuid, options }, read.definition, columns, state);
     } catch (error) {
       if (isAnswer(error)) return error.message;

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import { isAbsolute } from 'node:path';
 import { LOG_LEVELS, type LogLevel } from '../logger.ts';
 import { parseHostRules, type HostRules } from '../reach/index.ts';
 import { formatByteSize, formatDuration, parseByteSize, parseDurationMs } from './units.ts';
@@ -87,6 +88,13 @@ const SWITCH_VALUES: ReadonlyMap<string, boolean> = new Map([
 
 /** The path of a file; whether it can be read is checked in tls-files.ts, together with what is in it. */
 export const FILE: SettingType<string> = { ...TEXT, placeholder: 'FILE', allowed: 'the path of a file' };
+
+/** An absolute path: nobody should have to know where the gateway was started. */
+export const FOLDER: SettingType<string> = {
+  placeholder: 'FOLDER',
+  allowed: 'the absolute path of a folder',
+  parse: (text) => (isAbsolute(text) ? text : undefined),
+};
 
 export const LISTEN_HOST: SettingType<string> = {
   placeholder: 'HOST',

@@ -5,6 +5,7 @@ import {
   count,
   durationMs,
   FILE,
+  FOLDER,
   HOST_PORT,
   HOST_RULES,
   KEY,
@@ -51,6 +52,7 @@ export interface Settings {
   readonly clickhousePassword: string;
   readonly secretKey: string | undefined;
   readonly oldSecretKey: string | undefined;
+  readonly kafkaSslFolder: string | undefined;
   readonly memoryBudgetBytes: number;
   readonly maxBatchBytes: number;
   readonly deadLetterTable: QualifiedName;
@@ -219,6 +221,15 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     default: undefined,
     sentence: 'The key before secret_key, while it is changed: definitions that it signed are still read.',
     isSecret: true,
+  },
+  kafkaSslFolder: {
+    name: 'kafka_ssl_folder',
+    group: 'Streaming',
+    type: FOLDER,
+    default: undefined,
+    defaultSentence: 'none: SQL names no files',
+    sentence:
+      'Folder of certificates and keys for connections to Kafka: only files below it may be named by settings of tables (kafka_ssl_ca_location and its kin).',
   },
   memoryBudgetBytes: {
     name: 'memory_budget',

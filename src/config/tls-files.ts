@@ -1,5 +1,6 @@
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { isLocked, parseCertificates, parseKey, WrongPem } from '../pem.ts';
 import { flagOf, SETTINGS, type Config, type ConfigKey, type Settings } from './settings.ts';
 import { whyUnreadable } from './unreadable.ts';
 
@@ -71,9 +72,9 @@ function unusedFiles(settings: Settings): string[] {
 function readKeyPair({ tlsCertificate, tlsKey }: Settings, readFile: ReadFile): Config['tls'] {
   if (tlsCertificate === undefined || tlsKey === undefined) return undefined;
   const cert = read('tlsCertificate', tlsCertificate, readFile);
-  const [own] = parseCertificates('tlsCertificate', tlsCertificate, cert);
+  const [own] = parsed('tlsCertificate', tlsCertificate, () => parseCertificates(cert));
   const key = read('tlsKey', tlsKey, readFile);
-  if (own !== undefined && !own.checkPrivateKey(parseKey(tlsKey, key)))
+  if (own !== undefined && !own.checkPrivateKey(parseOwnKey(tlsKey, key)))
     throw new WrongFile('tlsKey', tlsKey, `is not the key of the certificate in '${tlsCertificate}'`, whichKey(own));
   try {
     createSecureContext({ cert, key });
@@ -90,7 +91,7 @@ function whichKey(own: X509Certificate): string {
 function readAuthorities({ clickhouseCa }: Settings, readFile: ReadFile): string | undefined {
   if (clickhouseCa === undefined) return undefined;
   const pem = read('clickhouseCa', clickhouseCa, readFile);
-  parseCertificates('clickhouseCa', clickhouseCa, pem);
+  parsed('clickhouseCa', clickhouseCa, () => parseCertificates(pem));
   return pem;
 }
 
@@ -102,29 +103,18 @@ function read(key: ConfigKey, path: string, readFile: ReadFile): string {
   }
 }
 
-const CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
-
-function parseCertificates(key: ConfigKey, path: string, pem: string): X509Certificate[] {
-  const texts = pem.match(CERTIFICATE) ?? [];
-  if (texts.length === 0) throw new WrongFile(key, path, 'holds no certificate', `it must begin with '-----BEGIN CERTIFICATE-----'`);
-  return texts.map((text, i) => {
-    try {
-      return new X509Certificate(text);
-    } catch {
-      throw new WrongFile(key, path, `holds a broken certificate (number ${i + 1})`, 'copy it again, whole');
-    }
-  });
+/** What `parse` makes of the file; what is wrong with it is told with its setting. */
+function parsed<T>(key: ConfigKey, path: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof WrongPem) throw new WrongFile(key, path, error.isWhat, error.whatToDo);
+    throw error;
+  }
 }
 
-// Both ways of PEM to say it.
-const LOCKED = /BEGIN ENCRYPTED PRIVATE KEY|Proc-Type: 4,ENCRYPTED/;
-
-function parseKey(path: string, pem: string): KeyObject {
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    if (LOCKED.test(pem))
-      throw new WrongFile('tlsKey', path, 'is locked by a passphrase', `unlock it with 'openssl pkey -in ${path} -out FILE'`);
-    throw new WrongFile('tlsKey', path, 'holds no private key', `it must begin with '-----BEGIN PRIVATE KEY-----' or similar`);
-  }
+function parseOwnKey(path: string, pem: string): KeyObject {
+  if (isLocked(pem))
+    throw new WrongFile('tlsKey', path, 'is locked by a passphrase', `unlock it with 'openssl pkey -in ${path} -out FILE'`);
+  return parsed('tlsKey', path, () => parseKey(pem));
 }

@@ -5,6 +5,8 @@ import type { Ask } from './ask.ts';
 import { checkEngineFeatures, checkInsertableColumns } from './engine-features.ts';
 import { checkExtensions } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
+import type { TableRules } from './options.ts';
+import { checkFiles } from './properties.ts';
 import { checkReach } from './reach-check.ts';
 import { readSettings, querySetting, type ReadSettings } from './read-settings.ts';
 import type { SettingValue } from './setting-values.ts';
@@ -24,11 +26,12 @@ export interface CheckedEngine {
   readonly argumentTexts?: readonly string[];
 }
 
-/** Whom the checks ask. */
+/** Whom the checks ask, and what they go by. */
 export interface Asked {
   readonly ask: Ask;
   /** Whether there is a table for dead letters, made when it is missing; absent: there is none. */
   readonly deadLetterTable?: (() => Promise<boolean>) | undefined;
+  readonly rules?: TableRules;
 }
 
 /** The server's limit is max(16, its cores), and it does not tell how many it has. */
@@ -40,7 +43,11 @@ const MAX_POOL_TTL_MS = 600_000n;
  * table's. Throws the exception the real engine gives; like the real engine it contacts no broker and does not look the format up.
  * Errors in column types are left to the server, which meets them in the landing table.
  */
-export async function checkKafkaTable(create: CreateTable, database: string, { ask, deadLetterTable }: Asked): Promise<CheckedEngine> {
+export async function checkKafkaTable(
+  create: CreateTable,
+  database: string,
+  { ask, deadLetterTable, rules }: Asked,
+): Promise<CheckedEngine> {
   checkInsertableColumns(create);
   const settings = await readSettings(create, ask, () => checkEngineFeatures(create, ask));
   const { values: fromArguments, texts } = await readEngineArguments(create, settings, ask);
@@ -50,6 +57,7 @@ export async function checkKafkaTable(create: CreateTable, database: string, { a
   const expanded = await checkMacros(values, { database, table: create.name.table, ...(create.uuid && { uuid: create.uuid.value }) }, ask);
   checkPoolTtl(values);
   checkExtensions(values, create);
+  checkFiles(values, rules?.filesFolder);
   await checkDeadLetterQueue(values, deadLetterTable);
   const { formatSettings, insertSettings, querySettings } = settings;
   await checkReach(splitList(expanded['kafka_broker_list'] ?? ''), formatSettings);

@@ -27,7 +27,7 @@ export {
   type SecretKeys,
 } from './definition.ts';
 export { landingStatement, type LandingTable } from './landing-table.ts';
-export { tableOptions } from './options.ts';
+export { tableOptions, type TableRules } from './options.ts';
 export {
   nameBehindOutbox,
   OUTBOX_COMMENT_PREFIX,

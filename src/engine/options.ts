@@ -5,21 +5,28 @@ import { propertiesOfSettings } from './properties.ts';
 import { ENGINE_SETTINGS, isEngineSetting, isInsertSetting, type EngineSettingName } from './settings.ts';
 import type { KafkaTableOptions, WriteOptions } from './types.ts';
 
+/** What the gateway's configuration says about all tables. */
+export interface TableRules {
+  /** Where files are that tables may name; undefined: nowhere. */
+  readonly filesFolder?: string | undefined;
+}
+
 /**
  * The options of a table from its settings by name (as a definition holds them, secrets included), macros expanded. `ask` answers the
- * server's macros. Throws the server's exception when one is not known, and what `ask` throws.
+ * server's macros. Throws the server's exception when one is not known, one for a file that may not be named, and what `ask` throws.
  */
 export async function tableOptions(
   settings: Readonly<Record<string, string>>,
   table: { readonly database: string; readonly table: string; readonly uuid: string },
   ask: Ask,
+  { filesFolder }: TableRules = {},
 ): Promise<KafkaTableOptions> {
   const findMacro = macrosOf(table, ask);
   const expanded: Record<string, string> = { ...settings };
   for (const name of SETTINGS_WITH_MACROS) expanded[name] = await expandMacros(settings[name] ?? '', findMacro);
   const text = (name: EngineSettingName): string => expanded[name] ?? ENGINE_SETTINGS[name].default;
   const count = (name: EngineSettingName): number => Number(text(name));
-  const own = propertiesOfSettings(expanded);
+  const own = propertiesOfSettings(expanded, filesFolder);
   return {
     brokers: splitList(text('kafka_broker_list')),
     topics: splitList(text('kafka_topic_list')),

@@ -1,10 +1,11 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import kafkajs, { type ISocketFactory, type logCreator, type SASLOptions } from 'kafkajs';
+import kafkajs, { type ISocketFactory, type logCreator } from 'kafkajs';
 import type { Logger } from '../logger.ts';
 import { brokerReach } from '../reach/index.ts';
 import { checkKafkajsVersion } from './raw-fetch.ts';
 import { stopIdlePolling } from './request-queue.ts';
+import { securityOf, type Security } from './security.ts';
 import type { ConsumerOptions } from './types.ts';
 
 export type ClientOptions = Pick<ConsumerOptions, 'brokers' | 'clientId' | 'security'>;
@@ -24,18 +25,34 @@ export interface KafkaClient {
 const RETRY = { retries: 3, initialRetryTime: 200, multiplier: 2, maxRetryTime: 2000 };
 const CONNECTION_TIMEOUT_MS = 3000;
 
-/** Does not connect yet. Throws when the installed kafkajs is not the one we know. */
-export function createKafkaClient({ brokers, clientId, security }: ClientOptions, logger: Logger): KafkaClient {
+/**
+ * A broker may end sessions (`connections.max.reauth.ms`, or when a token expires). A request that would be sent later than this before the end authenticates anew
+ * first. kafkajs' own ten seconds would make every request do so where sessions are that short, and brokers take it once a second only.
+ */
+const REAUTHENTICATION_MARGIN_MS = 1500;
+
+/**
+ * Does not connect yet. Throws when the installed kafkajs is not the one we know; what is wrong with `security` is thrown whenever a connection is to be made, none
+ * is made then.
+ */
+export function createKafkaClient(options: ClientOptions, logger: Logger): KafkaClient {
   checkKafkajsVersion();
   stopIdlePolling();
-  const sockets = new Sockets();
+  const { brokers, clientId } = options;
+  const { tls, sasl, problem } = openSecurity(options);
+  const sockets = new Sockets(tls);
   let failsAsExpected = false;
   const kafka = new kafkajs.Kafka({
-    brokers: [...brokers],
+    brokers: () => {
+      if (problem !== undefined) throw problem;
+      tls?.();
+      return [...brokers];
+    },
     clientId,
-    ...(security.ssl === undefined ? {} : { ssl: security.ssl }),
-    ...(security.sasl === undefined ? {} : { sasl: security.sasl as SASLOptions }),
+    ...(tls !== undefined && { ssl: true }),
+    ...(sasl !== undefined && { sasl }),
     connectionTimeout: CONNECTION_TIMEOUT_MS,
+    reauthenticationThreshold: REAUTHENTICATION_MARGIN_MS,
     retry: RETRY,
     socketFactory: sockets.open,
     logLevel: logger.isLevelEnabled('debug') ? kafkajs.logLevel.DEBUG : kafkajs.logLevel.ERROR,
@@ -51,19 +68,32 @@ export function createKafkaClient({ brokers, clientId, security }: ClientOptions
   return { kafka, openFetchSocket: sockets.openReusing, expectFailures, cut };
 }
 
+function openSecurity({ security, brokers }: ClientOptions): Security & { readonly problem?: Error } {
+  try {
+    return securityOf(security, brokers);
+  } catch (problem) {
+    return { problem: problem as Error };
+  }
+}
+
 const KEEP_ALIVE_DELAY_MS = 60_000;
 
 const RECEIVE_CHUNK_BYTES = 256 << 10;
 
 class Sockets {
   readonly #sockets = new Set<net.Socket>();
+  readonly #tls: Security['tls'];
   #isCut = false;
 
-  readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) =>
-    this.#keep(() => (isTls(ssl) ? openTls(host, port, ssl, onConnect) : net.connect(reachable(host, port), onConnect)));
+  constructor(tls: Security['tls']) {
+    this.#tls = tls;
+  }
+
+  readonly open: ISocketFactory = ({ host, port, onConnect }) => this.#keep(() => openSocket(host, port, this.#tls?.(), onConnect));
 
   /** TLS decrypts into buffers of its own in any case. */
-  readonly openReusing: ISocketFactory = (options) => (isTls(options.ssl) ? this.open(options) : this.#keep(() => openReusing(options)));
+  readonly openReusing: ISocketFactory = (options) =>
+    this.#tls === undefined ? this.#keep(() => openReusing(options)) : this.open(options);
 
   #keep(open: () => net.Socket): net.Socket {
     if (this.#isCut) throw new Error('the client was closed');
@@ -87,9 +117,9 @@ function reachable(host: string, port: number): Required<Pick<net.TcpNetConnectO
   return { host, port, lookup: brokerReach.lookupFor(port) };
 }
 
-function openTls(host: string, port: number, ssl: unknown, onConnect: () => void): net.Socket {
-  const server = net.isIP(host) === 0 ? { ...reachable(host, port), servername: host } : reachable(host, port);
-  return tls.connect({ ...server, ...tlsOptions(ssl) }, onConnect);
+function openSocket(host: string, port: number, options: tls.ConnectionOptions | undefined, onConnect: () => void): net.Socket {
+  if (options === undefined) return net.connect(reachable(host, port), onConnect);
+  return tls.connect({ ...reachable(host, port), ...(net.isIP(host) === 0 && { servername: host }), ...options }, onConnect);
 }
 
 function openReusing({ host, port, onConnect }: Parameters<ISocketFactory>[0]): net.Socket {
@@ -106,14 +136,6 @@ function openReusing({ host, port, onConnect }: Parameters<ISocketFactory>[0]): 
     onConnect,
   );
   return socket;
-}
-
-function isTls(ssl: unknown): boolean {
-  return ssl !== undefined && ssl !== null && ssl !== false;
-}
-
-function tlsOptions(ssl: unknown): tls.ConnectionOptions {
-  return typeof ssl === 'object' ? (ssl as tls.ConnectionOptions) : {};
 }
 
 /** kafkajs logs each refused request and each retried failure as an error; the former is thrown to the caller as well, so it is not told twice. */

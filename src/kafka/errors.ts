@@ -119,8 +119,20 @@ function fromTransport(error: ErrorFields): string | undefined {
   if (name === 'KafkaJSRequestTimeoutError' || name === 'KafkaJSLockTimeout') return `Local: Timed out: ${at(error)}${message}`;
   if (name === 'KafkaJSNoBrokerAvailableError') return 'Local: All broker connections are down';
   if (!['KafkaJSConnectionError', 'KafkaJSConnectionClosedError'].includes(name)) return undefined;
-  if (isTlsCode(code)) return `Local: SSL error: ${at(error)}${detail(message)}`;
+  if (NOT_TRIED.test(message)) return message.replace(NOT_TRIED, '');
+  if (isTlsCode(code)) return `Local: SSL error: ${at(error)}${alertOf(message) ?? detail(message)}`;
   return `Local: Broker transport failure: ${at(error)}${REFUSALS[String(code)] ?? detail(message)}`;
+}
+
+/** kafkajs' words around what a client's own `brokers` and socket factory throw: nothing was sent to anybody. */
+const NOT_TRIED = /^Failed to connect: (?:"config\.brokers" threw: )?/;
+
+/** What a broker says when it ends a handshake stands in the middle of OpenSSL's words. */
+function alertOf(message: string): string | undefined {
+  const [, alert] = /:\w+ alert ([^:]+):.*SSL alert number \d+/s.exec(message) ?? [];
+  if (alert === undefined) return undefined;
+  const isAboutCertificate = /certificate|unknown ca/.test(alert);
+  return `the broker ended the handshake: ${alert}${isAboutCertificate ? ', it wants a client certificate that it trusts (ssl.certificate.*, ssl.key.*)' : ''}`;
 }
 
 function at({ broker }: ErrorFields): string {

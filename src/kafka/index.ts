@@ -7,7 +7,8 @@ export { sendWithOffset, type ProducedMessage, type Transaction } from './transa
 export { describeKafkaError, KafkaError } from './errors.ts';
 export { limitUnfoldedBatches, RecordBatchError } from './record-batches.ts';
 export type { ClientOptions } from './client.ts';
-export { clientOf, securityOf } from './security.ts';
+export { checkProperties } from './security.ts';
+export { clientOf } from './table-client.ts';
 export type * from './types.ts';
 export { COMPRESSION_NAMES, type CompressionName } from './codecs.ts';
 export { COMPRESSION_LEVELS } from './compress.ts';

@@ -1,33 +1,35 @@
-import { hostname } from 'node:os';
-import type { KafkaProperties, KafkaTableOptions, RoleProperties } from '../engine/index.ts';
-import type { ClientOptions } from './client.ts';
-import type { KafkaSecurity } from './types.ts';
+import type { ConnectionOptions } from 'node:tls';
+import type { Mechanism, SASLOptions } from 'kafkajs';
+import type { KafkaProperties } from '../engine/index.ts';
+import { oneOf } from './property-values.ts';
+import { AWS_MSK_IAM, mechanismOf, saslOf } from './sasl.ts';
+import { tlsOptions } from './tls.ts';
 
-/** How the brokers of a table are reached by a consumer or a producer of it, a client that is named as the server's own engine names it. */
-export function clientOf(
-  {
-    options,
-    database,
-    table,
-  }: {
-    readonly options: KafkaTableOptions;
-    readonly database: string;
-    readonly table: string;
-  },
-  role: keyof RoleProperties,
-): ClientOptions {
-  const clientId = options.clientId === '' ? `ClickHouse-${hostname()}-${database}-${table}` : options.clientId;
-  return { brokers: options.brokers, clientId, security: securityOf(options.properties[role]) };
+/** What connections to brokers take. */
+export interface Security {
+  /** Absent: no TLS. Reads files at every call, and throws `KafkaError` when one of them cannot be used. */
+  readonly tls?: () => ConnectionOptions;
+  readonly sasl?: Mechanism | SASLOptions;
 }
 
-/** How brokers are spoken to by a client with these properties of librdkafka. */
-export function securityOf(properties: KafkaProperties): KafkaSecurity {
-  const protocol = (properties['security.protocol'] ?? '').toUpperCase();
-  const mechanism = (properties['sasl.mechanism'] ?? '').toLowerCase();
-  const isSasl = protocol.startsWith('SASL') && (mechanism === 'plain' || mechanism === 'scram-sha-256' || mechanism === 'scram-sha-512');
-  const credentials = { username: properties['sasl.username'] ?? '', password: properties['sasl.password'] ?? '' };
+const PROTOCOLS = ['plaintext', 'ssl', 'sasl_plaintext', 'sasl_ssl'] as const;
+
+/** How brokers are spoken to by a client with these properties of librdkafka. Throws `KafkaError` for protocols, mechanisms and credentials that cannot work. */
+export function securityOf(properties: KafkaProperties, brokers: readonly string[]): Security {
+  const protocol = protocolOf(properties);
   return {
-    ...(protocol.endsWith('SSL') ? { ssl: true } : {}),
-    ...(isSasl ? { sasl: { mechanism, ...credentials } } : {}),
+    ...(protocol.endsWith('ssl') && { tls: () => tlsOptions(properties) }),
+    ...(protocol.startsWith('sasl') && { sasl: saslOf(properties, brokers) }),
   };
+}
+
+function protocolOf(properties: KafkaProperties): (typeof PROTOCOLS)[number] {
+  const protocol = oneOf(properties, 'security.protocol', PROTOCOLS, 'plaintext');
+  // MSK knows IAM over TLS only; the server's own engine does not ask for the protocol either.
+  return mechanismOf(properties) === AWS_MSK_IAM ? 'sasl_ssl' : protocol;
+}
+
+/** Throws `KafkaError`, whose message is a sentence, for properties with which no broker can be reached; files are read, nothing is connected to. */
+export function checkProperties(properties: KafkaProperties, brokers: readonly string[]): void {
+  securityOf(properties, brokers).tls?.();
 }

@@ -1,3 +1,5 @@
+import type { KafkaProperties } from '../engine/index.ts';
+
 /**
  * The gateway's view of Kafka: record batches as bytes, partitions with bigint offsets, a consumer that is one group member.
  * kafkajs stays behind this door.
@@ -44,12 +46,6 @@ export interface CommittedOffset extends TopicPartition {
   readonly metadata: string;
 }
 
-/** Credentials and transport, in kafkajs' own option shapes but without its types. */
-export interface KafkaSecurity {
-  readonly ssl?: boolean | Readonly<Record<string, unknown>>;
-  readonly sasl?: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string };
-}
-
 export interface ConsumerOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
@@ -57,7 +53,8 @@ export interface ConsumerOptions {
   /** Whose consumer it is: members of a group with the same owner know of each other (`ConsumerHandlers.onAssigned`). */
   readonly ownerId: string;
   readonly topics: readonly string[];
-  readonly security: KafkaSecurity;
+  /** How brokers are spoken to; empty: plaintext. */
+  readonly security: KafkaProperties;
   readonly sessionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly rebalanceTimeoutMs: number;

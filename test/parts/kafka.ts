@@ -17,6 +17,12 @@ export interface KafkaOptions {
   readonly port?: number;
   /** More lines of `server.properties`; they win over ours. */
   readonly properties?: Readonly<Record<string, string>>;
+  /** More arguments of `StorageTool format`. */
+  readonly formatArguments?: readonly string[];
+  /** More options of the broker's `java`. */
+  readonly javaOptions?: readonly string[];
+  /** Java sources that the broker can load the classes of. */
+  readonly javaSources?: readonly string[];
 }
 
 /** What a consumer group has committed for one partition. */
@@ -116,9 +122,10 @@ export async function startOwnKafka(options: KafkaOptions = {}): Promise<KafkaPa
   });
   const port = options.port ?? (await freePort());
   const folder = makeFolder('kafka');
-  const broker = new Broker(folder, port, join(install, 'lib', '*'));
+  const broker = new Broker(folder, port, join(install, 'lib', '*'), options.javaOptions);
   try {
-    await broker.format(options.properties ?? {});
+    await broker.compile(options.javaSources ?? []);
+    await broker.format(options.properties ?? {}, options.formatArguments ?? []);
     await broker.start();
   } catch (error) {
     removeFolder(folder);
@@ -151,13 +158,15 @@ class Broker {
   readonly #folder: string;
   readonly #port: number;
   readonly #classPath: string;
+  readonly #javaOptions: readonly string[];
   #process: RunningProcess | undefined;
 
-  constructor(folder: string, port: number, classPath: string) {
+  constructor(folder: string, port: number, libraries: string, javaOptions: readonly string[] = []) {
     this.address = `127.0.0.1:${port}`;
     this.#folder = folder;
     this.#port = port;
-    this.#classPath = classPath;
+    this.#classPath = `${libraries}:${folder}`;
+    this.#javaOptions = javaOptions;
   }
 
   get process(): RunningProcess {
@@ -165,8 +174,12 @@ class Broker {
     return this.#process;
   }
 
+  async compile(sources: readonly string[]): Promise<void> {
+    if (sources.length > 0) await runCommand('javac', ['-cp', this.#classPath, '-d', this.#folder, ...sources], this.#folder);
+  }
+
   /** Writes `server.properties` and the storage's identity. */
-  async format(properties: Readonly<Record<string, string>>): Promise<void> {
+  async format(properties: Readonly<Record<string, string>>, more: readonly string[]): Promise<void> {
     const all = { ...serverProperties(this.#folder, this.#port, await freePort()), ...properties };
     const lines = Object.entries(all).map(([name, value]) => `${name}=${value}\n`);
     writeFileSync(this.#propertiesFile, lines.join(''));
@@ -174,7 +187,7 @@ class Broker {
     const clusterId = randomBytes(16).toString('base64url').replace(/^-/, 'A');
     await runCommand(
       'java',
-      [...this.#java('64m'), 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', this.#propertiesFile],
+      [...this.#java('64m'), 'kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', this.#propertiesFile, ...more],
       this.#folder,
     );
   }
@@ -183,7 +196,7 @@ class Broker {
     this.#process = await startProcess({
       name: 'Kafka',
       command: 'java',
-      args: [...this.#java('512m'), 'kafka.Kafka', this.#propertiesFile],
+      args: [...this.#java('512m'), ...this.#javaOptions, 'kafka.Kafka', this.#propertiesFile],
       cwd: this.#folder,
       logFile: join(this.#folder, 'output.log'),
       // With data and on a busy machine a restart takes its time.

@@ -91,7 +91,7 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   const own = await serversOwnAnswer(create, database, context);
   if (own !== undefined) return own;
   if (options.sampleTopics === undefined) throw clickhouseError('INCORRECT_QUERY', NO_COLUMNS);
-  const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
+  const checked = await checkKafkaTable(create, database, { ...options, ask: session.query.bind(session) });
   const columns = await inferColumns(settingTexts(checked), { database, table: create.name.table }, options.sampleTopics, context);
   const { text, statement } = withColumns(create, columns, context);
   const action = await createKafkaTable(statement, { ...context, text });
@@ -219,7 +219,7 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
   const { text, session, options } = context;
   const database = await databaseOf(create.name, session);
   try {
-    const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
+    const checked = await checkKafkaTable(create, database, { ...options, ask: session.query.bind(session) });
     const settings = settingTexts(checked);
     const carrierPrefix = needsCarriers(create) ? newCarrierPrefix() : undefined;
     const added = addedColumns(create.name.table, settings, ownNames(create), carrierPrefix);

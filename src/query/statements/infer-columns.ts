@@ -33,10 +33,10 @@ export async function inferColumns(
   settings: Readonly<Record<string, string>>,
   table: { readonly database: string; readonly table: string },
   sampleTopics: SampleTopics,
-  { session }: StatementContext,
+  { session, options }: StatementContext,
 ): Promise<InferredColumn[]> {
   const ask = session.query.bind(session);
-  const kafkaTable = await tableOptions(settings, { ...table, uuid: '' }, ask);
+  const kafkaTable = await tableOptions(settings, { ...table, uuid: '' }, ask, options.rules);
   const samples = await samplesOf(kafkaTable, sampleTopics);
   const tail = settingsClause(kafkaTable);
   let refusal: unknown;
