@@ -23,9 +23,9 @@ const MECHANISMS: Readonly<Record<string, Provide>> = {
   },
 };
 
-/** The mechanism that is set, in capitals; '' for none. */
+/** The mechanism that is set, in capitals; '' for none. What tables say goes by the first name, so that wins over its alias. */
 export function mechanismOf(properties: KafkaProperties): string {
-  return (properties['sasl.mechanisms'] || properties['sasl.mechanism'] || '').toUpperCase();
+  return (properties['sasl.mechanism'] || properties['sasl.mechanisms'] || '').toUpperCase();
 }
 
 /** How the client says who it is. Throws `KafkaError` for what cannot work. */
