@@ -11,7 +11,7 @@ import { within } from './pauses.ts';
 import { Producers } from './producing/index.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
 import type { OwnCertificate } from './sockets/index.ts';
-import { sampleTopics, serverDefaultsReader, stillReadAsker, Supervisor } from './streaming/index.ts';
+import { checkConnection, sampleTopics, serverDefaultsReader, stillReadAsker, Supervisor } from './streaming/index.ts';
 
 export interface Gateway extends Ports {
   readonly adminPort: number;
@@ -96,6 +96,9 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     deadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
     outboxes: producers,
     sampleTopics: (table) => sampleTopics(table, logger),
+    ...(config.kafkaCheckOnCreate && {
+      checkConnection: (table, gone) => checkConnection(table, config.kafkaCheckTimeoutMs, gone, logger),
+    }),
     secretKey: config.secretKey,
     logger,
   });

@@ -2,6 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import kafkajs, { type ISocketFactory, type logCreator, type SASLOptions } from 'kafkajs';
 import type { Logger } from '../logger.ts';
+import type { Address } from './address.ts';
 import { checkKafkajsVersion } from './raw-fetch.ts';
 import { stopIdlePolling } from './request-queue.ts';
 import type { ConsumerOptions } from './types.ts';
@@ -58,8 +59,7 @@ class Sockets {
   readonly #sockets = new Set<net.Socket>();
   #isCut = false;
 
-  readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) =>
-    this.#keep(() => (isTls(ssl) ? openTls(host, port, ssl, onConnect) : net.connect({ host, port }, onConnect)));
+  readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) => this.#keep(() => openSocket({ host, port }, ssl, onConnect));
 
   /** TLS decrypts into buffers of its own in any case. */
   readonly openReusing: ISocketFactory = (options) => (isTls(options.ssl) ? this.open(options) : this.#keep(() => openReusing(options)));
@@ -80,6 +80,11 @@ class Sockets {
   }
 }
 
+/** Opens a connection as `ssl` says, kafkajs' option of that name; `onConnect` when it can be used. */
+export function openSocket({ host, port }: Address, ssl: unknown, onConnect: () => void): net.Socket {
+  return isTls(ssl) ? openTls(host, port, ssl, onConnect) : net.connect({ host, port }, onConnect);
+}
+
 function openTls(host: string, port: number, ssl: unknown, onConnect: () => void): net.Socket {
   const server = net.isIP(host) === 0 ? { host, port, servername: host } : { host, port };
   return tls.connect({ ...server, ...tlsOptions(ssl) }, onConnect);
@@ -98,7 +103,7 @@ function openReusing({ host, port, onConnect }: Parameters<ISocketFactory>[0]): 
   return socket;
 }
 
-function isTls(ssl: unknown): boolean {
+export function isTls(ssl: unknown): boolean {
   return ssl !== undefined && ssl !== null && ssl !== false;
 }
 

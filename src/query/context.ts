@@ -72,6 +72,11 @@ export interface DispatcherOptions {
   readonly sampleTopics?: (
     table: KafkaTableOptions,
   ) => Promise<{ readonly payloads: readonly Buffer[]; readonly missing: readonly string[] }>;
+  /**
+   * Goes to the brokers and the schema registry as the table would; throws the ClickHouseException that CREATE must be answered with. When `gone` is
+   * aborted nobody waits for it any more: then it ends soon, in any way. Absent: nothing is checked.
+   */
+  readonly checkConnection?: (table: TableId & { readonly options: KafkaTableOptions }, gone: AbortSignal) => Promise<void>;
   /** Seals secrets in definitions; without it statements with secrets are refused. */
   readonly secretKey?: string | undefined;
   readonly logger: Logger;

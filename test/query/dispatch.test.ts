@@ -8,7 +8,11 @@ const NO_TABLES = { names: () => new Set<string>(), tables: () => [], find: () =
 /** Dispatches with a server that answers by `answer`; no table is managed. */
 async function dispatch(statement: string, answer: (sql: string) => string[][]): Promise<Action> {
   const dispatcher = createDispatcher({ catalog: NO_TABLES, reconcile: async () => undefined, logger: silentLogger() });
-  return dispatcher.dispatch(statement, { query: async (sql) => answer(sql), setting: () => undefined });
+  return dispatcher.dispatch(statement, {
+    query: async (sql) => answer(sql),
+    setting: () => undefined,
+    whileHere: async (work) => work(new AbortController().signal),
+  });
 }
 
 const refusalOf = (action: Action): string => (action.kind === 'refuse' ? action.exception.message : action.kind);

@@ -31,6 +31,7 @@ import {
   type TableId,
 } from '../context.ts';
 import { noticeOfDelivery } from '../delivery-notice.ts';
+import { checkOnCreate } from './check-on-create.ts';
 import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { shownAs } from '../outbox-names.ts';
@@ -67,9 +68,11 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   if (options.sampleTopics === undefined) throw clickhouseError('INCORRECT_QUERY', NO_COLUMNS);
   await requireGrant(create, database, context);
   const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
-  const columns = await inferColumns(settingTexts(checked), { database, table: create.name.table }, options.sampleTopics, context);
+  const settings = settingTexts(checked);
+  await checkOnCreate(create, database, settings, async () => Promise.resolve(true), context);
+  const columns = await inferColumns(settings, { database, table: create.name.table }, options.sampleTopics, context);
   const { text, statement } = withColumns(create, columns, context);
-  const action = await createKafkaTable(statement, { ...context, text });
+  const action = await makeKafkaTable(statement, { ...context, text }, 'checked');
   if (action.kind !== 'run') return action;
   // The client's statement makes the table and then says what it found, so the table is made here.
   await session.query(action.sql);
@@ -89,11 +92,14 @@ const FORMAT_AT_END = /\bFORMAT\s+\w+\s*;?\s*$/i;
 
 /** Nobody reads a topic through the gateway who could not make the table. */
 async function requireGrant({ name }: CreateTable, database: string, { session }: StatementContext): Promise<void> {
-  const table = printedName({ database, table: name.table });
-  const [[isGranted] = []] = await session.query(`CHECK GRANT CREATE TABLE ON ${table}`);
-  if (isGranted === '1') return;
+  if (await isGranted({ database, table: name.table }, session)) return;
   const needed = `CREATE TABLE ON ${database}.${name.table}`;
   throw clickhouseError('ACCESS_DENIED', `Not enough privileges. To execute this query, it's necessary to have the grant ${needed}`);
+}
+
+async function isGranted(table: TableId, session: StatementContext['session']): Promise<boolean> {
+  const [[isGranted] = []] = await session.query(`CHECK GRANT CREATE TABLE ON ${printedName(table)}`);
+  return isGranted === '1';
 }
 
 /** The same statement with its columns written out, without FORMAT and what stands behind. */
@@ -187,6 +193,10 @@ function notYet(create: CreateTable): string | undefined {
 }
 
 async function createKafkaTable(create: CreateTable, context: StatementContext): Promise<Action> {
+  return makeKafkaTable(create, context, 'to be checked');
+}
+
+async function makeKafkaTable(create: CreateTable, context: StatementContext, connection: 'checked' | 'to be checked'): Promise<Action> {
   const { text, session, options } = context;
   const database = await databaseOf(create.name, session);
   try {
@@ -196,6 +206,8 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
     const added = addedColumns(create.name.table, settings, ownNames(create), carrierPrefix);
     const known = { settings, added: added.map(({ name }) => name), ...(carrierPrefix !== undefined && { carrierPrefix }) };
     const definition = await definitionComment(create, checked, known, context);
+    const isMade = async (): Promise<boolean> => willBeMade(create, database, context);
+    if (connection === 'to be checked') await checkOnCreate(create, database, settings, isMade, context);
     const sql = landingStatement(text, create, { definition, added, querySettings: checked.querySettings });
     return {
       kind: 'run',
@@ -237,8 +249,18 @@ function settingText(value: string | bigint | boolean): string {
   return typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
 }
 
+/** Whether the server would make the table, as far as can be told: nobody has brokers asked who could not. */
+async function willBeMade(create: CreateTable, database: string, context: StatementContext): Promise<boolean> {
+  const { session } = context;
+  const here = { ...create, cluster: undefined };
+  const own = create.cluster === undefined || create.ifNotExists ? await serversOwnAnswer(here, database, context) : undefined;
+  return own === undefined && isGranted({ database, table: create.name.table }, session);
+}
+
+type Asked = Pick<CreateTable, 'verb' | 'ifNotExists' | 'name'> & { readonly cluster?: CreateTable['cluster'] | undefined };
+
 /** The server looks for database and table before it looks at the engine: then its answer comes first, whatever is wrong with the engine. */
-async function serversOwnAnswer(create: CreateTable, database: string, { session }: StatementContext): Promise<Action | undefined> {
+async function serversOwnAnswer(create: Asked, database: string, { session }: StatementContext): Promise<Action | undefined> {
   if (create.cluster !== undefined) return undefined;
   const [[databases = '0', tables = '0'] = []] = await session.query(
     `SELECT (SELECT count() FROM system.databases WHERE name = ${quoteString(database)}), ` +
