@@ -36,7 +36,7 @@ export {
   TOKEN_COLUMN,
   type OutboxColumn,
 } from './outbox.ts';
-export { settingWithoutLiteral } from './read-settings.ts';
+export { querySetting, settingWithoutLiteral } from './read-settings.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
 export type { KafkaProperties, RoleProperties } from './properties.ts';
 export { engineSettingsTable } from './settings-table.ts';

@@ -62,7 +62,7 @@ function registryAt(url: string): SchemaRegistry {
   try {
     return new SchemaRegistry({ url });
   } catch (error) {
-    throw new RegistryFailure('unreachable', 'format_avro_schema_registry_url is no URL. Write http://host:port', { cause: error });
+    throw new RegistryFailure('unreachable', 'at format_avro_schema_registry_url: it is no URL. Write http://host:port', { cause: error });
   }
 }
 

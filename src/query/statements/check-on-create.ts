@@ -52,7 +52,9 @@ async function checkFormat({ format, ...options }: KafkaTableOptions, session: S
 }
 
 function ofFormat({ code, exceptionName, text }: ClickHouseException, advice: string): ClickHouseException {
-  return new ClickHouseException(code, exceptionName, `step format failed: ${text.replace(/\.$/, '')}. ${advice}`);
+  // What the server says to those who would have it tell the columns is of no use here.
+  const reason = text.replace(/: The table structure cannot be extracted.*/s, '').replace(/\.$/, '');
+  return new ClickHouseException(code, exceptionName, `step format failed: ${reason}. ${advice}`);
 }
 
 const WITH_SCHEMA_FILE = /^(?:Protobuf|ProtobufSingle|ProtobufList|CapnProto)$/i;

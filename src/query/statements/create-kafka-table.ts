@@ -4,6 +4,7 @@ import {
   engineText,
   landingStatement,
   needsCarriers,
+  querySetting,
   newCarrierPrefix,
   readDefinition,
   readPublicDefinition,
@@ -254,7 +255,10 @@ async function willBeMade(create: CreateTable, database: string, context: Statem
   const { session } = context;
   const here = { ...create, cluster: undefined };
   const own = create.cluster === undefined || create.ifNotExists ? await serversOwnAnswer(here, database, context) : undefined;
-  return own === undefined && isGranted({ database, table: create.name.table }, session);
+  if (own !== undefined || !(await isGranted({ database, table: create.name.table }, session))) return false;
+  const setting = async (name: string): Promise<string> =>
+    session.setting(name) ?? (await querySetting(create, name, session.query.bind(session)));
+  return /^(?:0|false)$/.test(await setting('readonly')) && !/^(?:0|false)$/.test(await setting('allow_ddl'));
 }
 
 type Asked = Pick<CreateTable, 'verb' | 'ifNotExists' | 'name'> & { readonly cluster?: CreateTable['cluster'] | undefined };
