@@ -43,10 +43,12 @@ export async function probeKafka(probe: Probe, patience: Patience, logger: Logge
     end.abort();
     throw error;
   } finally {
-    void Promise.allSettled(attempts).then((ended) => {
-      for (const one of ended) if (one.status === 'fulfilled') one.value.close();
-    });
+    for (const attempt of attempts) void attempt.then(close, () => undefined);
   }
+}
+
+function close(session: BrokerSession): void {
+  session.close();
 }
 
 function addressesOf({ brokers }: Probe): Address[] {
