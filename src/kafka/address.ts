@@ -15,6 +15,12 @@ export function parseAddress(text: string): Address | undefined {
   return host === undefined || port < 1 || port > 65_535 ? undefined : { host, port };
 }
 
+/** The same item of a broker list with its port; what is no address stays as it is. */
+export function withPort(text: string): string {
+  const address = parseAddress(text);
+  return address === undefined ? text : addressText(address);
+}
+
 export function addressText({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

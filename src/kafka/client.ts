@@ -2,7 +2,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import kafkajs, { type ISocketFactory, type logCreator, type SASLOptions } from 'kafkajs';
 import type { Logger } from '../logger.ts';
-import type { Address } from './address.ts';
+import { withPort, type Address } from './address.ts';
 import { checkKafkajsVersion } from './raw-fetch.ts';
 import { stopIdlePolling } from './request-queue.ts';
 import type { ConsumerOptions } from './types.ts';
@@ -31,7 +31,7 @@ export function createKafkaClient({ brokers, clientId, security }: ClientOptions
   const sockets = new Sockets();
   let failsAsExpected = false;
   const kafka = new kafkajs.Kafka({
-    brokers: [...brokers],
+    brokers: brokers.map(withPort),
     clientId,
     ...(security.ssl === undefined ? {} : { ssl: security.ssl }),
     ...(security.sasl === undefined ? {} : { sasl: security.sasl as SASLOptions }),

@@ -30,15 +30,17 @@ const RETRY_MS = 250;
 /**
  * Goes the way that a consumer of the table goes, to its end but without joining the group: names, connections, TLS, SASL, topics, group. Throws
  * `KafkaFailure` with the first step that fails. One broker of the list that answers is enough; the log names those that do not, when they are known.
+ * Answers whether the topics may be read; false: they may be written to only.
  */
-export async function probeKafka(probe: Probe, patience: Patience, logger: Logger): Promise<void> {
+export async function probeKafka(probe: Probe, patience: Patience, logger: Logger): Promise<boolean> {
   const end = new AbortController();
   const whileWanted = { ...patience, signal: AbortSignal.any([patience.signal, end.signal]) };
-  const attempts = addressesOf(probe).map(async (address) => BrokerSession.open(address, probe, whileWanted, logger));
+  const attempts = probe.brokers.map(async (text) => BrokerSession.open(addressOf(text), probe, whileWanted, logger));
   try {
     const session = await firstOf(attempts);
-    await probeCluster(session, probe, whileWanted, logger);
+    const isReadable = await probeCluster(session, probe, whileWanted, logger);
     tellSilent(attempts, logger);
+    return isReadable;
   } catch (error) {
     end.abort();
     throw error;
@@ -51,16 +53,14 @@ function close(session: BrokerSession): void {
   session.close();
 }
 
-function addressesOf({ brokers }: Probe): Address[] {
-  return brokers.map((text) => {
-    const address = parseAddress(text);
-    if (address !== undefined) return address;
-    throw new KafkaFailure({
-      step: 'settings',
-      broker: undefined,
-      reason: `'${text}' in kafka_broker_list is no address`,
-      advice: 'Brokers are written host:port, with commas between them',
-    });
+function addressOf(text: string): Address {
+  const address = parseAddress(text);
+  if (address !== undefined) return address;
+  throw new KafkaFailure({
+    step: 'settings',
+    broker: undefined,
+    reason: `'${text}' in kafka_broker_list is no address`,
+    advice: 'Brokers are written host:port, with commas between them',
   });
 }
 
@@ -95,14 +95,15 @@ function tellSilent(attempts: readonly Promise<BrokerSession>[], logger: Logger)
   }
 }
 
-async function probeCluster(session: BrokerSession, probe: Probe, patience: Patience, logger: Logger): Promise<void> {
+async function probeCluster(session: BrokerSession, probe: Probe, patience: Patience, logger: Logger): Promise<boolean> {
   const view = await describedTopics(session, probe, patience.signal);
   const isReadable = checkTopics(view, probe, session);
-  if (!isReadable) {
-    logger.info({ topics: probe.topics }, 'the topics may be written to and not be read');
-    return probeLeaders(view, session, probe, patience, logger);
-  }
-  await Promise.all([probeLeaders(view, session, probe, patience, logger), probeGroup(view, session, probe, patience, logger)]);
+  if (!isReadable) logger.info({ topics: probe.topics }, 'the topics may be written to and not be read');
+  await Promise.all([
+    probeLeaders(view, session, probe, patience, logger),
+    isReadable ? probeGroup(view, session, probe, patience, logger) : undefined,
+  ]);
+  return isReadable;
 }
 
 async function describedTopics(session: BrokerSession, { topics }: Probe, signal: AbortSignal): Promise<ClusterView> {
@@ -138,10 +139,9 @@ async function probeLeaders(
   logger: Logger,
 ): Promise<void> {
   const leaders = new Set(topics.flatMap((topic) => topic.leaders.flatMap((id) => brokers.get(id) ?? [])));
-  if (leaders.size === 0 || leaders.has(session.address)) return;
-  const failures: KafkaFailure[] = [];
-  const greeted = await Promise.allSettled([...leaders].map(async (leader) => greetAdvertised(leader, session, security, patience)));
-  for (const one of greeted) if (one.status === 'rejected') failures.push(one.reason as KafkaFailure);
+  const others = [...leaders].filter((leader) => leader !== session.address);
+  const greeted = await Promise.allSettled(others.map(async (leader) => greetAdvertised(leader, session, security, patience)));
+  const failures = greeted.flatMap((one) => (one.status === 'rejected' ? [one.reason as KafkaFailure] : []));
   const [first] = failures;
   if (first !== undefined && failures.length === leaders.size) throw first;
   for (const { broker, step, reason } of failures) logger.warn({ broker, step, reason }, 'a broker that leads partitions does not answer');

@@ -16,13 +16,12 @@ export interface CheckedTable {
  * step failed, where, why, and what to change. `gone`: nobody waits for the answer any more.
  */
 export async function checkConnection(checked: CheckedTable, timeoutMs: number, gone: AbortSignal, logger: Logger): Promise<void> {
-  const endsAtMs = Date.now() + timeoutMs;
   const patience = { signal: AbortSignal.any([gone, AbortSignal.timeout(timeoutMs)]), timeoutMs };
   const own = logger.child({ table: `${checked.database}.${checked.table}` });
   try {
     const { topics, groupName } = checked.options;
-    await probeKafka({ ...clientFor(checked), topics, groupId: groupName }, patience, own);
-    await checkSchema(checked, patience, endsAtMs, own);
+    const isReadable = await probeKafka({ ...clientFor(checked), topics, groupId: groupName }, patience, own);
+    await checkSchema(checked, isReadable, patience, own);
   } catch (error) {
     const { name, text } = toldBy(error);
     own.info({ reason: text }, 'table not created');
@@ -41,17 +40,17 @@ function clientFor(checked: CheckedTable): ReturnType<typeof clientOf> {
 }
 
 /** A message of the topic names its schema, which the server will ask the registry for. */
-async function checkSchema(checked: CheckedTable, { signal }: Patience, endsAtMs: number, logger: Logger): Promise<void> {
+async function checkSchema(checked: CheckedTable, isReadable: boolean, patience: Patience, logger: Logger): Promise<void> {
   const { format, formatSettings } = checked.options;
   const url = formatSettings['format_avro_schema_registry_url'] ?? '';
   if (url === '' || !/^AvroConfluent$/i.test(format)) return;
-  const newest = await newestMessage(checked, endsAtMs, logger);
-  await registryAt(url).probe(newest && schemaIdOf(newest), signal);
+  const newest = isReadable ? await newestMessage(checked, patience, logger) : undefined;
+  await registryAt(url).probe(newest && schemaIdOf(newest), patience.signal);
 }
 
-async function newestMessage({ options }: CheckedTable, endsAtMs: number, logger: Logger): Promise<Buffer | undefined> {
+async function newestMessage({ options }: CheckedTable, patience: Patience, logger: Logger): Promise<Buffer | undefined> {
   try {
-    return await newestPayload(options, Math.max(1, endsAtMs - Date.now()), logger);
+    return await newestPayload(options, patience, logger);
   } catch (error) {
     const reason = `the newest message cannot be read: ${error instanceof Error ? error.message : String(error)}`;
     throw new KafkaFailure({ step: 'topic', broker: undefined, reason, advice: "Look at the brokers' logs" }, { cause: error });

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { RecordCursor } from '../formats/index.ts';
-import { sampleTopic, securityOf, type ClientOptions, type FetchedPartition } from '../kafka/index.ts';
+import { sampleTopic, securityOf, type ClientOptions, type FetchedPartition, type Patience } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 
 const LIMITS = { messages: 100, bytes: 4 * 1024 * 1024, timeoutMs: 10_000 };
@@ -28,11 +28,15 @@ export async function sampleTopics(options: KafkaTableOptions, logger: Logger): 
   return { payloads, missing };
 }
 
-/** The payload of the newest message in the topics of such a table, by the time of its record batch; undefined when they have none, or do not tell in time. */
-export async function newestPayload(options: KafkaTableOptions, timeoutMs: number, logger: Logger): Promise<Buffer | undefined> {
+/** The payload of the newest message in the topics of such a table, by the time of its record batch; undefined when they have none. Throws as `sampleTopics`. */
+export async function newestPayload(
+  options: KafkaTableOptions,
+  { signal, timeoutMs }: Patience,
+  logger: Logger,
+): Promise<Buffer | undefined> {
   let newest: { readonly timeMs: number; readonly payload: Buffer } | undefined;
   for (const topic of options.topics) {
-    const fetched = await sampleTopic(clientFor(options), topic, { ...LIMITS, messages: 1, timeoutMs }, logger);
+    const fetched = await sampleTopic(clientFor(options), topic, { ...LIMITS, messages: 1, timeoutMs, signal }, logger);
     for (const partition of fetched ?? []) {
       const payload = payloadsOf(partition, options.skipBytes).at(-1);
       const timeMs = partition.batches.at(-1)?.maxTimestampMs ?? 0;

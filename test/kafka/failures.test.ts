@@ -1,6 +1,6 @@
 import test from 'ava';
 import kafkajs from 'kafkajs';
-import { addressText, parseAddress } from '../../src/kafka/address.ts';
+import { addressText, parseAddress, withPort } from '../../src/kafka/address.ts';
 import { KafkaError } from '../../src/kafka/errors.ts';
 import { explainKafkaError, failureAt, garbled, silence, type Moment } from '../../src/kafka/failures.ts';
 import { brokerError, UNKNOWN_TOPIC } from '../../src/kafka/protocol-errors.ts';
@@ -80,5 +80,6 @@ test('an address of a broker list has a host and perhaps a port', (t) => {
   t.deepEqual(parseAddress('k.example:1'), { host: 'k.example', port: 1 });
   t.deepEqual(parseAddress('[::1]:19092'), { host: '::1', port: 19_092 });
   t.is(addressText({ host: '::1', port: 1 }), '[::1]:1');
+  t.deepEqual(['k', 'k:1', '::1'].map(withPort), ['k:9092', 'k:1', '::1']);
   for (const wrong of ['', ':1', 'k:', 'k:0', 'k:65536', 'a b:1', '::1', 'http://k:1', 'k:1,']) t.is(parseAddress(wrong), undefined, wrong);
 });
