@@ -22,7 +22,7 @@ import { Producers } from './producing/index.ts';
 import { createDispatcher, type Dispatcher } from './query/index.ts';
 import { brokerReach, httpReach } from './reach/index.ts';
 import type { OwnCertificate } from './sockets/index.ts';
-import { sampleTopics, serverDefaultsReader, stillReadAsker, Supervisor } from './streaming/index.ts';
+import { checkConnection, sampleTopics, serverDefaultsReader, stillReadAsker, Supervisor } from './streaming/index.ts';
 
 export interface Gateway extends Ports {
   readonly adminPort: number;
@@ -117,6 +117,9 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     asServiceAccount: async (sql, settings) => client.command(sql, settings),
     secretKeys,
     rules,
+    ...(config.kafkaCheckOnCreate && {
+      checkConnection: (table, gone) => checkConnection(table, config.kafkaCheckTimeoutMs, gone, logger),
+    }),
     logger,
   });
 

@@ -56,6 +56,8 @@ export interface Settings {
   readonly memoryBudgetBytes: number;
   readonly maxBatchBytes: number;
   readonly deadLetterTable: QualifiedName;
+  readonly kafkaCheckOnCreate: boolean;
+  readonly kafkaCheckTimeoutMs: number;
   readonly catalogIntervalMs: number;
   readonly allowedBrokers: HostRules | undefined;
   readonly allowedHttpHosts: HostRules | undefined;
@@ -251,6 +253,21 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     type: TABLE_NAME,
     default: 'system.dead_letter_queue',
     sentence: "Where tables with kafka_handle_error_mode = 'dead_letter_queue' put broken messages; made when it does not exist.",
+  },
+  kafkaCheckOnCreate: {
+    name: 'kafka_check_on_create',
+    group: 'Streaming',
+    type: SWITCH,
+    default: 'on',
+    sentence:
+      'Whether CREATE TABLE … ENGINE = Kafka fails when brokers, credentials, topics, group or schema cannot be used; off: it does not look.',
+  },
+  kafkaCheckTimeoutMs: {
+    name: 'kafka_check_timeout_ms',
+    group: 'Streaming',
+    type: durationMs(100, 10 * 60_000),
+    default: '10s',
+    sentence: 'How long that may take; then the statement fails.',
   },
   catalogIntervalMs: {
     name: 'catalog_interval_ms',

@@ -40,7 +40,7 @@ export {
 } from './outbox.ts';
 export { checkReach } from './reach-check.ts';
 export { readDefinition, renewDefinition, type ReadDefinition, type Renewal } from './read-definition.ts';
-export { settingWithoutLiteral } from './read-settings.ts';
+export { querySetting, settingWithoutLiteral } from './read-settings.ts';
 export {
   mayHoldSecrets,
   NOT_LOGGED,

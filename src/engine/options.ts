@@ -48,6 +48,7 @@ export async function tableOptions(
     keyFormat: text('kafka_key_format') as KafkaTableOptions['keyFormat'],
     keyColumns: columnNames(text('kafka_key_columns')),
     properties: { consumer: own, producer: own },
+    checkOnCreate: text('kafka_check_on_create') === '1',
     requireFsync: text('kafka_require_fsync') === '1',
     write: {
       maxRowsPerMessage: count('kafka_max_rows_per_message'),

@@ -111,6 +111,11 @@ export const ENGINE_SETTINGS = {
   kafka_replica_name: none('string', '', 'Goes with kafka_keeper_path; gateways share the partitions as members of the group.'),
   kafka_consumer_acquire_timeout_ms: none('milliseconds', '30000', 'It is about offsets in Keeper, see kafka_keeper_path.'),
   kafka_row_delimiter: none('char', '', 'Obsolete, ignored by the server as well.'),
+  kafka_check_on_create: extension(
+    'bool',
+    '1',
+    'CREATE fails when the brokers cannot be reached, the credentials are refused, or topic, group or schema cannot be used; 0: it does not look.',
+  ),
   kafka_dead_letter_topic: extension('string', '', 'With dead_letter_queue: a topic that broken messages are sent to as well.'),
   kafka_tombstones: extension('bool', '0', 'A message without value becomes a row with `_tombstone` = 1.'),
   kafka_key_format: extension('string', '', 'How the key is parsed: JSONEachRow or RawBLOB; by default it is not.'),

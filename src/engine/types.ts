@@ -55,6 +55,8 @@ export interface KafkaTableOptions {
   readonly keyColumns: readonly string[];
   /** How brokers are reached, in librdkafka's words. */
   readonly properties: RoleProperties;
+  /** Whether CREATE goes to the brokers and makes no table that could not be read. */
+  readonly checkOnCreate: boolean;
   /** Whether nothing may be read before every table behind the views waits for the disk. */
   readonly requireFsync: boolean;
   readonly write: WriteOptions;

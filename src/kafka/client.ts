@@ -3,6 +3,7 @@ import tls from 'node:tls';
 import kafkajs, { type ISocketFactory, type logCreator } from 'kafkajs';
 import type { Logger } from '../logger.ts';
 import { brokerReach } from '../reach/index.ts';
+import { withPort, type Address } from './address.ts';
 import { checkKafkajsVersion } from './raw-fetch.ts';
 import { stopIdlePolling } from './request-queue.ts';
 import { securityOf, type Security } from './security.ts';
@@ -46,7 +47,7 @@ export function createKafkaClient(options: ClientOptions, logger: Logger): Kafka
     brokers: () => {
       if (problem !== undefined) throw problem;
       tls?.();
-      return [...brokers];
+      return brokers.map(withPort);
     },
     clientId,
     ...(tls !== undefined && { ssl: true }),
@@ -89,7 +90,7 @@ class Sockets {
     this.#tls = tls;
   }
 
-  readonly open: ISocketFactory = ({ host, port, onConnect }) => this.#keep(() => openSocket(host, port, this.#tls?.(), onConnect));
+  readonly open: ISocketFactory = ({ host, port, onConnect }) => this.#keep(() => openSocket({ host, port }, this.#tls?.(), onConnect));
 
   /** TLS decrypts into buffers of its own in any case. */
   readonly openReusing: ISocketFactory = (options) =>
@@ -117,7 +118,8 @@ function reachable(host: string, port: number): Required<Pick<net.TcpNetConnectO
   return { host, port, lookup: brokerReach.lookupFor(port) };
 }
 
-function openSocket(host: string, port: number, options: tls.ConnectionOptions | undefined, onConnect: () => void): net.Socket {
+/** Opens a connection, over TLS when there are `options` for it; `onConnect` when it can be used. Throws a `ReachError`. */
+export function openSocket({ host, port }: Address, options: tls.ConnectionOptions | undefined, onConnect: () => void): net.Socket {
   if (options === undefined) return net.connect(reachable(host, port), onConnect);
   return tls.connect({ ...reachable(host, port), ...(net.isIP(host) === 0 && { servername: host }), ...options }, onConnect);
 }

@@ -101,7 +101,8 @@ function fromBroker({ type, message }: ErrorFields): string | undefined {
   return text === undefined ? `Broker: ${message}` : `Broker: ${text}`;
 }
 
-const REFUSALS: Readonly<Record<string, string>> = {
+/** Words for the system's codes. */
+export const REFUSALS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'Connection refused',
   ECONNRESET: 'Connection reset by peer',
   EHOSTUNREACH: 'No route to host',
@@ -110,7 +111,8 @@ const REFUSALS: Readonly<Record<string, string>> = {
   EPIPE: 'Broken pipe',
 };
 
-const RESOLUTION_FAILURES: readonly unknown[] = ['ENOTFOUND', 'EAI_AGAIN'];
+/** The system's codes when a name cannot be resolved. */
+export const RESOLUTION_FAILURES: readonly unknown[] = ['ENOTFOUND', 'EAI_AGAIN'];
 
 function fromTransport(error: ErrorFields): string | undefined {
   const { name, code, message } = error;
@@ -120,7 +122,7 @@ function fromTransport(error: ErrorFields): string | undefined {
   if (name === 'KafkaJSNoBrokerAvailableError') return 'Local: All broker connections are down';
   if (!['KafkaJSConnectionError', 'KafkaJSConnectionClosedError'].includes(name)) return undefined;
   if (NOT_TRIED.test(message)) return message.replace(NOT_TRIED, '');
-  if (isTlsCode(code)) return `Local: SSL error: ${at(error)}${alertOf(message) ?? detail(message)}`;
+  if (isTlsFailure(error)) return `Local: SSL error: ${at(error)}${alertOf(message) ?? detail(message)}`;
   return `Local: Broker transport failure: ${at(error)}${REFUSALS[String(code)] ?? detail(message)}`;
 }
 
@@ -143,8 +145,10 @@ function detail(message: string): string {
   return message.replace(/^Connection error: /, '');
 }
 
-function isTlsCode(code: unknown): boolean {
-  return typeof code === 'string' && /SSL|TLS|CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code);
+/** The certificate, or anything else of the TLS handshake. */
+export function isTlsFailure({ code, message }: ErrorFields): boolean {
+  if (typeof code === 'string' && /SSL|TLS|CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) return true;
+  return code === 'EPROTO' || message.includes('before secure TLS connection');
 }
 
 function messageOf({ message, name }: ErrorFields): string {

@@ -3,7 +3,11 @@ import { createRequire } from 'node:module';
 // Source: https://kafka.apache.org/protocol#protocol_error_codes
 export const OFFSET_OUT_OF_RANGE = 1;
 export const UNKNOWN_TOPIC = 3;
+export const LEADER_NOT_AVAILABLE = 5;
 export const MESSAGE_TOO_LARGE = 10;
+export const TOPIC_AUTHORIZATION_FAILED = 29;
+export const GROUP_AUTHORIZATION_FAILED = 30;
+export const UNSUPPORTED_SASL_MECHANISM = 33;
 export const UNSUPPORTED_VERSION = 35;
 export const DUPLICATE_SEQUENCE_NUMBER = 46;
 export const UNSUPPORTED_COMPRESSION_TYPE = 76;

@@ -10,6 +10,8 @@ export interface SampleLimits {
   /** No more is fetched once so many bytes have come. */
   readonly bytes: number;
   readonly timeoutMs: number;
+  /** Aborted when nobody waits for it any more. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -24,10 +26,13 @@ export async function sampleTopic(
 ): Promise<readonly FetchedPartition[] | undefined> {
   const client = createKafkaClient(options, logger);
   const tooLate = new AbortController();
-  const timer = setTimeout(() => {
+  const giveUp = (): void => {
     tooLate.abort();
     client.cut();
-  }, limits.timeoutMs);
+  };
+  const timer = setTimeout(giveUp, limits.timeoutMs);
+  if (limits.signal?.aborted === true) giveUp();
+  limits.signal?.addEventListener('abort', giveUp, { once: true });
   try {
     return await newest(new TopicReader(client), topic, limits);
   } catch (error) {
@@ -35,6 +40,7 @@ export async function sampleTopic(
     throw new KafkaError(tooLate.signal.aborted ? new Error(`no answer within ${limits.timeoutMs} ms`) : error);
   } finally {
     clearTimeout(timer);
+    limits.signal?.removeEventListener('abort', giveUp);
     client.cut();
   }
 }

@@ -80,6 +80,11 @@ export interface DispatcherOptions {
    * a ClickHouseException. Absent: nothing is done for such clients.
    */
   readonly asServiceAccount?: (sql: string, settings: Readonly<Record<string, string>>) => Promise<void>;
+  /**
+   * Goes to the brokers and the schema registry as the table would; throws the ClickHouseException that CREATE must be answered with. When `gone` is
+   * aborted nobody waits for it any more: then it ends soon, in any way. Absent: nothing is checked.
+   */
+  readonly checkConnection?: (table: TableId & { readonly options: KafkaTableOptions }, gone: AbortSignal) => Promise<void>;
   /** Seal and sign definitions; without a current one statements with secrets are refused. */
   readonly secretKeys: SecretKeys;
   readonly logger: Logger;

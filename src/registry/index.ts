@@ -1,1 +1,1 @@
-export { SchemaRegistry, schemaRegistryAt, type RegistryAddress } from './schema-registry.ts';
+export { RegistryFailure, SchemaRegistry, schemaRegistryAt, type RegistryAddress } from './schema-registry.ts';

@@ -16,6 +16,17 @@ const MOST_UNDER_WAY = 8;
 const MOST_MISSED = 10_000;
 const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024;
 
+/** A registry that does not answer as it should, in a sentence that says why and what to change. */
+export class RegistryFailure extends Error {
+  override readonly name = 'RegistryFailure';
+  readonly kind: 'unreachable' | 'unauthorized' | 'unknown schema';
+
+  constructor(kind: RegistryFailure['kind'], message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
 interface Missed {
   readonly attempts: number;
   readonly nextAtMs: number;
@@ -50,6 +61,41 @@ export class SchemaRegistry {
     const known = this.#schemas.get(id);
     if (known === undefined && this.#mayAsk(id)) void this.#ask(id);
     return known;
+  }
+
+  /** Asks whether the registry lets us in and knows the schema with this id; without an id, whether it lets us in. Throws `RegistryFailure`. */
+  async probe(id: number | undefined, signal: AbortSignal): Promise<void> {
+    const { status, reason } = await this.#statusOf(id === undefined ? '/schemas/types' : `/schemas/ids/${id}`, signal);
+    const at = `at the schema registry ${this.#base}`;
+    if (status === 401 || status === 403) {
+      throw new RegistryFailure(
+        'unauthorized',
+        `${at}: it refuses the credentials (HTTP ${status}). Correct user and password in format_avro_schema_registry_url (http://user:password@host:port)`,
+      );
+    }
+    if (status === 404 && id !== undefined) {
+      throw new RegistryFailure(
+        'unknown schema',
+        `${at}: it knows no schema with id ${id}, which the newest message begins with. Correct format_avro_schema_registry_url, or register the schema`,
+      );
+    }
+    // An old registry does not know what is asked for without an id, and is one.
+    if (status === undefined || status >= 500) {
+      const told = status === undefined ? reason : `it answers HTTP ${status}`;
+      throw new RegistryFailure('unreachable', `${at}: ${told}. Correct format_avro_schema_registry_url, or start the registry`);
+    }
+  }
+
+  async #statusOf(path: string, signal: AbortSignal): Promise<{ readonly status?: number; readonly reason: string }> {
+    try {
+      const response = await fetch(`${this.#base}${path}`, { headers: this.#headers, signal });
+      await response.body?.cancel();
+      return { status: response.status, reason: '' };
+    } catch (error) {
+      if (signal.aborted) return { reason: 'no answer in time' };
+      const { cause } = error as { cause?: unknown };
+      return { reason: cause instanceof Error && cause.message !== '' ? cause.message : (error as Error).message };
+    }
   }
 
   #mayAsk(id: number): boolean {

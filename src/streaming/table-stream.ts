@@ -4,7 +4,8 @@ import { checkReach } from '../engine/index.ts';
 import { messageOf } from '../formats/index.ts';
 import {
   createGroupConsumer,
-  describeKafkaError,
+  explainKafkaError,
+  missingTopics,
   readRanges,
   type ConsumerHandlers,
   type ConsumerOptions,
@@ -103,7 +104,7 @@ export class TableStream {
     this.#topics = new TableTopics({
       client: this.#consumerOptions(0),
       topics,
-      onMissing: (missing) => this.#report(new Error(`Broker: Unknown topic or partition: ${missing.join(', ')} (group ${groupName})`)),
+      onMissing: (missing) => this.#report(missingTopics(missing, ` (group ${groupName})`)),
       onMadeAnew: (madeAnew) => this.#beginAnew(madeAnew),
       onChanged: () => this.#newRound(),
       logger: this.#logger,
@@ -338,7 +339,7 @@ export class TableStream {
   #report(error: unknown): void {
     this.#decide();
     if (this.#stopping.signal.aborted) return;
-    const text = describeKafkaError(error);
+    const text = explainKafkaError(error);
     this.#status.state = 'retrying';
     if (this.#status.exception(text)) this.#logger.error({ err: error, reason: text }, 'consumer failed');
   }

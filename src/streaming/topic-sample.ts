@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { RecordCursor } from '../formats/index.ts';
-import { sampleTopic, type FetchedPartition } from '../kafka/index.ts';
+import { sampleTopic, type ClientOptions, type FetchedPartition, type Patience } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 
 const LIMITS = { messages: 100, bytes: 4 * 1024 * 1024, timeoutMs: 10_000 };
@@ -17,11 +17,7 @@ export interface TopicSample {
  * Throws `KafkaError` when no broker answers, or not in time.
  */
 export async function sampleTopics(options: KafkaTableOptions, logger: Logger): Promise<TopicSample> {
-  const client = {
-    brokers: options.brokers,
-    clientId: options.clientId || `ClickHouse-${hostname()}`,
-    security: options.properties.consumer,
-  };
+  const client = clientFor(options);
   const payloads: Buffer[] = [];
   const missing: string[] = [];
   for (const topic of options.topics) {
@@ -30,6 +26,32 @@ export async function sampleTopics(options: KafkaTableOptions, logger: Logger): 
     else payloads.push(...fetched.flatMap((partition) => payloadsOf(partition, options.skipBytes)));
   }
   return { payloads, missing };
+}
+
+/** The payload of the newest message in the topics of such a table, by the time of its record batch; undefined when they have none. Throws as `sampleTopics`. */
+export async function newestPayload(
+  options: KafkaTableOptions,
+  { signal, timeoutMs }: Patience,
+  logger: Logger,
+): Promise<Buffer | undefined> {
+  let newest: { readonly timeMs: number; readonly payload: Buffer } | undefined;
+  for (const topic of options.topics) {
+    const fetched = await sampleTopic(clientFor(options), topic, { ...LIMITS, messages: 1, timeoutMs, signal }, logger);
+    for (const partition of fetched ?? []) {
+      const payload = payloadsOf(partition, options.skipBytes).at(-1);
+      const timeMs = partition.batches.at(-1)?.maxTimestampMs ?? 0;
+      if (payload !== undefined && timeMs >= (newest?.timeMs ?? 0)) newest = { timeMs, payload };
+    }
+  }
+  return newest?.payload;
+}
+
+function clientFor(options: KafkaTableOptions): ClientOptions {
+  return {
+    brokers: options.brokers,
+    clientId: options.clientId || `ClickHouse-${hostname()}`,
+    security: options.properties.consumer,
+  };
 }
 
 function payloadsOf({ batches, fromOffset }: FetchedPartition, skipBytes: number): Buffer[] {

@@ -140,7 +140,7 @@ async function makeTrouble(world: World, gateway: GatewayPart, name: Case): Prom
   const { clickHouse, kafka } = world;
   const isBroken = name === 'broken';
   const brokers = name === 'no-broker' ? `127.0.0.1:${await freePort()}` : kafka.brokers;
-  const settings = isBroken ? ", kafka_handle_error_mode = 'stream'" : '';
+  const settings = isBroken ? ", kafka_handle_error_mode = 'stream'" : name === 'no-broker' ? ', kafka_check_on_create = 0' : '';
   await createTable(world, gateway, { table: 'b', topic: isBroken ? 'b-broken' : 'b', brokers, settings });
   const k = { throws: `toString(throwIf(n >= 0, 'trouble'))`, hangs: `toString(${HANG})` }[name as string] ?? 'k';
   await createView(gateway, 'b', `n, ${k} AS k`);

@@ -35,6 +35,8 @@ test('without any setting every default holds', (t) => {
     memoryBudgetBytes: 208 * 1024 ** 2,
     maxBatchBytes: 64 * 1024 ** 2,
     deadLetterTable: { database: 'system', name: 'dead_letter_queue' },
+    kafkaCheckOnCreate: true,
+    kafkaCheckTimeoutMs: 10_000,
     catalogIntervalMs: 1000,
     allowedBrokers: undefined,
     allowedHttpHosts: undefined,

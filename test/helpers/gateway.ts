@@ -5,6 +5,9 @@ import { ownClickHouse, useClickHouse } from './servers.ts';
 // A gateway runs every Kafka table of its server: with a common one, the files' gateways would be members of each other's groups, also when they are killed.
 ownClickHouse();
 
+export { UNCHECKED } from '../parts/gateway.ts';
+
+let sharedOptions: Partial<GatewayOptions> = {};
 let shared: Promise<GatewayPart> | undefined;
 /** Titles of the tests that have gateways of their own in front of the file's ClickHouse now. */
 const owners = new Map<GatewayPart, string>();
@@ -30,9 +33,14 @@ export function assertNoStranger(t: ExecutionContext): void {
   if (stranger !== undefined) throw new Error(`tests with gateways of their own must be serial: one of “${stranger}” is running`);
 }
 
+/** The gateway that all tests of the file share is one with these options. Call while the file is being loaded. */
+export function shareGateway(options: Partial<GatewayOptions>): void {
+  sharedOptions = options;
+}
+
 /** One gateway for all tests of the file, in front of its ClickHouse. Also in `before` hooks. */
 export async function useSharedGateway(_t?: ExecutionContext): Promise<GatewayPart> {
-  shared ??= withServer({}).then(startGateway);
+  shared ??= withServer(sharedOptions).then(startGateway);
   return shared;
 }
 

@@ -1,7 +1,9 @@
 import test, { type ExecutionContext } from 'ava';
 import { assertSameAnswer, comparable, send, type TestRequest } from '../frontend/http/helpers/exchange.ts';
-import { useGateway, useSharedGateway } from '../helpers/gateway.ts';
+import { shareGateway, UNCHECKED, useGateway, useSharedGateway } from '../helpers/gateway.ts';
 import { useClickHouse, useDatabase, useOwnClickHouse } from '../helpers/index.ts';
+
+shareGateway(UNCHECKED);
 
 const SETTINGS = "kafka_broker_list = '127.0.0.1:1', kafka_topic_list = 't', kafka_group_name = 'g', kafka_format = 'JSONEachRow'";
 const ENGINE = `ENGINE = Kafka SETTINGS ${SETTINGS}`;
@@ -146,7 +148,7 @@ test('ON CLUSTER of a cluster that the server knows answers as the server does',
   const configXml =
     '<remote_servers><known><shard><replica><host>127.0.0.1</host><port>9000</port></replica></shard></known></remote_servers>';
   const server = await useOwnClickHouse(t, { configXml });
-  const gateway = await useGateway(t, { clickHouseUrl: server.url, clickHouseNativePort: server.nativePort });
+  const gateway = await useGateway(t, { ...UNCHECKED, clickHouseUrl: server.url, clickHouseNativePort: server.nativePort });
   for (const sql of [CREATE.replace(' q ', ' q ON CLUSTER known '), 'DROP TABLE IF EXISTS q ON CLUSTER known'])
     await assertSameAnswer(t, server.url, gateway.url, post(sql)('default'));
 });

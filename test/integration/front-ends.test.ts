@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import test, { type ExecutionContext } from 'ava';
-import { useGateway, useSharedGateway } from '../helpers/gateway.ts';
+import { shareGateway, UNCHECKED, useGateway, useSharedGateway } from '../helpers/gateway.ts';
 import { uniqueName, useClickHouse, useOwnClickHouse, waitFor } from '../helpers/index.ts';
 import { useStream } from '../helpers/stream.ts';
 import { useDoors, type Answer, type Door, type Question, type Rows } from './doors/index.ts';
+
+shareGateway(UNCHECKED);
 
 /** An answer is rows (of a result with totals or extremes: whatever is expected of it), or the code and text of an exception. */
 type Expected = Rows | Partial<Answer> | Refused;
@@ -449,7 +451,7 @@ test('users without rights are refused alike, and statements of ours are logged 
       '<reader><password>r</password><networks><ip>::/0</ip></networks><profile>only_reads</profile><quota>default</quota></reader>',
     configXml: '<query_log><database>system</database><table>query_log</table></query_log>',
   });
-  const gateway = await useGateway(t, { clickHouseUrl: server.url, clickHouseNativePort: server.nativePort });
+  const gateway = await useGateway(t, { ...UNCHECKED, clickHouseUrl: server.url, clickHouseNativePort: server.nativePort });
   const [, owner] = await useDoors(t, gateway, { database: 'default' });
   t.is((await owner?.ask({ sql: CREATE.replace(' q ', ' known ') }))?.refusal, undefined);
   const reader = { user: 'reader', password: 'r', database: 'default' };

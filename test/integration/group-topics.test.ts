@@ -112,7 +112,11 @@ test.serial('new partitions, and a topic of the list that is made later, are rea
   const stream = await useStream(t, { gateway: first });
   const late = uniqueName(t, 'late');
   t.teardown(async () => stream.kafka.deleteTopic(late));
-  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ topic: `${stream.topic}, ${late}` })}`, TARGET, VIEW);
+  await stream.sql(
+    `CREATE TABLE queue ${COLUMNS} ${stream.engine({ topic: `${stream.topic}, ${late}`, settings: 'kafka_check_on_create = 0' })}`,
+    TARGET,
+    VIEW,
+  );
   await useGateway(t);
   await waitFor(async () => (await stream.kafka.groupMembers(stream.group)).length === 2);
   await stream.kafka.produce(stream.topic, rows(0, 10));

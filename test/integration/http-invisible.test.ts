@@ -16,7 +16,7 @@ import {
 } from '../frontend/http/helpers/exchange.ts';
 import { uniqueName, waitFor } from '../helpers/index.ts';
 import { startOwnClickHouse, type ClickHousePart } from '../parts/clickhouse.ts';
-import { startGateway, type GatewayPart } from '../parts/gateway.ts';
+import { startGateway, UNCHECKED, type GatewayPart } from '../parts/gateway.ts';
 
 const NETWORKS = '<networks><ip>::/0</ip></networks>';
 const user = (name: string, password: string, profile: string, quota: string, grants = ''): string =>
@@ -47,7 +47,7 @@ test.before('a server with users, roles, quotas and handlers, and a gateway that
         <defaults/>
       </http_handlers>`,
   });
-  gateway = await startGateway({ clickHouseUrl: server.url, clickHouseNativePort: server.nativePort });
+  gateway = await startGateway({ ...UNCHECKED, clickHouseUrl: server.url, clickHouseNativePort: server.nativePort });
   await send(gateway.url, post(`CREATE TABLE default.known (a Int8) ${KAFKA}`));
 });
 

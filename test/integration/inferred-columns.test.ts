@@ -98,10 +98,21 @@ test('what gives no columns is refused with what to do, and no table is made', a
   };
   const hint = 'Name the columns, or try again when there are messages';
   await refused(stream.engine(), new RegExp(`Code: 80\\. .*topic '${stream.topic}' has no messages to infer them from\\. ${hint}`));
-  await refused(stream.engine({ topic: 'no_such_topic' }), /Code: 80\. .*topic 'no_such_topic' does not exist/);
+  await refused(
+    stream.engine({ topic: 'no_such_topic' }),
+    /Code: 36\. .*step topic failed: Broker: Unknown topic or partition: no_such_topic/,
+  );
   await refused(
     "ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'JSONEachRow')",
+    /Code: 210\. .*step connect failed at broker 127\.0\.0\.1:1: Connection refused/,
+  );
+  await refused(
+    `ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'JSONEachRow') SETTINGS kafka_check_on_create = 0`,
     /Code: 80\. .*topic 't' cannot be read: Local: .*Connection refused/,
+  );
+  await refused(
+    stream.engine({ topic: 'no_such_topic', settings: 'kafka_check_on_create = 0' }),
+    /Code: 80\. .*topic 'no_such_topic' does not exist/,
   );
   await stream.kafka.produce(stream.topic, ['whatever']);
   await refused(
@@ -115,7 +126,7 @@ test('what gives no columns is refused with what to do, and no table is made', a
 test('a table that exists is told before any broker is asked', async (t) => {
   const stream = await useStream(t);
   const engine = "ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'JSONEachRow')";
-  await stream.sql(`CREATE TABLE q (a Int32) ${engine}`);
+  await stream.sql(`CREATE TABLE q (a Int32) ${engine} SETTINGS kafka_check_on_create = 0`);
   await t.throwsAsync(stream.sql(`CREATE TABLE q ${engine}`), { message: /Code: 57\. .*already exists/ });
   t.is(await stream.sql(`CREATE TABLE IF NOT EXISTS q ${engine}`), '');
   await t.throwsAsync(stream.sql(`CREATE TABLE no_such_database.q ${engine}`), { message: /Code: 81\. / });

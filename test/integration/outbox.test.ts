@@ -95,7 +95,7 @@ test.serial('a table with rows that are not sent cannot be dropped, unless it sa
   await outlet.sql('TRUNCATE TABLE `.outbox.queue`');
   await outlet.sql('DROP TABLE queue');
   await outlet.sql(
-    `CREATE TABLE careless ${COLUMNS} ENGINE = Kafka('${outlet.own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_wait_for_delivery = 0, kafka_outbox_on_drop = 'drop'`,
+    `CREATE TABLE careless ${COLUMNS} ENGINE = Kafka('${outlet.own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_check_on_create = 0, kafka_wait_for_delivery = 0, kafka_outbox_on_drop = 'drop'`,
     "INSERT INTO careless VALUES (2, 'b')",
     'DROP TABLE careless',
   );

@@ -2,7 +2,7 @@ import test from 'ava';
 import type { Broker } from 'kafkajs';
 import { readFetchById, writeFetchById } from '../../src/kafka/fetch-by-id.ts';
 import { FlexibleReader, FlexibleWriter } from '../../src/kafka/flexible.ts';
-import { readTopics } from '../../src/kafka/topic-metadata.ts';
+import { readCluster, readTopics } from '../../src/kafka/topic-metadata.ts';
 
 const ID = '00112233445566778899aabbccddeeff';
 
@@ -66,14 +66,20 @@ test('long strings have lengths of several bytes', (t) => {
 });
 
 test('a broker that is older than topic ids is asked as before', async (t) => {
-  const known = { topic: 'known', partitionMetadata: [{}, {}] };
+  const known = { topic: 'known', partitionMetadata: [{ leader: 1 }, { leader: -1 }] };
   const broker = {
     versions: { 3: { minVersion: 0, maxVersion: 9 } },
     metadata: async ([topic]: string[]) =>
       topic === 'known'
-        ? Promise.resolve({ topicMetadata: [known] })
-        : Promise.reject(Object.assign(new Error('unknown'), { type: 'UNKNOWN_TOPIC_OR_PARTITION' })),
+        ? Promise.resolve({ brokers: [{ nodeId: 1, host: 'k', port: 9092 }], topicMetadata: [known] })
+        : Promise.reject(Object.assign(new Error('unknown'), { type: 'UNKNOWN_TOPIC_OR_PARTITION', code: 3 })),
   };
   const found = await readTopics(broker as unknown as Broker, ['known', 'missing']);
   t.deepEqual([...found], [['known', { id: undefined, partitions: 2 }]]);
+  const { brokers, topics } = await readCluster(broker as unknown as Broker, ['known', 'missing'], { withOperations: true });
+  t.deepEqual([...brokers], [[1, 'k:9092']]);
+  t.like(topics, [
+    { name: 'known', errorCode: 0, leaders: [1, -1], operations: undefined },
+    { name: 'missing', errorCode: 3, leaders: [] },
+  ]);
 });

@@ -19,6 +19,9 @@ export interface GatewayOptions {
   readonly waitUntilReady?: boolean;
 }
 
+/** A gateway that makes Kafka tables without going to their brokers: for tests of statements, whose brokers are nowhere. */
+export const UNCHECKED: Pick<GatewayOptions, 'env'> = { env: { SLUICE_KAFKA_CHECK_ON_CREATE: 'off' } };
+
 /** The gateway as a process of its own, on ports of its own. */
 export interface GatewayPart {
   /** `http://127.0.0.1:<port>`: speaks as ClickHouse's HTTP interface. */

@@ -19,7 +19,11 @@ async function dispatch(statement: string, answer: (sql: string) => string[][]):
     secretKeys: { current: undefined },
     logger: silentLogger(),
   });
-  return dispatcher.dispatch(statement, { query: async (sql) => answer(sql), setting: () => undefined });
+  return dispatcher.dispatch(statement, {
+    query: async (sql) => answer(sql),
+    setting: () => undefined,
+    whileHere: async (work) => work(new AbortController().signal),
+  });
 }
 
 const refusalOf = (action: Action): string => (action.kind === 'refuse' ? action.exception.message : action.kind);

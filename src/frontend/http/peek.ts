@@ -52,7 +52,7 @@ export async function readMore(client: IncomingMessage, read: ReadBytes, isEnoug
         takeMemory(read, chunk.length);
       } catch (error) {
         stop();
-        reject(error as ClickHouseException);
+        reject(error);
         return;
       }
       read.chunks.push(chunk);

@@ -37,6 +37,18 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
   const host = client.headers.host ?? 'clickhouse';
   return {
     setting: (name) => (name === 'readonly' && client.method !== 'POST' ? READ_ONLY_BY_METHOD : findParameter(target, name)),
+    whileHere: async (work) => {
+      const { socket } = client;
+      const gone = new AbortController();
+      const leave = (): void => gone.abort();
+      if (socket.destroyed) leave();
+      socket.once('close', leave);
+      try {
+        return await work(gone.signal);
+      } finally {
+        socket.off('close', leave);
+      }
+    },
     query: async (sql) => {
       const body = Buffer.from(sql);
       const helperTarget = changeParameters(target, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX), {

@@ -3,6 +3,10 @@ import { ByteReader, EndOfBytes } from '../../protocol/index.ts';
 import { hasReusedReads, receivePieces } from '../../sockets/index.ts';
 import { SOCKET_BUFFER_BYTES } from './sockets.ts';
 
+const EMPTY = Buffer.alloc(0);
+/** What a client may say while nobody reads it. */
+const MOST_KEPT_BYTES = 64 * 1024;
+
 /** What happens to bytes that the reader has consumed. */
 type Destiny = 'pass' | 'hold' | 'drop';
 
@@ -30,6 +34,8 @@ export class Flow extends ByteReader {
   /** Called when what waited has gone out, or never will. */
   #whenSent: (() => void) | undefined;
   #isEnded = false;
+  /** Called when the connection ends while nobody reads. */
+  #listening: (() => void) | undefined;
   #waiting: { readonly resolve: (piece: Buffer) => void; readonly reject: (error: Error) => void } | undefined;
   /** Called with every piece that goes out. */
   onPass: ((piece: Buffer) => void) | undefined;
@@ -87,6 +93,28 @@ export class Flow extends ByteReader {
     const bytes = this.heldBytes();
     this.#held = [];
     return bytes;
+  }
+
+  /**
+   * Does something while nobody reads; its signal is aborted when the connection ends meanwhile. To learn of that, what comes is taken in and kept for the
+   * reader, as far as it is not much: clients that wait for an answer say little.
+   */
+  async whileOpen<T>(work: (gone: AbortSignal) => Promise<T>): Promise<T> {
+    const gone = new AbortController();
+    const leave = (): void => gone.abort();
+    this.#settle();
+    this.#settledTo -= this.at;
+    // What is left of the piece at hand would be written over.
+    this.chunk = Buffer.from(this.leaveConsumed());
+    this.#arrived &&= Buffer.from(this.#arrived);
+    this.#listening = leave;
+    if (this.#isEnded) leave();
+    this.#from.resume();
+    try {
+      return await work(gone.signal);
+    } finally {
+      this.#listening = undefined;
+    }
   }
 
   /** What was consumed meets its destiny now, not only when more is waited for. */
@@ -158,8 +186,11 @@ export class Flow extends ByteReader {
       const { resolve } = this.#waiting;
       this.#waiting = undefined;
       resolve(piece);
-    } else {
+    } else if (this.#listening === undefined) {
       this.#arrived = piece;
+    } else {
+      this.#arrived = Buffer.concat([this.#arrived ?? EMPTY, piece]);
+      return this.#arrived.length < MOST_KEPT_BYTES;
     }
     return false;
   }
@@ -193,6 +224,7 @@ export class Flow extends ByteReader {
 
   #end(): void {
     this.#isEnded = true;
+    this.#listening?.();
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.reject(new EndOfBytes('the connection was closed'));

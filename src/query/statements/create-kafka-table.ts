@@ -4,6 +4,7 @@ import {
   engineText,
   landingStatement,
   needsCarriers,
+  querySetting,
   newCarrierPrefix,
   readDefinition,
   readPublicDefinition,
@@ -46,6 +47,7 @@ import { noticeOfDelivery } from '../delivery-notice.ts';
 import { mayMakeLanding, requireToFill, requireToMake, withoutBrokers } from '../grants.ts';
 import { dropUnfilled, forbidsChanges, makeByServiceAccount } from '../landing-maker.ts';
 import { landingPlace } from '../landing-place.ts';
+import { checkOnCreate } from './check-on-create.ts';
 import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { shownAs } from '../outbox-names.ts';
@@ -92,9 +94,11 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   if (own !== undefined) return own;
   if (options.sampleTopics === undefined) throw clickhouseError('INCORRECT_QUERY', NO_COLUMNS);
   const checked = await checkKafkaTable(create, database, { ...options, ask: session.query.bind(session) });
-  const columns = await inferColumns(settingTexts(checked), { database, table: create.name.table }, options.sampleTopics, context);
+  const settings = settingTexts(checked);
+  await checkOnCreate(create, database, settings, async () => Promise.resolve(true), context);
+  const columns = await inferColumns(settings, { database, table: create.name.table }, options.sampleTopics, context);
   const { text, statement } = withColumns(create, columns, context);
-  const action = await createKafkaTable(statement, { ...context, text });
+  const action = await makeKafkaTable(statement, { ...context, text }, 'checked');
   if (action.kind !== 'run') return action;
   // The client's statement makes the table and then says what it found, so the table is made here.
   await session.query(action.sql);
@@ -216,6 +220,10 @@ function notYet(create: CreateTable): string | undefined {
 }
 
 async function createKafkaTable(create: CreateTable, context: StatementContext): Promise<Action> {
+  return makeKafkaTable(create, context, 'to be checked');
+}
+
+async function makeKafkaTable(create: CreateTable, context: StatementContext, connection: 'checked' | 'to be checked'): Promise<Action> {
   const { text, session, options } = context;
   const database = await databaseOf(create.name, session);
   try {
@@ -226,6 +234,8 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
     const known = { settings, added: added.map(({ name }) => name), ...(carrierPrefix !== undefined && { carrierPrefix }) };
     const { place, uuid } = await landingPlace(create, database, session);
     const definition = writeDefinition(await definitionOf(create, checked, known, context), place, options.secretKeys);
+    const isMade = async (): Promise<boolean> => willBeMade(create, database, context);
+    if (connection === 'to be checked') await checkOnCreate(create, database, settings, isMade, context);
     const landing = landingStatement(text, create, { definition, added, querySettings: checked.querySettings, uuid });
     const sql = await statementOfClient(landing, create, { database, table: create.name.table }, context);
     return {
@@ -277,8 +287,21 @@ function settingText(value: string | bigint | boolean): string {
   return typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
 }
 
+/** Whether the server would make the table for a client with the grants for it, as far as can be told: nobody has brokers asked who could not. */
+async function willBeMade(create: CreateTable, database: string, context: StatementContext): Promise<boolean> {
+  const { session } = context;
+  const here = { ...create, cluster: undefined };
+  const own = create.cluster === undefined || create.ifNotExists ? await serversOwnAnswer(here, database, context) : undefined;
+  if (own !== undefined) return false;
+  const setting = async (name: string): Promise<string> =>
+    session.setting(name) ?? (await querySetting(create, name, session.query.bind(session)));
+  return /^(?:0|false)$/.test(await setting('readonly')) && !/^(?:0|false)$/.test(await setting('allow_ddl'));
+}
+
+type Asked = Pick<CreateTable, 'verb' | 'ifNotExists' | 'name'> & { readonly cluster?: CreateTable['cluster'] | undefined };
+
 /** The server looks for database and table before it looks at the engine: then its answer comes first, whatever is wrong with the engine. */
-async function serversOwnAnswer(create: CreateTable, database: string, { session }: StatementContext): Promise<Action | undefined> {
+async function serversOwnAnswer(create: Asked, database: string, { session }: StatementContext): Promise<Action | undefined> {
   if (create.cluster !== undefined) return undefined;
   const [[databases = '0', tables = '0'] = []] = await session.query(
     `SELECT (SELECT count() FROM system.databases WHERE name = ${quoteString(database)}), ` +

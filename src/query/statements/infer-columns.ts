@@ -38,7 +38,7 @@ export async function inferColumns(
   const ask = session.query.bind(session);
   const kafkaTable = await tableOptions(settings, { ...table, uuid: '' }, ask, options.rules);
   const samples = await samplesOf(kafkaTable, sampleTopics);
-  const tail = settingsClause(kafkaTable);
+  const tail = formatSettingsClause(kafkaTable);
   let refusal: unknown;
   for (const sample of samples) {
     try {
@@ -89,7 +89,8 @@ function inLines(messages: readonly Buffer[]): Buffer {
   return Buffer.concat(lines);
 }
 
-function settingsClause({ schema, formatSettings }: KafkaTableOptions): string {
+/** For a query that reads what such a table would read. */
+export function formatSettingsClause({ schema, formatSettings }: Pick<KafkaTableOptions, 'schema' | 'formatSettings'>): string {
   const settings = { ...FORCED, ...(schema === '' ? {} : { format_schema: schema }), ...formatSettings };
   return ` SETTINGS ${Object.entries(settings)
     .map(([name, value]) => `${name} = ${quoteString(value)}`)
