@@ -30,7 +30,7 @@ test.serial('bombs in statements neither take the memory nor the time of others'
       const body = encode(text);
       // What becomes of them is the server's answer; some close the connection.
       const attacks = Array.from({ length: ATTACKS }, async () =>
-        fetch(gateway.url, { method: 'POST', body, headers: { 'content-encoding': encoding } })
+        fetch(gateway.url, { method: 'POST', body: new Uint8Array(body), headers: { 'content-encoding': encoding } })
           .then((answer) => answer.arrayBuffer())
           .catch(() => undefined),
       );
