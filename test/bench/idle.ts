@@ -58,7 +58,12 @@ async function runBench({ connections, protocols }: IdleOptions): Promise<void> 
     const clickHouse = await startOwnClickHouse({ configXml: SERVER_LIMITS, maxMemoryBytes: SERVER_MEMORY_BYTES });
     try {
       const { url: clickHouseUrl, nativePort: clickHouseNativePort } = clickHouse;
-      const gateway = await startGateway({ clickHouseUrl, clickHouseNativePort, built: true, env: { SLUICE_LOG_LEVEL: 'warn' } });
+      const gateway = await startGateway({
+        clickHouseUrl,
+        clickHouseNativePort,
+        built: true,
+        env: { SLUICE_LOG_LEVEL: 'warn', SLUICE_MAX_CONNECTIONS: '100000' },
+      });
       try {
         await measureIdle(protocol, connections, gateway, clickHouse);
       } finally {
