@@ -3,11 +3,22 @@ import { ClickHouseException, clickhouseError } from '../../src/errors.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createDispatcher, type Action } from '../../src/query/index.ts';
 
-const NO_TABLES = { names: () => new Set<string>(), tables: () => [], find: () => undefined, unreadable: () => [], refresh: async () => undefined };
+const NO_TABLES = {
+  names: () => new Set<string>(),
+  tables: () => [],
+  find: () => undefined,
+  unreadable: () => [],
+  refresh: async () => undefined,
+};
 
 /** Dispatches with a server that answers by `answer`; no table is managed. */
 async function dispatch(statement: string, answer: (sql: string) => string[][]): Promise<Action> {
-  const dispatcher = createDispatcher({ catalog: NO_TABLES, reconcile: async () => undefined, secretKeys: { current: undefined }, logger: silentLogger() });
+  const dispatcher = createDispatcher({
+    catalog: NO_TABLES,
+    reconcile: async () => undefined,
+    secretKeys: { current: undefined },
+    logger: silentLogger(),
+  });
   return dispatcher.dispatch(statement, { query: async (sql) => answer(sql), setting: () => undefined });
 }
 
