@@ -36,6 +36,20 @@ test('wrong settings end the start with 2, a sentence each and no stack trace', 
   });
 });
 
+test('a key is not changed without one, nor on a server that does not answer', async (t) => {
+  const without = await startSluice(t, ['rotate-secret-key']).ended;
+  t.deepEqual(without, {
+    code: 2,
+    stdout: '',
+    stderr: 'sluice: rotate-secret-key needs the new key in secret_key, and the one before it in old_secret_key.\n',
+  });
+  const key = { SLUICE_SECRET_KEY: 'hunter2hunter2hunter2' };
+  const unanswered = await startSluice(t, ['rotate-secret-key', '--clickhouse-url', NOWHERE], key).ended;
+  t.is(unanswered.code, 1);
+  t.regex(unanswered.stderr, /^sluice: no answer from ClickHouse at /);
+  t.is((await startSluice(t, ['--sign-unsigned']).ended).code, 2);
+});
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`the gateway starts without ClickHouse, says that it is not ready, and ${signal} stops it with 0`, async (t) => {
     const sluice = startSluice(t, [

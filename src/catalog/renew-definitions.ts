@@ -5,6 +5,7 @@ import {
   placeOfDatabase,
   placeOfUuid,
   renewDefinition,
+  takesUuids,
   type Definition,
   type Renewal,
   type SecretKeys,
@@ -93,7 +94,7 @@ function whatItSays(name: string, { statement, settings }: Definition): string[]
 }
 
 function renew({ comment, database, uuid, databaseEngine }: FoundTable, { secretKeys }: RenewDefinitionsOptions): Renewal {
-  const place = databaseEngine === 'Atomic' ? placeOfUuid(uuid) : placeOfDatabase(database);
+  const place = takesUuids(databaseEngine) ? placeOfUuid(uuid) : placeOfDatabase(database);
   return renewDefinition(comment, { database, uuid }, place, secretKeys);
 }
 

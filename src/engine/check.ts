@@ -60,7 +60,8 @@ export async function checkKafkaTable(
   checkFiles(values, rules?.filesFolder);
   await checkDeadLetterQueue(values, deadLetterTable);
   const { formatSettings, insertSettings, querySettings } = settings;
-  await checkReach(splitList(expanded['kafka_broker_list'] ?? ''), formatSettings);
+  const given = Object.fromEntries([...values].map(([name, value]) => [name, String(value)]));
+  await checkReach(splitList(expanded['kafka_broker_list'] ?? ''), { ...given, ...formatSettings });
   return { values, formatSettings, insertSettings, querySettings, ...(create.engine?.args && { argumentTexts: texts }) };
 }
 

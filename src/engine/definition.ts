@@ -38,6 +38,14 @@ export function placeOfDatabase(database: string): Place {
   return `database:${database}`;
 }
 
+/**
+ * Whether a table in a database of this engine gets the UUID that its statement names. A UUID of our own choice is the only one that can be known before the table is
+ * made; other databases refuse it (Replicated), change it or have none (Memory).
+ */
+export function takesUuids(databaseEngine: string | undefined): boolean {
+  return databaseEngine === 'Atomic';
+}
+
 export const DEFINITION_PREFIX = 'sluice:';
 const VERSION = '2';
 /** Of the first builds: not signed, secrets sealed but bound to nothing. */

@@ -20,6 +20,7 @@ export {
   placeOfDatabase,
   placeOfUuid,
   readPublicDefinition,
+  takesUuids,
   withUserComment,
   writeDefinition,
   type Definition,

@@ -2,15 +2,17 @@ import { clickhouseError } from '../errors.ts';
 import { brokerReach, httpReach, ReachError } from '../reach/index.ts';
 
 const KAFKA_PORT = 9092;
+/** What the gateway asks over HTTP for a table. */
+const HTTP_SETTINGS = ['format_avro_schema_registry_url', 'kafka_sasl_oauthbearer_token_endpoint_url'] as const;
 
 /**
- * Throws the exception for a table that names a broker or a schema registry which the operator does not let the gateway connect to. The registry is asked by the
- * server, too: a table must not make that do what the gateway may not.
+ * Throws the exception for a table that names a broker, a schema registry or a token endpoint which the operator does not let the gateway connect to. The registry is asked by
+ * the server, too: a table must not make that do what the gateway may not.
  */
-export async function checkReach(brokers: readonly string[], formatSettings: Readonly<Record<string, string>>): Promise<void> {
+export async function checkReach(brokers: readonly string[], settings: Readonly<Record<string, string>>): Promise<void> {
   try {
     for (const broker of brokers) await checkBroker(broker);
-    await checkRegistry(formatSettings['format_avro_schema_registry_url'] ?? '');
+    for (const name of HTTP_SETTINGS) await checkHttp(settings[name] ?? '');
   } catch (error) {
     if (error instanceof ReachError) throw clickhouseError('UNACCEPTABLE_URL', error.message);
     throw error;
@@ -25,7 +27,7 @@ async function checkBroker(broker: string): Promise<void> {
   if (whole !== undefined) await brokerReach.assertReachable(address ?? name ?? '', Number(port ?? KAFKA_PORT));
 }
 
-async function checkRegistry(text: string): Promise<void> {
+async function checkHttp(text: string): Promise<void> {
   if (!URL.canParse(text)) return;
   const { protocol, hostname, port } = new URL(text);
   await httpReach.assertReachable(hostname.replace(/^\[|\]$/g, ''), Number(port) || (protocol === 'https:' ? 443 : 80));

@@ -1,6 +1,5 @@
-import http from 'node:http';
-import https from 'node:https';
 import type { KafkaProperties } from '../engine/index.ts';
+import { askWithin, httpReach, type HttpAnswer } from '../reach/index.ts';
 import { oneOf, wrongProperty } from './property-values.ts';
 import { authoritiesOf } from './tls.ts';
 import type { Token } from './tokens.ts';
@@ -56,34 +55,20 @@ export async function fetchOidcToken(properties: KafkaProperties): Promise<Token
   return { value, expiresAtMs: expiryOf(value) ?? Date.now() + lifeS * 1000 };
 }
 
-async function post({ url, id, secret, scope }: OidcClient, tls: { readonly ca?: string }): Promise<{ status: number; text: string }> {
-  const body = new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== '' && { scope }) }).toString();
-  const headers = {
-    Accept: 'application/json',
-    Authorization: `Basic ${Buffer.from(`${id}:${secret}`, 'utf8').toString('base64')}`,
-    'Content-Type': 'application/x-www-form-urlencoded',
-    'Content-Length': Buffer.byteLength(body),
-  };
-  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  const options = { method: 'POST', headers, agent: false as const, signal, ...tls };
-  return new Promise((resolve, reject) => {
-    const request = (url.protocol === 'https:' ? https : http).request(url, options, (response) => {
-      readText(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
-    });
-    request.once('error', reject);
-    request.end(body);
+async function post({ url, id, secret, scope }: OidcClient, tls: { readonly ca?: string }): Promise<HttpAnswer> {
+  return askWithin(httpReach, {
+    url,
+    method: 'POST',
+    headers: {
+      Accept: 'application/json',
+      Authorization: `Basic ${Buffer.from(`${id}:${secret}`, 'utf8').toString('base64')}`,
+      'Content-Type': 'application/x-www-form-urlencoded',
+    },
+    body: new URLSearchParams({ grant_type: 'client_credentials', ...(scope !== '' && { scope }) }).toString(),
+    timeoutMs: ANSWER_WITHIN_MS,
+    maxAnswerBytes: MOST_ANSWER_BYTES,
+    tls,
   });
-}
-
-async function readText(response: http.IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes > MOST_ANSWER_BYTES) throw new Error(`it is longer than ${MOST_ANSWER_BYTES} bytes`);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function reasonOf(error: unknown): string {

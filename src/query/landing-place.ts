@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { placeOfDatabase, placeOfUuid, type Place } from '../engine/index.ts';
+import { placeOfDatabase, placeOfUuid, takesUuids, type Place } from '../engine/index.ts';
 import { quoteString, type CreateTable } from '../sql/index.ts';
 import type { ClientSession } from './types.ts';
 
@@ -13,14 +13,11 @@ export interface LandingPlace {
 
 const NO_UUID = '00000000-0000-0000-0000-000000000000';
 
-/** Databases of this engine give a table the UUID that its statement names; others refuse it (Replicated), change it or have none (Memory). */
-const TAKES_UUIDS = 'Atomic';
-
-/** Asks the server what kind of database it is: a UUID of our own choice is the only one that can be known before the table is made. */
+/** Asks the server what kind of database it is. */
 export async function landingPlace(create: CreateTable, database: string, session: Pick<ClientSession, 'query'>): Promise<LandingPlace> {
   const [[engine] = []] = await session.query(`SELECT engine FROM system.databases WHERE name = ${quoteString(database)}`);
   // ATTACH without one is refused by the server, in words of its own.
-  if (engine !== TAKES_UUIDS || (create.verb === 'ATTACH' && create.uuid === undefined)) return { place: placeOfDatabase(database) };
+  if (!takesUuids(engine) || (create.verb === 'ATTACH' && create.uuid === undefined)) return { place: placeOfDatabase(database) };
   const uuid = writtenUuid(create) ?? randomUUID();
   return { place: placeOfUuid(uuid), uuid };
 }

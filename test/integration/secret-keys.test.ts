@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import test, { type ExecutionContext } from 'ava';
 import { startChild } from '../fixtures/child.ts';
 import { useGateway } from '../helpers/gateway.ts';
@@ -30,6 +32,19 @@ async function rotate(
   const { code, stdout, stderr } = await startChild(t, 'src/main.ts', ['rotate-secret-key', ...flags], env).ended;
   t.notRegex(stdout + stderr, /hunter/);
   return { code, said: stdout + stderr };
+}
+
+/** The commands of README, "Secrets", with the sources for the package. */
+async function runRecipe(keys: Record<string, string>): Promise<{ code: number | null; said: string }> {
+  const { url } = await useClickHouse();
+  const [, recipe = ''] = /<!-- rotation: .*? -->\s+```sh\n(.*?)```/s.exec(readFileSync('README.md', 'utf8')) ?? [];
+  const command = recipe.replace('npx sluice', `${process.execPath} --import tsx src/main.ts`);
+  const env = { ...keys, SLUICE_CLICKHOUSE_URL: url };
+  return new Promise((resolve) => {
+    const child = execFile('sh', ['-c', command], { env }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, said: stdout + stderr }),
+    );
+  });
 }
 
 async function produceIds({ kafka, topic }: Stream, from: number, to: number): Promise<void> {
@@ -71,16 +86,16 @@ test.serial('the key is changed while a table streams: no row is lost or doubled
 
   const both = await useGateway(t, withKeys(SECOND, FIRST));
   t.is(await old.stop(), 0);
-  let isProducing = true;
+  const enough = new AbortController();
   let produced = 1000;
   const producing = (async () => {
-    for (; isProducing; produced += 100) await produceIds(stream, produced, produced + 100);
+    for (; !enough.signal.aborted; produced += 100) await produceIds(stream, produced, produced + 100);
   })();
   await waitFor(async () => Number(await stream.direct('SELECT count() FROM target')) > 1500);
   const starts = both.logs().match(/"msg":"streaming started"/g)?.length;
 
   const sealed = await commentOf(stream, 'queue');
-  const changed = await rotate(t, withKeys(SECOND, FIRST));
+  const changed = await runRecipe({ NEW_SECRET_KEY: SECOND, OLD_SECRET_KEY: FIRST });
   t.is(changed.code, 0, changed.said);
   t.regex(changed.said, /queue`: signed\n1 signed with the new key, 0 were signed with it before, 0 left alone/);
   t.not(await commentOf(stream, 'queue'), sealed);
@@ -95,7 +110,7 @@ test.serial('the key is changed while a table streams: no row is lost or doubled
 
   const onlyNew = await useGateway(t, withKeys(SECOND));
   t.is(await both.stop(), 0);
-  isProducing = false;
+  enough.abort();
   await producing;
   const answer = `${produced}\t${produced}`;
   await waitFor(async () => (await stream.direct(COUNTS)) === answer, { message: answer });

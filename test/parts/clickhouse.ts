@@ -30,6 +30,8 @@ export interface ClickHouseOptions {
   readonly configXml?: string;
   /** Of the server's own log, which `text_log` follows; warning when absent. */
   readonly logLevel?: 'warning' | 'trace';
+  /** Elements inside `<logger>`, beside level and file. */
+  readonly loggerXml?: string;
   /** Bytes; 6 GiB when absent. */
   readonly maxMemoryBytes?: number;
 }
@@ -194,7 +196,7 @@ function writeConfig(folder: string, options: ClickHouseOptions): void {
   writeFileSync(
     join(folder, 'config.xml'),
     `<clickhouse>
-  <logger><level>${options.logLevel ?? 'warning'}</level><log>${join(folder, 'output.log')}</log></logger>
+  <logger><level>${options.logLevel ?? 'warning'}</level><log>${join(folder, 'output.log')}</log>${options.loggerXml ?? ''}</logger>
   <users_config>${join(folder, 'users.xml')}</users_config>
   <max_server_memory_usage>${options.maxMemoryBytes ?? 6 * 1024 ** 3}</max_server_memory_usage>
   <mark_cache_size>268435456</mark_cache_size>
