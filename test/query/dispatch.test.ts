@@ -16,9 +16,9 @@ const refusalOf = (action: Action): string => (action.kind === 'refuse' ? action
 test('a statement of 1 MB is decided in linear time', async (t) => {
   const columns = Array.from({ length: 40_000 }, (_, index) => `column_number_${index} String`).join(', ');
   const start = performance.now();
-  const action = await dispatch(`CREATE TABLE big (${columns}) ENGINE = Kafka('b', 't', 'g', 'CSV')`, () => [
-    ["\nENGINE = Kafka('b', 't', 'g', 'CSV')"],
-  ]);
+  const action = await dispatch(`CREATE TABLE big (${columns}) ENGINE = Kafka('b', 't', 'g', 'CSV')`, (sql) =>
+    sql.startsWith('CHECK GRANT') ? [['1']] : [["\nENGINE = Kafka('b', 't', 'g', 'CSV')"]],
+  );
   t.is(action.kind, 'run');
   t.true(performance.now() - start < 10_000, 'seconds even on a busy machine; quadratic time took 40');
 });
