@@ -65,3 +65,32 @@ for (const statement of [
     t.is((await dispatch(statement, () => [])).kind, 'forward');
   });
 }
+
+test('an INSERT of somebody who may write costs one question, whatever its list is', async (t) => {
+  const written = { declarations: [], names: ['a', 'b'], columns: [] };
+  const table = {
+    database: 'd',
+    table: 'q',
+    uuid: '',
+    written: { ...written, columns: written.names.map((name) => ({ name, type: 'UInt8' })) },
+  };
+  const asked: string[] = [];
+  const dispatcher = createDispatcher({
+    catalog: { ...NO_TABLES, names: () => new Set(['q']), find: () => table as never },
+    reconcile: async () => undefined,
+    logger: silentLogger(),
+    outboxes: {
+      prepare: async () => ({ database: 'd', table: '.outbox.q', columns: ['a', 'b'] }),
+      delivered: async () => undefined,
+      beforeDrop: async () => undefined,
+    },
+  });
+  const query = async (sql: string): Promise<string[][]> => {
+    asked.push(sql);
+    return [['1']];
+  };
+  for (const sql of ['INSERT INTO d.q VALUES (1, 2)', 'INSERT INTO d.q (a, d.q.b) VALUES (1, 2)'])
+    t.is((await dispatcher.dispatch(sql, { query, setting: () => undefined })).kind, 'replace');
+  const question = 'CHECK GRANT INSERT(`a`, `b`) ON `d`.`q`, INSERT(`a`, `b`) ON `d`.`.outbox.q`';
+  t.deepEqual(asked, [question, question]);
+});
