@@ -234,8 +234,8 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
 
 /** What the client has to send: the statement that makes the landing table, or, when the service account has made it, one that does nothing. */
 async function statementOfClient(landing: string, create: CreateTable, table: TableId, context: StatementContext): Promise<string> {
-  const { text, session } = context;
-  await requireOwnExpressions(create, text, session);
+  const { session } = context;
+  await requireOwnExpressions(create, landing, session);
   if (await mayMakeLanding(session)) return landing;
   if (forbidsChanges(session)) return withoutBrokers(create, table);
   await makeByServiceAccount(landing, create, table, context);
