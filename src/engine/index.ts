@@ -33,6 +33,8 @@ export {
   nameBehindOutbox,
   OUTBOX_COMMENT_PREFIX,
   OUTBOX_MEMORY,
+  addedOutboxColumns,
+  FORMAT_SETTINGS_COLUMN,
   outboxColumns,
   outboxName,
   storedOutboxColumns,

@@ -28,6 +28,9 @@ export const OUTBOX_MEMORY = { blocks: 1_000, seconds: 600 } as const;
  */
 export const TOKEN_COLUMN = '_insert_deduplication_token';
 
+/** Keeps the settings of the INSERT that change how its rows are written, as JSON: `[["name","value","value otherwise"],…]`. */
+export const FORMAT_SETTINGS_COLUMN = '_format_settings';
+
 export interface OutboxColumn {
   readonly name: string;
   /** As it stands in a column list. */
@@ -63,4 +66,9 @@ export function storedOutboxColumns(declared: ReadonlySet<string>): string[] {
   return outboxColumns(declared)
     .map(({ name }) => name)
     .filter((name) => name !== '_headers');
+}
+
+/** Names of all columns that an outbox may have beside `declared`, those of its table. */
+export function addedOutboxColumns(declared: ReadonlySet<string>): string[] {
+  return [...outboxColumns(declared).map(({ name }) => name), FORMAT_SETTINGS_COLUMN].filter((name) => !declared.has(name));
 }

@@ -1,9 +1,9 @@
 import type { ManagedTable } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { storedOutboxColumns } from '../engine/index.ts';
+import { FORMAT_SETTINGS_COLUMN, storedOutboxColumns } from '../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../errors.ts';
 import { COMPRESSION_NAMES } from '../kafka/index.ts';
-import { checkFormat, FORMAT_SETTINGS_COLUMN, type RenderedTable } from './messages/index.ts';
+import { checkFormat, type RenderedTable } from './messages/index.ts';
 import { outboxOf } from './outbox-table.ts';
 import { isCodec } from './producer-options.ts';
 

@@ -1,5 +1,5 @@
 import { clickhouseError } from '../errors.ts';
-import { quoteIdentifier, quoteString, textOf, type CreateTable } from '../sql/index.ts';
+import { declaredElements, quoteIdentifier, quoteString, type CreateTable } from '../sql/index.ts';
 import { isGranted } from './grants.ts';
 import type { ClientSession } from './types.ts';
 
@@ -13,12 +13,14 @@ const STRUCTURE = 'null';
  * Columns' defaults and constraints are evaluated when messages are inserted, by the service account, whose rights are not the client's. Throws ACCESS_DENIED
  * for an expression that reaches beyond the row. (The server's own engine has neither.)
  */
-export async function requireOwnExpressions(create: CreateTable, text: string, session: ClientSession): Promise<void> {
-  const items = create.elements?.items ?? [];
-  const constraints = items.filter(({ kind }) => kind === 'constraint').map(({ span }) => conditionOf(textOf(text, span)));
-  const columns = items.filter((item) => item.kind === 'column');
-  if (constraints.length === 0 && columns.every(({ defaultKind }) => defaultKind === undefined)) return;
-  const declared = await session.query(describeColumns(columns.map(({ span }) => textOf(text, span))));
+export async function requireOwnExpressions(create: CreateTable, landing: string, session: ClientSession): Promise<void> {
+  const isPlain = (create.elements?.items ?? []).every((item) => item.kind === 'column' && item.defaultKind === undefined);
+  if (isPlain) return;
+  // The client's expressions may be over virtual columns, which the landing table has.
+  const items = declaredElements(landing) ?? [];
+  const constraints = items.filter(({ element }) => element.kind === 'constraint').map(({ text }) => conditionOf(text));
+  const columns = items.filter(({ element }) => element.kind === 'column').map(({ text }) => text);
+  const declared = await session.query(describeColumns(columns));
   const defaults = declared.flatMap(([, , , expression = '']) => (expression === '' ? [] : [expression]));
   const expressions = [...defaults, ...constraints].map((expression) => `ignore(${expression}\n)`);
   if (expressions.length === 0) return;

@@ -29,8 +29,9 @@ export async function makeByServiceAccount(
   await askServer(create, table, session);
   const settings = await columnSettings(session);
   await checkColumns(create, text, settings, session);
+  if (options.asServiceAccount === undefined) throw clickhouseError('ACCESS_DENIED', needsNull(table, 'nobody else makes it'));
   try {
-    await options.asServiceAccount?.(withFullName(landing, table), settings);
+    await options.asServiceAccount(withFullName(landing, table), settings);
   } catch (error) {
     if (!(error instanceof ClickHouseException) || error.code !== ERROR_CODES.ACCESS_DENIED) throw error;
     throw clickhouseError('ACCESS_DENIED', needsNull(table, `the gateway's account may not make it either (${error.text})`), {

@@ -1,4 +1,4 @@
-import { outboxColumns, outboxName } from '../engine/index.ts';
+import { addedOutboxColumns, outboxName } from '../engine/index.ts';
 import { quoteIdentifier, quoteIdentifierIfNeeded, type TableName } from '../sql/index.ts';
 import type { TableId } from './context.ts';
 
@@ -42,7 +42,7 @@ export function shownAs(
  * back-ticks. `own`: the table's. What is no such text stays as it is.
  */
 export function withoutAddedColumns(own: ReadonlySet<string>): (description: string) => string {
-  const added = outboxColumns(own).map(({ name }) => `${quoteIdentifier(name)} `);
+  const added = addedOutboxColumns(own).map((name) => `${quoteIdentifier(name)} `);
   return (description) => {
     const [version = '', count = '', ...lines] = description.split('\n');
     if (!/^\d+ columns:$/.test(count)) return description;

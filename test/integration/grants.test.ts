@@ -1,6 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
 import { uniqueName, useKafka, useTopic, waitFor } from '../helpers/index.ts';
-import { readCommitted } from '../helpers/read-committed.ts';
 import { startGateway, type GatewayPart } from '../parts/gateway.ts';
 import { startOwnClickHouse, type ClickHouseOptions, type ClickHousePart } from '../parts/clickhouse.ts';
 import { useDoors, type Door, type Refusal } from './doors/index.ts';
@@ -269,6 +268,8 @@ test.serial(
     const seen = async (user: string, expected: string, sql = 'SELECT a FROM shop.t ORDER BY a'): Promise<void> => {
       await waitFor(async () => (await ask(user, sql)) === expected, { timeoutMs: 60_000, message: `${sql} of ${user}` });
     };
+    const withoutDefiner = 'ENGINE = MergeTree ORDER BY a AS SELECT a FROM shop.q WHERE a NOT IN (SELECT a FROM shop.secret)';
+    t.is(await ask('default', `CREATE MATERIALIZED VIEW shop.unlike_secret ${withoutDefiner}`), '');
     await seen('default', '1\n2\n3');
     await seen('shop_reader', '1\n3');
     await seen('shop_letters', '{"a":"broken"}', "SELECT raw_message FROM system.dead_letter_queue FINAL WHERE table = 'q' FORMAT TSVRaw");
@@ -276,6 +277,7 @@ test.serial(
 
     t.is(await ask('shop_writer', "INSERT INTO shop.q VALUES (5, 'five')"), '');
     await seen('default', '1\n2\n3\n5');
+    await seen('default', '5', 'SELECT max(a) FROM shop.unlike_secret');
     const engineAway =
       "ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'CSV') SETTINGS kafka_outbox_max_rows = 1, kafka_wait_for_delivery = 0, kafka_outbox_on_drop = 'drop'";
     t.is(await ask('shop_owner', `CREATE TABLE shop.away (a UInt8) ${engineAway}`), '');

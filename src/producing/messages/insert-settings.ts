@@ -1,10 +1,7 @@
-import type { OutboxColumn } from '../../engine/index.ts';
+import { FORMAT_SETTINGS_COLUMN, type OutboxColumn } from '../../engine/index.ts';
 import { quoteIdentifier, quoteString } from '../../sql/index.ts';
 import { readAll } from './read-all.ts';
 import type { OutboxReader } from './types.ts';
-
-/** Column of an outbox that keeps the settings of the INSERT that change how its rows are written, as JSON: `[["name","value","value otherwise"],…]`. */
-export const FORMAT_SETTINGS_COLUMN = '_format_settings';
 
 /** Settings that change how values are written in any text format. */
 const OF_VALUES = [

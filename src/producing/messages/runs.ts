@@ -1,6 +1,7 @@
 import { tableNameText } from '../../catalog/index.ts';
+import { FORMAT_SETTINGS_COLUMN } from '../../engine/index.ts';
 import { quoteString } from '../../sql/index.ts';
-import { FORMAT_SETTINGS_COLUMN, readKeptSettings } from './insert-settings.ts';
+import { readKeptSettings } from './insert-settings.ts';
 import { readAll } from './read-all.ts';
 import type { OutboxPart, OutboxReader, RenderedTable } from './types.ts';
 

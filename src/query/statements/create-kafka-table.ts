@@ -64,9 +64,11 @@ export async function createTable(create: CreateTable, context: StatementContext
   return isKafka ? createAnyKafkaTable(create, context) : createOtherTable(create, context);
 }
 
-async function makesKafkaTable({ engine, asTable }: CreateTable, { session }: StatementContext): Promise<boolean> {
+/** The client may name a Kafka table behind AS that it must not see: then it hears so when it has the other grants. */
+async function makesKafkaTable({ engine, asTable }: CreateTable, context: StatementContext): Promise<boolean> {
   if (engine !== undefined) return engine.name === 'Kafka';
-  return asTable !== undefined && (await readLanding(asTable.name, session)) !== undefined;
+  if (asTable === undefined) return false;
+  return (await findManaged(asTable.name, context)) !== undefined || (await readLanding(asTable.name, context.session)) !== undefined;
 }
 
 /** What is wrong with the statement before anything in it is looked at. Grants are the first that the server looks at behind the syntax. */
@@ -252,8 +254,8 @@ async function makeKafkaTable(create: CreateTable, context: StatementContext, co
 
 /** What the client has to send: the statement that makes the landing table, or, when the service account has made it, one that does nothing. */
 async function statementOfClient(landing: string, create: CreateTable, table: TableId, context: StatementContext): Promise<string> {
-  const { text, session } = context;
-  await requireOwnExpressions(create, text, session);
+  const { session } = context;
+  await requireOwnExpressions(create, landing, session);
   if (await mayMakeLanding(session)) return landing;
   if (forbidsChanges(session)) return withoutBrokers(create, table);
   await makeByServiceAccount(landing, create, table, context);

@@ -1,4 +1,4 @@
-import { outboxColumns } from '../../engine/index.ts';
+import { addedOutboxColumns } from '../../engine/index.ts';
 import { ClickHouseException, ERROR_CODES } from '../../errors.ts';
 import {
   firstWords,
@@ -126,8 +126,7 @@ function columnEdits(item: InsertColumn, table: TableId, outbox: PreparedOutbox)
 
 /** What a matcher must leave out. */
 function withoutAdded({ columns }: PreparedOutbox): string {
-  const added = outboxColumns(new Set(columns)).map(({ name }) => quoteIdentifier(name));
-  return added.length === 0 ? '' : ` EXCEPT (${added.join(', ')})`;
+  return ` EXCEPT (${addedOutboxColumns(new Set(columns)).map(quoteIdentifier).join(', ')})`;
 }
 
 /** The client does not wait for its rows to be in the outbox, let alone in Kafka. A profile may say so, too, which is not known here. */

@@ -1,11 +1,10 @@
 import type { ExecutionContext } from 'ava';
 import kafkajs, { type KafkaMessage } from 'kafkajs';
 import { createServiceClient } from '../../../src/clickhouse/index.ts';
-import { outboxColumns } from '../../../src/engine/index.ts';
+import { FORMAT_SETTINGS_COLUMN, outboxColumns } from '../../../src/engine/index.ts';
 import { ClickHouseException } from '../../../src/errors.ts';
 import {
   checkFormat,
-  FORMAT_SETTINGS_COLUMN,
   formatSettingsColumn,
   readMessages,
   type MessageSink,
