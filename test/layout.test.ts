@@ -18,7 +18,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['engine', 'clickhouse', 'registry'],
   ['sql', 'protocol', 'sockets'],
   ['config'],
-  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts'],
+  ['librdkafka'],
+  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts', 'suggestion.ts'],
 ];
 
 /** Only these may know the settings; every other room receives plain options. */

@@ -1,7 +1,8 @@
 import { CONFIG_FILE } from './sources.ts';
-import { CONFIG_KEYS, environmentVariableOf, flagOf, GROUPS, SETTINGS, type Setting } from './settings.ts';
+import { CONFIG_KEYS, environmentVariableOf, flagOf, GROUPS, SECTIONS, SETTINGS, type Section, type Setting } from './settings.ts';
 
 const ROWS: readonly Setting<unknown>[] = CONFIG_KEYS.map((key) => SETTINGS[key]);
+const SECTION_ROWS = Object.values(SECTIONS);
 
 /** What `sluice --help` prints. */
 export function helpText(): string {
@@ -10,7 +11,9 @@ export function helpText(): string {
 A gateway in front of ClickHouse: clients talk to it as if it were ClickHouse, and it runs their ENGINE = Kafka tables itself.
 Every setting can be a flag, an environment variable or a line of a YAML file (http_port: 8124); the first of these counts.
 Durations are written 500ms, 7.5s, 2m (a plain number is milliseconds), sizes 64MiB (a plain number is bytes).`;
-  const groups = GROUPS.map((group) => [`${group}:`, ...ROWS.filter((row) => row.group === group).map(settingHelp)].join('\n'));
+  const groups = GROUPS.map((group) =>
+    [`${group}:`, ...inGroup(ROWS, group).map(settingHelp), ...inGroup(SECTION_ROWS, group).map(sectionHelp)].join('\n'),
+  );
   const other = [
     'Other:',
     entry(`${flagOf(CONFIG_FILE)} FILE`, environmentVariableOf(CONFIG_FILE), 'YAML file with settings. Default: none'),
@@ -18,6 +21,14 @@ Durations are written 500ms, 7.5s, 2m (a plain number is milliseconds), sizes 64
     '  -v, --version\n      Print the version.',
   ].join('\n');
   return `${[usage, ...groups, other].join('\n\n')}\n`;
+}
+
+function inGroup<T extends Pick<Section, 'group'>>(rows: readonly T[], group: Section['group']): T[] {
+  return rows.filter((row) => row.group === group);
+}
+
+function sectionHelp({ name, sentence }: Section): string {
+  return entry(`${name}:`, 'a section of the file', sentence);
 }
 
 function settingHelp(row: Setting<unknown>): string {
@@ -45,6 +56,7 @@ export function settingsTable(): string {
     defaultOf(row),
     row.sentence,
   ]);
-  const lines = [['In the file', 'Flag', 'Environment', 'Default', 'Meaning'], ['---', '---', '---', '---', '---'], ...cells];
+  const sections = SECTION_ROWS.map(({ name, sentence }) => [`\`${name}\``, 'a section', 'of the file', 'none', sentence]);
+  const lines = [['In the file', 'Flag', 'Environment', 'Default', 'Meaning'], ['---', '---', '---', '---', '---'], ...cells, ...sections];
   return lines.map((line) => `| ${line.join(' | ')} |`).join('\n');
 }

@@ -1,5 +1,5 @@
 export { loadConfig, type ConfigSources, type LoadResult } from './load.ts';
-export { type Config } from './settings.ts';
+export { type Config, type KafkaSources } from './settings.ts';
 export { printableConfig } from './redact.ts';
 export { rereadCertificate, type CertificateFiles } from './tls-files.ts';
 export { listenProblem } from './listen-problem.ts';
