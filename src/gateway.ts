@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { startAdminServer } from './admin/index.ts';
 import { ChunkPool, MemoryBudget } from './batching/index.ts';
-import { createCatalog, ensureDeadLetterTable, removeDeadLetters, tableNameText, type Catalog } from './catalog/index.ts';
+import { createCatalog, ensureDeadLetterTable, NamedCollections, removeDeadLetters, tableNameText, type Catalog } from './catalog/index.ts';
 import { createServiceClient, type ServerTls, type ServiceClient } from './clickhouse/index.ts';
 import type { Config } from './config/index.ts';
 import { createHttpFrontEnd, type HttpFrontEnd } from './frontend/http/index.ts';
@@ -68,7 +68,9 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   });
   closing.push({ what: 'connections to ClickHouse', close: () => client.close() });
 
-  const catalog = createCatalog({ client, secretKey: config.secretKey, intervalMs: config.catalogIntervalMs, logger });
+  const { kafka } = config;
+  const collections = new NamedCollections({ client, configured: config.namedCollections, logger });
+  const catalog = createCatalog({ client, secretKey: config.secretKey, kafka, collections, intervalMs: config.catalogIntervalMs, logger });
   const supervisor = createSupervisor(config, client, logger);
   closing.push({ what: 'streams', close: (graceMs) => supervisor.close(graceMs) });
   const producers = new Producers({ client, catalog, logger });
@@ -96,6 +98,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     deadLetterTable: () => ensureDeadLetterTable(client, config.deadLetterTable, logger),
     outboxes: producers,
     sampleTopics: (table) => sampleTopics(table, logger),
+    sources: { kafka, findCollection: async (name) => (await collections.find([name])).get(name) },
     secretKey: config.secretKey,
     logger,
   });

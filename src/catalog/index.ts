@@ -3,3 +3,4 @@ export { createCatalog, type Catalog, type CatalogOptions } from './catalog.ts';
 export type { Carriers, Delivery, DeliveryTarget, Hindrance, LandingColumn, ManagedTable, Outbox, Written } from './types.ts';
 export { ensureDeadLetterTable, removeDeadLetters } from './dead-letter-table.ts';
 export { tableNameText } from './table-name.ts';
+export { NamedCollections } from './named-collections.ts';

@@ -38,7 +38,8 @@ export {
 } from './outbox.ts';
 export { settingWithoutLiteral } from './read-settings.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
-export type { KafkaProperties, RoleProperties } from './properties.ts';
+export type { KafkaProperties, RoleProperties } from '../librdkafka/index.ts';
+export { settingsOf, type FoundCollection, type Sources } from './named-collection.ts';
 export { engineSettingsTable } from './settings-table.ts';
 export { engineText, showCreateText, visibleElements, withoutSecrets, withSecrets } from './show-create.ts';
 export type { KafkaTableOptions, PartitionerName, WriteOptions } from './types.ts';

@@ -1,16 +1,5 @@
+import type { KafkaProperties } from '../librdkafka/index.ts';
 import type { EngineSettingName } from './settings.ts';
-
-/**
- * librdkafka's configuration properties by name (`security.protocol`; its CONFIGURATION.md), values as text: the one language of everything that says how brokers
- * are reached, wherever it was written.
- */
-export type KafkaProperties = Readonly<Record<string, string>>;
-
-/** What goes for consumers and for producers of a table, every source merged. */
-export interface RoleProperties {
-  readonly consumer: KafkaProperties;
-  readonly producer: KafkaProperties;
-}
 
 /** Engine settings that are properties of librdkafka under another name, as on the server (`KafkaConfigLoader.cpp`). */
 const PROPERTY_OF: Partial<Record<EngineSettingName, string>> = {
@@ -18,6 +7,9 @@ const PROPERTY_OF: Partial<Record<EngineSettingName, string>> = {
   kafka_sasl_mechanism: 'sasl.mechanism',
   kafka_sasl_username: 'sasl.username',
   kafka_sasl_password: 'sasl.password',
+  kafka_compression_codec: 'compression.codec',
+  kafka_compression_level: 'compression.level',
+  kafka_partitioner: 'partitioner',
 };
 
 /** The properties that a table's own settings give; an empty one gives none. */

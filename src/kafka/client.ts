@@ -6,11 +6,12 @@ import { checkKafkajsVersion } from './raw-fetch.ts';
 import { stopIdlePolling } from './request-queue.ts';
 import type { ConsumerOptions } from './types.ts';
 
-export type ClientOptions = Pick<ConsumerOptions, 'brokers' | 'clientId' | 'security'>;
+export type ClientOptions = Pick<ConsumerOptions, 'brokers' | 'clientId' | 'security' | 'connection'>;
 
 /** A kafkajs client whose sockets can be cut. */
 export interface KafkaClient {
   readonly kafka: kafkajs.Kafka;
+  readonly readsUncommitted: boolean;
   /** A socket whose `data` are views into a buffer that is overwritten by the next: for receivers that copy. */
   readonly openFetchSocket: ISocketFactory;
   /** From now on failures are expected, and logged at debug level only. */
@@ -24,17 +25,18 @@ const RETRY = { retries: 3, initialRetryTime: 200, multiplier: 2, maxRetryTime: 
 const CONNECTION_TIMEOUT_MS = 3000;
 
 /** Does not connect yet. Throws when the installed kafkajs is not the one we know. */
-export function createKafkaClient({ brokers, clientId, security }: ClientOptions, logger: Logger): KafkaClient {
+export function createKafkaClient({ brokers, clientId, security, connection = {} }: ClientOptions, logger: Logger): KafkaClient {
   checkKafkajsVersion();
   stopIdlePolling();
-  const sockets = new Sockets();
+  const sockets = new Sockets(connection.keepsAlive !== false);
   let failsAsExpected = false;
   const kafka = new kafkajs.Kafka({
     brokers: [...brokers],
     clientId,
     ...(security.ssl === undefined ? {} : { ssl: security.ssl }),
     ...(security.sasl === undefined ? {} : { sasl: security.sasl as SASLOptions }),
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    connectionTimeout: connection.setupTimeoutMs ?? CONNECTION_TIMEOUT_MS,
+    ...(connection.requestTimeoutMs !== undefined && { requestTimeout: connection.requestTimeoutMs }),
     retry: RETRY,
     socketFactory: sockets.open,
     logLevel: logger.isLevelEnabled('debug') ? kafkajs.logLevel.DEBUG : kafkajs.logLevel.ERROR,
@@ -47,7 +49,8 @@ export function createKafkaClient({ brokers, clientId, security }: ClientOptions
     expectFailures();
     sockets.cut();
   };
-  return { kafka, openFetchSocket: sockets.openReusing, expectFailures, cut };
+  const readsUncommitted = connection.readsUncommitted === true;
+  return { kafka, readsUncommitted, openFetchSocket: sockets.openReusing, expectFailures, cut };
 }
 
 const KEEP_ALIVE_DELAY_MS = 60_000;
@@ -56,7 +59,12 @@ const RECEIVE_CHUNK_BYTES = 256 << 10;
 
 class Sockets {
   readonly #sockets = new Set<net.Socket>();
+  readonly #keepsAlive: boolean;
   #isCut = false;
+
+  constructor(keepsAlive: boolean) {
+    this.#keepsAlive = keepsAlive;
+  }
 
   readonly open: ISocketFactory = ({ host, port, ssl, onConnect }) =>
     this.#keep(() => (isTls(ssl) ? openTls(host, port, ssl, onConnect) : net.connect({ host, port }, onConnect)));
@@ -67,7 +75,7 @@ class Sockets {
   #keep(open: () => net.Socket): net.Socket {
     if (this.#isCut) throw new Error('the client was closed');
     const socket = open();
-    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    if (this.#keepsAlive) socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     return socket;

@@ -8,6 +8,7 @@ export { describeKafkaError, KafkaError } from './errors.ts';
 export { RecordBatchError } from './record-batches.ts';
 export type { ClientOptions } from './client.ts';
 export { clientOf, securityOf } from './security.ts';
+export { connectionOf, MAX_FETCH_WAIT_MS } from './connection.ts';
 export type * from './types.ts';
 export { COMPRESSION_NAMES, type CompressionName } from './codecs.ts';
 export { COMPRESSION_LEVELS } from './compress.ts';

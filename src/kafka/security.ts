@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { KafkaProperties, KafkaTableOptions, RoleProperties } from '../engine/index.ts';
 import type { ClientOptions } from './client.ts';
+import { connectionOf } from './connection.ts';
 import type { KafkaSecurity } from './types.ts';
 
 /** How the brokers of a table are reached by a consumer or a producer of it, a client that is named as the server's own engine names it. */
@@ -17,7 +18,8 @@ export function clientOf(
   role: keyof RoleProperties,
 ): ClientOptions {
   const clientId = options.clientId === '' ? `ClickHouse-${hostname()}-${database}-${table}` : options.clientId;
-  return { brokers: options.brokers, clientId, security: securityOf(options.properties[role]) };
+  const properties = options.properties[role];
+  return { brokers: options.brokers, clientId, security: securityOf(properties), connection: connectionOf(properties) };
 }
 
 /** How brokers are spoken to by a client with these properties of librdkafka. */

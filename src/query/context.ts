@@ -1,5 +1,5 @@
 import type { Catalog } from '../catalog/index.ts';
-import { isDefinition, type KafkaTableOptions } from '../engine/index.ts';
+import { isDefinition, type KafkaTableOptions, type Sources } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import type { OutboxMark, PreparedOutbox } from '../producing/index.ts';
 import { parseStatement, quoteIdentifier, quoteString, type TableName } from '../sql/index.ts';
@@ -72,6 +72,8 @@ export interface DispatcherOptions {
   readonly sampleTopics?: (
     table: KafkaTableOptions,
   ) => Promise<{ readonly payloads: readonly Buffer[]; readonly missing: readonly string[] }>;
+  /** Where Kafka tables get settings from that their statements do not give. Absent: from nowhere. */
+  readonly sources?: Sources;
   /** Seals secrets in definitions; without it statements with secrets are refused. */
   readonly secretKey?: string | undefined;
   readonly logger: Logger;

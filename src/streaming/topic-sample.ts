@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { RecordCursor } from '../formats/index.ts';
-import { sampleTopic, securityOf, type FetchedPartition } from '../kafka/index.ts';
+import { connectionOf, sampleTopic, securityOf, type FetchedPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 
 const LIMITS = { messages: 100, bytes: 4 * 1024 * 1024, timeoutMs: 10_000 };
@@ -21,6 +21,7 @@ export async function sampleTopics(options: KafkaTableOptions, logger: Logger): 
     brokers: options.brokers,
     clientId: options.clientId || `ClickHouse-${hostname()}`,
     security: securityOf(options.properties.consumer),
+    connection: connectionOf(options.properties.consumer),
   };
   const payloads: Buffer[] = [];
   const missing: string[] = [];

@@ -66,8 +66,8 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   if (own !== undefined) return own;
   if (options.sampleTopics === undefined) throw clickhouseError('INCORRECT_QUERY', NO_COLUMNS);
   await requireGrant(create, database, context);
-  const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
-  const columns = await inferColumns(settingTexts(checked), { database, table: create.name.table }, options.sampleTopics, context);
+  const checked = await checkKafkaTable(create, database, askedBy(context));
+  const columns = await inferColumns(checked, { database, table: create.name.table }, options.sampleTopics, context);
   const { text, statement } = withColumns(create, columns, context);
   const action = await createKafkaTable(statement, { ...context, text });
   if (action.kind !== 'run') return action;
@@ -190,11 +190,16 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
   const { text, session, options } = context;
   const database = await databaseOf(create.name, session);
   try {
-    const checked = await checkKafkaTable(create, database, { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable });
-    const settings = settingTexts(checked);
+    const checked = await checkKafkaTable(create, database, askedBy(context));
+    const { ownSettings, settings, collection } = checked;
     const carrierPrefix = needsCarriers(create) ? newCarrierPrefix() : undefined;
     const added = addedColumns(create.name.table, settings, ownNames(create), carrierPrefix);
-    const known = { settings, added: added.map(({ name }) => name), ...(carrierPrefix !== undefined && { carrierPrefix }) };
+    const known = {
+      settings: ownSettings,
+      added: added.map(({ name }) => name),
+      ...(collection !== undefined && { collection }),
+      ...(carrierPrefix !== undefined && { carrierPrefix }),
+    };
     const definition = await definitionComment(create, checked, known, context);
     const sql = landingStatement(text, create, { definition, added, querySettings: checked.querySettings });
     return {
@@ -212,7 +217,7 @@ async function createKafkaTable(create: CreateTable, context: StatementContext):
 async function definitionComment(
   create: CreateTable,
   checked: CheckedEngine,
-  known: Pick<Definition, 'settings' | 'added' | 'carrierPrefix'>,
+  known: Pick<Definition, 'settings' | 'collection' | 'added' | 'carrierPrefix'>,
   { text, session, options }: StatementContext,
 ): Promise<string> {
   const definition = {
@@ -224,17 +229,13 @@ async function definitionComment(
   return writeDefinition(definition, options.secretKey);
 }
 
-/** Settings by name as a definition holds them. */
-function settingTexts({ values, formatSettings, insertSettings }: CheckedEngine): Record<string, string> {
-  return { ...Object.fromEntries([...values].map(([name, value]) => [name, settingText(value)])), ...formatSettings, ...insertSettings };
+/** Whom the engine's checks ask. */
+function askedBy({ session, options }: StatementContext): Parameters<typeof checkKafkaTable>[2] {
+  return { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable, sources: options.sources };
 }
 
 function ownNames({ elements }: CreateTable): Set<string> {
   return new Set((elements?.items ?? []).flatMap((item) => (item.kind === 'column' ? [item.name] : [])));
-}
-
-function settingText(value: string | bigint | boolean): string {
-  return typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
 }
 
 /** The server looks for database and table before it looks at the engine: then its answer comes first, whatever is wrong with the engine. */
