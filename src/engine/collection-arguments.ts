@@ -60,7 +60,7 @@ async function checkByServer(create: CreateTable, args: readonly EngineArgument[
   } catch (error) {
     if (!(error instanceof ClickHouseException)) throw error;
     if (error.exceptionName === 'NAMED_COLLECTION_DOESNT_EXIST') return false;
-    if (!/^(?:Unexpected key|Required key) /.test(error.text)) throw error;
+    if (!/^(?:Unexpected key|Required key|Failed to get key value) /.test(error.text)) throw error;
   }
   return true;
 }
