@@ -11,3 +11,4 @@ export {
   type MeaninglessProperty,
 } from './section.ts';
 export { collectionOfServer, isAboutKafka, readCollection, type NamedCollection } from './collection.ts';
+export { propertiesTable } from './properties-table.ts';

@@ -16,7 +16,7 @@ export interface RoleProperties {
 const MAX_INT32 = 2 ** 31 - 1;
 
 /** Properties that the gateway follows. */
-const WORKS: Readonly<Record<string, ValueType>> = {
+export const WORKS: Readonly<Record<string, ValueType>> = {
   'metadata.broker.list': TEXT,
   'client.id': TEXT,
   'session.timeout.ms': integer(1, 3_600_000),
@@ -42,15 +42,11 @@ const WORKS: Readonly<Record<string, ValueType>> = {
   'sasl.mechanism': TEXT,
   'sasl.username': TEXT,
   'sasl.password': TEXT,
-  // These two are not librdkafka's: it has no AWS_MSK_IAM.
+  // Not librdkafka's: it has no AWS_MSK_IAM.
   'aws.region': TEXT,
-  'use.environment.credentials': BOOLEAN,
+  'enable.sasl.oauthbearer.unsecure.jwt': BOOLEAN,
   ...allOf(TEXT, [
     ...['config', 'method', 'client.id', 'client.secret', 'scope', 'extensions', 'token.endpoint.url', 'grant.type'].map(oauth),
-    ...['algorithm', 'private.key.file', 'private.key.passphrase', 'private.key.pem', 'file', 'jwt.template.file'].map(assertion),
-    ...['claim.aud', 'claim.exp.seconds', 'claim.iss', 'claim.jti.include', 'claim.nbf.seconds', 'claim.sub'].map(assertion),
-    oauth('metadata.authentication.type'),
-    'enable.sasl.oauthbearer.unsecure.jwt',
     ...['key.location', 'key.password', 'key.pem', 'certificate.location', 'certificate.pem', 'ca.location', 'ca.pem'].map(ssl),
     ...['crl.location', 'keystore.location', 'keystore.password', 'cipher.suites', 'curves.list', 'sigalgs.list'].map(ssl),
     'https.ca.location',
@@ -61,7 +57,7 @@ const WORKS: Readonly<Record<string, ValueType>> = {
 };
 
 /** Properties that mean nothing here, with what the gateway has or does in their place: sentences that follow the name. */
-const MEANS_NOTHING: Readonly<Record<string, string>> = {
+export const MEANS_NOTHING: Readonly<Record<string, string>> = {
   ...allOf("consumers have no poll to be late for; the table's kafka_flush_interval_ms and memory_budget say how much is under way", [
     'max.poll.interval.ms',
   ]),
@@ -163,6 +159,12 @@ const MEANS_NOTHING: Readonly<Record<string, string>> = {
     'sasl.kerberos.keytab',
     'sasl.kerberos.min.time.before.relogin',
   ]),
+  ...allOf('tokens are got with client credentials: give sasl.oauthbearer.client.id and sasl.oauthbearer.client.secret', [
+    ...['algorithm', 'private.key.file', 'private.key.passphrase', 'private.key.pem', 'file', 'jwt.template.file'].map(assertion),
+    ...['claim.aud', 'claim.exp.seconds', 'claim.iss', 'claim.jti.include', 'claim.nbf.seconds', 'claim.sub'].map(assertion),
+    oauth('metadata.authentication.type'),
+  ]),
+  ...allOf('AWS_MSK_IAM takes the credentials of the environment', ['use.environment.credentials']),
   ...allOf('keys and certificates are given as files or as PEM', [
     'ssl.engine.location',
     'ssl.engine.id',
@@ -181,12 +183,12 @@ const MEANS_NOTHING: Readonly<Record<string, string>> = {
 };
 
 /** Properties that must not be given, and why. */
-const REFUSED: Readonly<Record<string, string>> = {
+export const REFUSED: Readonly<Record<string, string>> = {
   'group.id': 'each table names its group in kafka_group_name',
 };
 
 /** Other names of a property. One name stands in what the gateway works with, so that the later source wins whatever it calls the property. */
-const ALIASES: Readonly<Record<string, string>> = {
+export const ALIASES: Readonly<Record<string, string>> = {
   'bootstrap.servers': 'metadata.broker.list',
   'sasl.mechanisms': 'sasl.mechanism',
   'max.in.flight': 'max.in.flight.requests.per.connection',
