@@ -8,7 +8,7 @@ import { checkEngineFeatures, checkInsertableColumns } from './engine-features.t
 import { checkExtensions } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
 import { NO_SOURCES, settingsOf, type Sources } from './named-collection.ts';
-import { readSettings, querySetting, type ReadSettings } from './read-settings.ts';
+import { isTrue, readSettings, querySetting, type ReadSettings } from './read-settings.ts';
 import { valueText, type SettingValue } from './setting-values.ts';
 import { ENGINE_SETTINGS, isEngineSetting, type EngineSettingName } from './settings.ts';
 
@@ -172,10 +172,6 @@ async function checkDeadLetterQueue(values: Values, deadLetterTable: Asked['dead
   if (values.get('kafka_handle_error_mode') !== 'dead_letter_queue' || (await deadLetterTable?.()) === true) return;
   const table = 'The table system.dead_letter_queue is not configured on the server.';
   throw badArguments(`${table} You cannot create a table with this \`kafka_handle_error_mode\``);
-}
-
-function isTrue(value: string): boolean {
-  return value === '1' || value === 'true';
 }
 
 function badArguments(text: string): Error {

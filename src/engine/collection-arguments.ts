@@ -4,7 +4,7 @@ import { quoteString, type CreateTable, type EngineArgument, type Value } from '
 import { evaluate } from './arguments.ts';
 import type { Ask } from './ask.ts';
 import { knownSettings, type Sources } from './named-collection.ts';
-import { querySetting, settingText } from './read-settings.ts';
+import { isTrue, querySetting, settingText } from './read-settings.ts';
 import { maskSecret } from './secrets.ts';
 import { literalOf, type Literal } from './setting-values.ts';
 
@@ -79,10 +79,6 @@ async function checkByGateway(
     if (isAllowed ?? isTrue(await querySetting(create, OVERRIDE_BY_DEFAULT, ask))) continue;
     throw clickhouseError('BAD_ARGUMENTS', `Override not allowed for '${name}'`);
   }
-}
-
-function isTrue(value: string): boolean {
-  return value === '1' || value === 'true';
 }
 
 /** An argument as it was written, a secret in it hidden. */

@@ -5,20 +5,16 @@ import { silentLogger } from '../../src/logger.ts';
 import { uniqueName, useClickHouse } from '../helpers/index.ts';
 import { ownClickHouse } from '../helpers/servers.ts';
 import { useBoth, type Both } from '../query/both.ts';
+import { userWith } from '../helpers/users.ts';
 
 const BASIC = "kafka_broker_list = '127.0.0.1:1', kafka_topic_list = 't', kafka_group_name = 'g', kafka_format = 'JSONEachRow'";
 const IN_CONFIG =
   '<kafka_broker_list>127.0.0.1:1</kafka_broker_list><kafka_topic_list>t</kafka_topic_list>' +
   '<kafka_group_name overridable="false">g</kafka_group_name><kafka_format>JSONEachRow</kafka_format>';
 
-function user(name: string, grants: readonly string[]): string {
-  const queries = grants.map((grant) => `<query>GRANT ${grant}</query>`).join('');
-  return `<${name}><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota><grants>${queries}</grants></${name}>`;
-}
-
 ownClickHouse({
   configXml: `<display_secrets_in_show_and_select>1</display_secrets_in_show_and_select><named_collections><in_config>${IN_CONFIG}</in_config></named_collections>`,
-  usersXml: user('short', ['SELECT ON system.named_collections', 'SHOW NAMED COLLECTIONS ON *']),
+  usersXml: userWith('short', ['SELECT ON system.named_collections', 'SHOW NAMED COLLECTIONS ON *']),
 });
 
 /** A collection of this test's own. */

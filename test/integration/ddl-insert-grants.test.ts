@@ -2,20 +2,16 @@ import test from 'ava';
 import { uniqueName, useKafka, useOwnClickHouse, useTopic } from '../helpers/index.ts';
 import { useGateway } from '../helpers/gateway.ts';
 import { readCommitted } from '../helpers/read-committed.ts';
-
-function user(name: string, grants: readonly string[]): string {
-  const queries = grants.map((grant) => `<query>GRANT ${grant}</query>`).join('');
-  return `<${name}><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota><grants>${queries}</grants></${name}>`;
-}
+import { userWith } from '../helpers/users.ts';
 
 test('who may write to a Kafka table and its outbox writes, anybody else is refused by name and leaves nothing behind', async (t) => {
   const [kafka, topic] = [await useKafka(t), await useTopic(t)];
   const clickHouse = await useOwnClickHouse(t, {
     usersXml: [
-      user('stranger', ['SELECT ON d.*']),
-      user('knows_the_table', ['INSERT ON d.q']),
-      user('writer', ['INSERT ON d.q', 'INSERT ON d.`.outbox.q`']),
-      user('writer_of_a', ['INSERT(a) ON d.q', 'INSERT(a) ON d.`.outbox.q`']),
+      userWith('stranger', ['SELECT ON d.*']),
+      userWith('knows_the_table', ['INSERT ON d.q']),
+      userWith('writer', ['INSERT ON d.q', 'INSERT ON d.`.outbox.q`']),
+      userWith('writer_of_a', ['INSERT(a) ON d.q', 'INSERT(a) ON d.`.outbox.q`']),
     ].join(''),
   });
   const gateway = await useGateway(t, { clickHouseUrl: clickHouse.url });

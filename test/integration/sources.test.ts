@@ -8,6 +8,7 @@ import { ownClickHouse } from '../helpers/servers.ts';
 import { useStream } from '../helpers/stream.ts';
 import type { GatewayPart } from '../parts/gateway.ts';
 import type { KafkaPart } from '../parts/kafka.ts';
+import { userWith } from '../helpers/users.ts';
 
 // The server reads its configuration before there are topics.
 const id = `sources_${randomBytes(4).toString('hex')}`;
@@ -28,17 +29,12 @@ const KAFKA_XML = `<kafka>
 </kafka>`;
 process.env['SOURCES_TEST_CLIENT_ID'] = 'of-everybody';
 
-function user(name: string, grants: readonly string[]): string {
-  const queries = grants.map((grant) => `<query>GRANT ${grant}</query>`).join('');
-  return `<${name}><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota><grants>${queries}</grants></${name}>`;
-}
-
 const MAKES_TABLES = ['CREATE TABLE, SELECT ON *.*', 'TABLE ENGINE ON *', 'READ, WRITE ON KAFKA'];
 
 ownClickHouse({
   configXml: `<display_secrets_in_show_and_select>1</display_secrets_in_show_and_select>
     <background_message_broker_schedule_pool_size>16</background_message_broker_schedule_pool_size>${KAFKA_XML}`,
-  usersXml: user('maker', MAKES_TABLES) + user('maker_with', [...MAKES_TABLES, 'NAMED COLLECTION ON of_the_gateway']),
+  usersXml: userWith('maker', MAKES_TABLES) + userWith('maker_with', [...MAKES_TABLES, 'NAMED COLLECTION ON of_the_gateway']),
 });
 
 /** A gateway with this YAML, beside its other settings. */
