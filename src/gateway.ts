@@ -4,6 +4,7 @@ import { ChunkPool, MemoryBudget } from './batching/index.ts';
 import {
   createCatalog,
   ensureDeadLetterTable,
+  NamedCollections,
   removeDeadLetters,
   renewDefinitions,
   tableNameText,
@@ -85,8 +86,9 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
 
   const secretKeys = secretKeysOf(config);
   if (config.secretKey === undefined) logger.warn(UNSIGNED, 'definitions are not signed');
-  const rules = { filesFolder: config.kafkaSslFolder };
-  const catalog = createCatalog({ client, secretKeys, rules, intervalMs: config.catalogIntervalMs, logger });
+  const { kafka, kafkaSslFolder: filesFolder } = config;
+  const collections = new NamedCollections({ client, configured: config.namedCollections, filesFolder, logger });
+  const catalog = createCatalog({ client, secretKeys, kafka, collections, filesFolder, intervalMs: config.catalogIntervalMs, logger });
   const supervisor = createSupervisor(config, client, logger);
   closing.push({ what: 'streams', close: (graceMs) => supervisor.close(graceMs) });
   const producers = new Producers({ client, catalog, logger });
@@ -116,7 +118,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     sampleTopics: (table) => sampleTopics(table, logger),
     asServiceAccount: async (sql, settings) => client.command(sql, settings),
     secretKeys,
-    rules,
+    sources: { kafka, filesFolder, findCollection: async (name) => (await collections.find([name])).get(name) },
     ...(config.kafkaCheckOnCreate && {
       checkConnection: (table, gone) => checkConnection(table, config.kafkaCheckTimeoutMs, gone, logger),
     }),

@@ -40,6 +40,11 @@ async function run(config: Config): Promise<void> {
     logger.fatal({ err, origin }, 'gateway failed');
     process.exit(EXIT_FAILED);
   });
+  if (config.meaninglessProperties.length > 0)
+    logger.warn(
+      { properties: config.meaninglessProperties },
+      'Kafka properties that mean nothing here, and what the gateway has in their place',
+    );
   const starting = startGateway(config, logger);
   stopOnSignal(starting, config.shutdownGraceMs, logger);
   renewOnSignal(starting, () => rereadCertificate(config, readFile), logger);

@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava';
 import { settingsTable } from '../src/config/help.ts';
 import { loadConfig } from '../src/config/index.ts';
 import { engineSettingsTable } from '../src/engine/index.ts';
+import { propertiesOf, propertiesTable } from '../src/librdkafka/index.ts';
 import { splicedFormats, splicerOf } from '../src/formats/index.ts';
 import { codeBlocks } from './fixtures/markdown.ts';
 import { useGateway } from './helpers/gateway.ts';
@@ -20,6 +21,21 @@ test("the README's table of settings is the code's", (t) => {
 
 test("the README's table of engine settings is the code's", (t) => {
   t.true(README.includes(engineSettingsTable()), `put this into README.md:\n\n${engineSettingsTable()}`);
+});
+
+test("the README's table of librdkafka's properties is the code's", (t) => {
+  t.true(README.includes(propertiesTable()), `put this into README.md:\n\n${propertiesTable()}`);
+});
+
+test("the README's configuration of connections is accepted, and says what it says", (t) => {
+  const [file = ''] = codeBlocks(sectionOf('Where connection settings come from'), 'yaml');
+  const loaded = loadConfig({ argv: ['--config', 'sluice.yaml'], env: { KAFKA_PASSWORD: 'secret' }, readFile: () => file });
+  if (loaded.kind !== 'config') return t.fail(JSON.stringify(loaded));
+  const { consumer, producer } = propertiesOf(loaded.config.kafka, ['readings']);
+  t.is(consumer['sasl.password'], 'secret');
+  t.is(consumer['auto.offset.reset'], 'latest');
+  t.is(producer['compression.codec'], 'zstd');
+  t.deepEqual([...loaded.config.namedCollections.keys()], ['plant']);
 });
 
 test("the README's formats are those that are spliced", (t) => {

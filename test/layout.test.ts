@@ -18,8 +18,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ['engine', 'clickhouse', 'registry'],
   ['sql', 'protocol', 'sockets'],
   ['config'],
-  ['reach'],
-  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts', 'pem.ts', 'unfolded-size.ts'],
+  ['reach', 'librdkafka'],
+  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts', 'pem.ts', 'suggestion.ts', 'unfolded-size.ts'],
 ];
 
 /** Only these may know the settings; every other room receives plain options. */

@@ -5,14 +5,17 @@ import {
   isAddedColumn,
   readDefinition,
   readPublicDefinition,
+  settingsOf,
   tableOptions,
   type Ask,
   type Definition,
+  type FoundCollection,
   type SecretKeys,
-  type TableRules,
 } from '../engine/index.ts';
+import { EMPTY_SECTION, type KafkaSection } from '../librdkafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { quoteIdentifier } from '../sql/index.ts';
+import type { NamedCollections } from './named-collections.ts';
 import { createStore, type FoundOutboxes, type ServerColumn, type ServerTable, type TableId } from './store.ts';
 import type { Delivery, ManagedTable, Outbox, UnreadableTable, Written } from './types.ts';
 import { keyOf, ViewReader, type ViewState } from './views.ts';
@@ -20,7 +23,11 @@ import { keyOf, ViewReader, type ViewState } from './views.ts';
 export interface CatalogOptions {
   readonly client: Pick<ServiceClient, 'rows'>;
   readonly secretKeys: SecretKeys;
-  readonly rules?: TableRules;
+  /** What holds for every table, and what named collections hold. Absent: nothing. */
+  readonly kafka?: KafkaSection;
+  readonly collections?: Pick<NamedCollections, 'find'>;
+  /** Where files are that tables may name; absent: nowhere. */
+  readonly filesFolder?: string | undefined;
   /** Pause between two readings of the server's tables, in milliseconds. */
   readonly intervalMs: number;
   readonly logger: Logger;
@@ -182,9 +189,10 @@ class ServerCatalog implements Catalog {
   ): Promise<ManagedTable[]> {
     const unreadable: UnreadableTable[] = [];
     const tables: ManagedTable[] = [];
+    const collections = (await this.#options.collections?.find(collectionsOf(found))) ?? new Map<string, FoundCollection>();
     for (const table of found) {
       const own = columns.filter((column) => column.database === table.database && column.table === table.name);
-      const managed = await this.#managedTable(table, own, states.get(keyOf(table)));
+      const managed = await this.#managedTable(table, own, states.get(keyOf(table)), collections);
       if (typeof managed === 'string') unreadable.push({ database: table.database, table: table.name, reason: managed });
       else tables.push(managed);
     }
@@ -193,15 +201,40 @@ class ServerCatalog implements Catalog {
   }
 
   /** The table, or why its definition cannot be read. */
-  async #managedTable(table: ServerTable, columns: readonly ServerColumn[], state: ViewState | undefined): Promise<ManagedTable | string> {
+  async #managedTable(
+    table: ServerTable,
+    columns: readonly ServerColumn[],
+    state: ViewState | undefined,
+    collections: ReadonlyMap<string, FoundCollection>,
+  ): Promise<ManagedTable | string> {
     const read = readDefinition(table.comment, table, this.#options.secretKeys);
     if (!read.ok) return read.reason;
     const { database, name, uuid } = table;
+    const { settings, kafka, problem } = this.#resolve(read.definition, collections);
     try {
-      const options = await tableOptions(read.definition.settings, { database, table: name, uuid }, this.#ask, this.#options.rules);
-      return describeTable({ database, table: name, uuid, options }, read.definition, columns, state);
+      const options = await tableOptions(settings, { database, table: name, uuid }, this.#ask, {
+        kafka,
+        filesFolder: this.#options.filesFolder,
+      });
+      const resolved = { database, table: name, uuid, options, ...(problem !== undefined && { sourceProblem: problem }) };
+      return describeTable(resolved, read.definition, columns, state);
     } catch (error) {
       if (isAnswer(error)) return error.message;
+      throw error;
+    }
+  }
+
+  /** A table's settings with what its collection holds now; without it when that is not known. */
+  #resolve(definition: Definition, collections: ReadonlyMap<string, FoundCollection>): Resolved {
+    const { kafka = EMPTY_SECTION } = this.#options;
+    const { settings, collection: name } = definition;
+    if (name === undefined) return { settings, kafka };
+    const found = collections.get(name);
+    if (found?.ok !== true) return { settings, kafka, problem: problemOf(name, found?.reason) };
+    try {
+      return { settings: settingsOf(definition, found.collection), kafka: found.collection.kafka ?? kafka };
+    } catch (error) {
+      if (isAnswer(error)) return { settings, kafka, problem: problemOf(name, error.message) };
       throw error;
     }
   }
@@ -214,6 +247,22 @@ class ServerCatalog implements Catalog {
     }
     this.#unreadable = unreadable;
   }
+}
+
+interface Resolved {
+  readonly settings: Readonly<Record<string, string>>;
+  readonly kafka: KafkaSection;
+  readonly problem?: string;
+}
+
+function problemOf(collection: string, reason = 'there is none of that name, or the service account may not see it'): string {
+  return `The named collection \`${collection}\` cannot be used: ${reason}`;
+}
+
+/** The collections that the definitions name. */
+function collectionsOf(tables: readonly ServerTable[]): string[] {
+  const names = tables.flatMap(({ comment }) => readPublicDefinition(comment)?.collection ?? []);
+  return [...new Set(names)];
 }
 
 /** The server's judgement on one table (an unknown macro), as against a server that does not answer. */
@@ -265,7 +314,7 @@ function notDurable(state: ViewState | undefined): string | undefined {
 const NOTHING_BEHIND: Delivery = { guarantee: 'exactly once', prevents: [], targets: [] };
 
 function describeTable(
-  table: Pick<ManagedTable, 'database' | 'table' | 'uuid' | 'options'>,
+  table: Pick<ManagedTable, 'database' | 'table' | 'uuid' | 'options' | 'sourceProblem'>,
   definition: Definition,
   columns: readonly ServerColumn[],
   state: ViewState | undefined,
@@ -273,9 +322,10 @@ function describeTable(
   const addedNames = new Set(columns.filter((column) => isAddedColumn(definition, column)).map(({ name }) => name));
   // Only what a message fills: the table's own name stands in its declaration.
   const virtualColumns = FILLED_COLUMN_NAMES.filter((name) => addedNames.has(name));
-  const notReady = state?.notReady ?? (table.options.requireFsync ? notDurable(state) : undefined);
+  const notReady = table.sourceProblem ?? state?.notReady ?? (table.options.requireFsync ? notDurable(state) : undefined);
   const described = {
     ...table,
+    ...(definition.collection !== undefined && { collection: definition.collection }),
     columns: columns
       .filter(({ name, defaultKind }) => INSERTABLE.has(defaultKind) && !addedNames.has(name))
       .map(({ name, type }) => ({ name, type })),

@@ -14,3 +14,4 @@ export type {
 export { ensureDeadLetterTable, removeDeadLetters } from './dead-letter-table.ts';
 export { renewDefinitions, type RenewDefinitionsOptions } from './renew-definitions.ts';
 export { tableNameText } from './table-name.ts';
+export { NamedCollections } from './named-collections.ts';

@@ -88,7 +88,11 @@ export interface ManagedTable {
   readonly views: readonly string[];
   /** All that rows come to: views, their targets, the views on these, and so on; each once. */
   readonly dependents: readonly { readonly database: string; readonly name: string }[];
-  /** Why it must not stream although it has views (a target is missing, a view names the table as it was called before), or undefined. */
+  /** The named collection that it takes settings from. */
+  readonly collection?: string;
+  /** Why the table's settings are not known (its named collection is gone, or must not be read): `options` are not complete, and nothing is read or sent. */
+  readonly sourceProblem?: string;
+  /** Why it must not stream although it has views (`sourceProblem`, a target is missing, a view names the table as it was called before), or undefined. */
   readonly notReady?: string;
   /** What the tables behind its views make of an INSERT that is repeated. It may change while the table streams. */
   readonly delivery: Delivery;

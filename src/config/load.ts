@@ -1,5 +1,6 @@
 import { helpText } from './help.ts';
-import { CONFIG_FILE, readEnvironment, readFlags, readYaml, type GivenValue, type Source } from './sources.ts';
+import { readKafkaSources } from './kafka-sources.ts';
+import { CONFIG_FILE, readEnvironment, readFlags, readYaml, type FileSource, type GivenValue } from './sources.ts';
 import { CONFIG_KEYS, SETTINGS, type Config, type ConfigKey, type Setting, type Settings } from './settings.ts';
 import { readTlsFiles } from './tls-files.ts';
 import { whyUnreadable } from './unreadable.ts';
@@ -29,23 +30,25 @@ export function loadConfig({ argv, env, readFile }: ConfigSources): LoadResult {
   const file = readConfigFile(flags.values.get(CONFIG_FILE) ?? environment.values.get(CONFIG_FILE), readFile);
   const given = new Map([...file.values, ...environment.values, ...flags.values]);
   const checked = checkValues(given);
-  const problems = [...flags.problems, ...environment.problems, ...file.problems, ...checked.problems];
+  const kafka = readKafkaSources(file.sections, given.get(SETTINGS.kafkaConfigFile.name)?.text, { env, readFile });
+  const problems = [...flags.problems, ...environment.problems, ...file.problems, ...checked.problems, ...kafka.problems];
   if (problems.length > 0) return { kind: 'problems', problems };
 
   const settings = complete(checked.values);
   const tls = readTlsFiles(settings, readFile);
   const conflicts = [...findConflicts(settings), ...(tls.ok ? [] : tls.problems)];
   if (conflicts.length > 0 || !tls.ok) return { kind: 'problems', problems: conflicts };
-  return { kind: 'config', config: Object.freeze({ ...settings, ...tls.files }) };
+  return { kind: 'config', config: Object.freeze({ ...settings, ...tls.files, ...kafka.sources }) };
 }
 
-function readConfigFile(path: GivenValue | undefined, readFile: (path: string) => string): Source {
-  if (path === undefined) return { values: new Map(), problems: [] };
+function readConfigFile(path: GivenValue | undefined, readFile: (path: string) => string): FileSource {
+  if (path === undefined) return { values: new Map(), problems: [], sections: new Map() };
   try {
     return readYaml(path.text, readFile(path.text));
   } catch (error) {
     return {
       values: new Map(),
+      sections: new Map(),
       problems: [`config: the file '${path.text}' from ${path.origin} ${whyUnreadable(error)}: give the path of a YAML file.`],
     };
   }
@@ -92,6 +95,7 @@ function complete(values: Values): Settings {
     oldSecretKey: settings.oldSecretKey,
     allowedBrokers: settings.allowedBrokers,
     allowedHttpHosts: settings.allowedHttpHosts,
+    kafkaConfigFile: settings.kafkaConfigFile,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { LogLevel } from '../logger.ts';
+import type { KafkaSection, MeaninglessProperty, NamedCollection } from '../librdkafka/index.ts';
 import type { HostRules } from '../reach/index.ts';
 import {
   byteSize,
@@ -25,11 +26,20 @@ import {
 } from './setting-types.ts';
 
 /** The gateway's settings, checked and complete. */
-export interface Config extends Settings {
+export interface Config extends Settings, KafkaSources {
   /** What `tls_certificate` and `tls_key` hold, in PEM. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** What `clickhouse_ca` holds, in PEM. */
   readonly clickhouseCaPem: string | undefined;
+}
+
+/** Where connections of Kafka tables get their settings from, beside statements and the server's named collections. */
+export interface KafkaSources {
+  /** What holds for every table. */
+  readonly kafka: KafkaSection;
+  readonly namedCollections: ReadonlyMap<string, NamedCollection>;
+  /** Properties that were given and mean nothing here, each once. */
+  readonly meaninglessProperties: readonly MeaninglessProperty[];
 }
 
 /** One value for each setting. */
@@ -53,6 +63,7 @@ export interface Settings {
   readonly secretKey: string | undefined;
   readonly oldSecretKey: string | undefined;
   readonly kafkaSslFolder: string | undefined;
+  readonly kafkaConfigFile: string | undefined;
   readonly memoryBudgetBytes: number;
   readonly maxBatchBytes: number;
   readonly deadLetterTable: QualifiedName;
@@ -70,7 +81,7 @@ export interface Settings {
   readonly logLevel: LogLevel;
 }
 
-export const GROUPS = ['Listening', 'ClickHouse', 'Streaming', 'Limits', 'Process'] as const;
+export const GROUPS = ['Listening', 'ClickHouse', 'Kafka', 'Streaming', 'Limits', 'Process'] as const;
 
 export interface Setting<T> {
   /** Its name in the YAML file; `--` and dashes make it the flag, `SLUICE_` and capitals the environment variable. */
@@ -226,12 +237,19 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
   },
   kafkaSslFolder: {
     name: 'kafka_ssl_folder',
-    group: 'Streaming',
+    group: 'Kafka',
     type: FOLDER,
     default: undefined,
     defaultSentence: 'none: SQL names no files',
     sentence:
       'Folder of certificates and keys for connections to Kafka: only files below it may be named by settings of tables (kafka_ssl_ca_location and its kin).',
+  },
+  kafkaConfigFile: {
+    name: 'kafka_config_file',
+    group: 'Kafka',
+    type: FILE,
+    default: undefined,
+    sentence: "A ClickHouse server's own configuration file, XML or YAML, of which kafka and named_collections are read as they are.",
   },
   memoryBudgetBytes: {
     name: 'memory_budget',
@@ -342,6 +360,26 @@ export const SETTINGS: { readonly [Key in keyof Settings]: Setting<NonNullable<S
     type: LOG_LEVEL,
     default: 'info',
     sentence: `Least level that is logged: ${LOG_LEVEL.allowed}.`,
+  },
+};
+
+/** A part of the YAML file with names of its own below it; neither flag nor environment variable. */
+export interface Section {
+  readonly name: string;
+  readonly group: (typeof GROUPS)[number];
+  readonly sentence: string;
+}
+
+export const SECTIONS: Readonly<Record<'kafka' | 'namedCollections', Section>> = {
+  kafka: {
+    name: 'kafka',
+    group: 'Kafka',
+    sentence: 'How brokers are reached, in the names of librdkafka, for all tables; see Where connection settings come from.',
+  },
+  namedCollections: {
+    name: 'named_collections',
+    group: 'Kafka',
+    sentence: "Settings of tables under a name, for ENGINE = Kafka(name), where the server's own named collections cannot be read.",
   },
 };
 

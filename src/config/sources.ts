@@ -1,7 +1,8 @@
 import { parseArgs } from 'node:util';
-import { isMap, isScalar, LineCounter, parseDocument, type Node } from 'yaml';
-import { CONFIG_KEYS, environmentVariableOf, flagOf, SETTINGS } from './settings.ts';
-import { didYouMean } from './suggestion.ts';
+import { didYouMean } from '../suggestion.ts';
+import type { RawNode } from './raw-node.ts';
+import { CONFIG_KEYS, environmentVariableOf, flagOf, SECTIONS, SETTINGS } from './settings.ts';
+import { parseYaml } from './yaml-node.ts';
 
 /** A setting's text and where it stands, in words that follow "from". */
 export interface GivenValue {
@@ -19,6 +20,7 @@ export interface Source {
 export const CONFIG_FILE = 'config';
 
 const SETTING_NAMES: readonly string[] = CONFIG_KEYS.map((key) => SETTINGS[key].name);
+const SECTION_NAMES: readonly string[] = Object.values(SECTIONS).map(({ name }) => name);
 const NAMES = [...SETTING_NAMES, CONFIG_FILE];
 const ANSWERED_AT_ONCE = ['help', 'version'] as const;
 
@@ -84,33 +86,28 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
   return { values, problems };
 }
 
+/** What a YAML file gives. */
+export interface FileSource extends Source {
+  /** Its sections (`SECTIONS`) by name. */
+  readonly sections: ReadonlyMap<string, RawNode>;
+}
+
 /** The top-level keys of the YAML file `path` with its text `yaml`; a key without a value counts as not set. */
-export function readYaml(path: string, yaml: string): Source {
-  const lines = new LineCounter();
-  const document = parseDocument(yaml, { lineCounter: lines, prettyErrors: false });
-  const at = (offset: number) => `${path} line ${lines.linePos(offset).line}`;
-  if (document.errors.length > 0)
-    return onlyProblems(document.errors.map((error) => `${at(error.pos[0])} is not valid YAML: ${error.message}.`));
-  if (document.contents === null) return onlyProblems([]);
-  if (!isMap(document.contents)) return onlyProblems([`The file ${path} must hold lines of the form "http_port: 8124".`]);
-
+export function readYaml(path: string, yaml: string): FileSource {
+  const { children, problems: wrong } = parseYaml(path, yaml);
   const values = new Map<string, GivenValue>();
-  const problems: string[] = [];
-  for (const { key, value } of document.contents.items) {
-    const origin = at((key as Node).range?.[0] ?? 0);
-    const name = isScalar(key) ? String(key.value) : '?';
-    if (!SETTING_NAMES.includes(name)) problems.push(`Unknown setting '${name}' in ${origin}: ${didYouMean(name, SETTING_NAMES)}`);
-    else if (value !== null && !isScalar(value)) problems.push(`${name} in ${origin} must be one plain value.`);
-    else if (value !== null && value.value !== null) values.set(name, { text: scalarText(value.value, value.source), origin });
+  const sections = new Map<string, RawNode>();
+  const problems = [...wrong];
+  for (const { name, origin, text, node } of children) {
+    const isSection = SECTION_NAMES.includes(name);
+    if (!isSection && !SETTING_NAMES.includes(name))
+      problems.push(`Unknown setting '${name}' in ${origin}: ${didYouMean(name, [...SETTING_NAMES, ...SECTION_NAMES])}`);
+    else if (text === null) continue;
+    else if (isSection && text !== undefined)
+      problems.push(`${name} in ${origin} must be a section: names with values, one a line, below it.`);
+    else if (isSection) sections.set(name, node());
+    else if (text === undefined) problems.push(`${name} in ${origin} must be one plain value.`);
+    else values.set(name, { text, origin });
   }
-  return { values, problems };
-}
-
-/** The characters of the file: a password 007 must not become the number 7. */
-function scalarText(value: unknown, source: string | undefined): string {
-  return source ?? String(value);
-}
-
-function onlyProblems(problems: readonly string[]): Source {
-  return { values: new Map(), problems };
+  return { values, problems, sections };
 }

@@ -30,6 +30,10 @@ const ARGUMENTS: readonly (readonly [EngineSettingName, Accepts] | undefined)[] 
   ['kafka_max_rows_per_message', 'literal'],
 ];
 const REQUIRED_ARGUMENTS = 4;
+/** Without these a table can do nothing. */
+export const REQUIRED_SETTINGS = ARGUMENTS.slice(0, REQUIRED_ARGUMENTS).flatMap((argument) =>
+  argument === undefined ? [] : [argument[0]],
+);
 
 export interface ReadArguments {
   readonly values: ReadonlyMap<EngineSettingName, SettingValue>;
@@ -38,10 +42,15 @@ export interface ReadArguments {
 }
 
 /**
- * Reads the arguments of `Kafka(…)` in order. `inSettings` are the engine settings the SETTINGS clause gives. Throws, as the server
- * does, for the first argument that is missing, given twice, or not what it must be.
+ * Reads the arguments of `Kafka(…)` in order. `inSettings` are the engine settings the SETTINGS clause gives, `configured` those that the gateway's
+ * configuration gives when the statement does not. Throws, as the server does, for the first argument that is missing, given twice, or not what it must be.
  */
-export async function readArguments(args: readonly EngineArgument[], inSettings: ReadonlySet<string>, ask: Ask): Promise<ReadArguments> {
+export async function readArguments(
+  args: readonly EngineArgument[],
+  inSettings: ReadonlySet<string>,
+  configured: ReadonlySet<string>,
+  ask: Ask,
+): Promise<ReadArguments> {
   const values = new Map<EngineSettingName, SettingValue>();
   const texts = args.map(({ value }) => value.text);
   for (const [index, argument] of ARGUMENTS.entries()) {
@@ -49,7 +58,7 @@ export async function readArguments(args: readonly EngineArgument[], inSettings:
     const [name, accepts] = argument;
     const given = args[index];
     if (given === undefined) {
-      requireSetting(name, index, inSettings);
+      if (!configured.has(name)) requireSetting(name, index, inSettings);
       continue;
     }
     if (inSettings.has(name)) throw givenTwice(index, name);
@@ -112,7 +121,7 @@ async function nodeOf(text: string, ask: Ask): Promise<string> {
 }
 
 /** Lets the server compute a constant expression. Its exceptions name the expression, not the query around it. */
-async function evaluate(text: string, ask: Ask): Promise<Literal> {
+export async function evaluate(text: string, ask: Ask): Promise<Literal> {
   const [[isConstant, type = '', value = ''] = []] = await asScopeOf(
     text,
     ask(`SELECT isConstant(x), toTypeName(x), toString(x) FROM (SELECT ${text} AS x)`),

@@ -1,25 +1,29 @@
 import { clickhouseError } from '../errors.ts';
+import { propertiesOf, type KafkaSection } from '../librdkafka/index.ts';
 import type { CreateTable, SettingAssignment } from '../sql/index.ts';
-import { readArguments, type ReadArguments } from './arguments.ts';
+import { readArguments, REQUIRED_SETTINGS } from './arguments.ts';
 import type { Ask } from './ask.ts';
+import { collectionName, readCollectionArguments } from './collection-arguments.ts';
 import { checkEngineFeatures, checkInsertableColumns } from './engine-features.ts';
 import { checkExtensions } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
-import type { TableRules } from './options.ts';
-import { checkFiles } from './properties.ts';
-import { checkReach } from './reach-check.ts';
-import { readSettings, querySetting, type ReadSettings } from './read-settings.ts';
-import type { SettingValue } from './setting-values.ts';
+import { NO_SOURCES, settingsOf, type Sources } from './named-collection.ts';
 import { splitList } from './options.ts';
-import { ENGINE_SETTINGS, type EngineSettingName } from './settings.ts';
+import { checkFiles } from './properties.ts';
+import { checkReach, type Reached } from './reach-check.ts';
+import { isTrue, readSettings, querySetting, type ReadSettings } from './read-settings.ts';
+import { valueText, type SettingValue } from './setting-values.ts';
+import { ENGINE_SETTINGS, isEngineSetting, type EngineSettingName } from './settings.ts';
 
 export interface CheckedEngine {
-  /** Values of the engine's settings, from arguments and SETTINGS, only those given. */
-  readonly values: ReadonlyMap<EngineSettingName, SettingValue>;
-  /** Format settings by name, values as text. */
-  readonly formatSettings: Readonly<Record<string, string>>;
-  /** Settings for INSERTs that stay with the table (`INSERT_SETTINGS`), values as text. */
-  readonly insertSettings: Readonly<Record<string, string>>;
+  /** Settings that the statement gives, in arguments and SETTINGS, by name: the engine's, format settings and those of INSERTs (`INSERT_SETTINGS`). */
+  readonly ownSettings: Readonly<Record<string, string>>;
+  /** Name of the collection that gives the rest; absent: there is none. */
+  readonly collection?: string;
+  /** All of them, the collection's as well. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** The `kafka` section that holds for the table. */
+  readonly kafka: KafkaSection;
   /** Settings written among the engine's that belong to the query. */
   readonly querySettings: readonly SettingAssignment[];
   /** The arguments as SHOW CREATE TABLE will have them; undefined: the engine was written without parentheses. */
@@ -31,7 +35,8 @@ export interface Asked {
   readonly ask: Ask;
   /** Whether there is a table for dead letters, made when it is missing; absent: there is none. */
   readonly deadLetterTable?: (() => Promise<boolean>) | undefined;
-  readonly rules?: TableRules;
+  /** Absent: there are none. */
+  readonly sources?: Sources | undefined;
 }
 
 /** The server's limit is max(16, its cores), and it does not tell how many it has. */
@@ -43,42 +48,79 @@ const MAX_POOL_TTL_MS = 600_000n;
  * table's. Throws the exception the real engine gives; like the real engine it contacts no broker and does not look the format up.
  * Errors in column types are left to the server, which meets them in the landing table.
  */
-export async function checkKafkaTable(
-  create: CreateTable,
-  database: string,
-  { ask, deadLetterTable, rules }: Asked,
-): Promise<CheckedEngine> {
+export async function checkKafkaTable(create: CreateTable, database: string, asked: Asked): Promise<CheckedEngine> {
+  const { ask, deadLetterTable } = asked;
   checkInsertableColumns(create);
-  const settings = await readSettings(create, ask, () => checkEngineFeatures(create, ask));
-  const { values: fromArguments, texts } = await readEngineArguments(create, settings, ask);
-  const values = new Map([...settings.values, ...fromArguments]);
+  const fromClause = await readSettings(create, ask, () => checkEngineFeatures(create, ask));
+  const { texts, ...given } = await readEngine(create, fromClause, asked);
+  const values = valuesOf(given.settings);
   await checkLimits(values, () => querySetting(create, 'kafka_disable_num_consumers_limit', ask));
   await checkOffsetsInKeeper(values, () => querySetting(create, 'allow_experimental_kafka_offsets_storage_in_keeper', ask));
   const expanded = await checkMacros(values, { database, table: create.name.table, ...(create.uuid && { uuid: create.uuid.value }) }, ask);
   checkPoolTtl(values);
   checkExtensions(values, create);
-  checkFiles(values, rules?.filesFolder);
+  checkFiles(values, asked.sources?.filesFolder);
   await checkDeadLetterQueue(values, deadLetterTable);
-  const { formatSettings, insertSettings, querySettings } = settings;
-  const given = Object.fromEntries([...values].map(([name, value]) => [name, String(value)]));
-  await checkReach(splitList(expanded['kafka_broker_list'] ?? ''), { ...given, ...formatSettings });
-  return { values, formatSettings, insertSettings, querySettings, ...(create.engine?.args && { argumentTexts: texts }) };
+  await checkReach(reachedBy(given, expanded));
+  return { ...given, querySettings: fromClause.querySettings, ...(create.engine?.args && { argumentTexts: texts }) };
 }
 
-async function readEngineArguments(create: CreateTable, settings: ReadSettings, ask: Ask): Promise<ReadArguments> {
+/** What such a table would make the gateway connect to. */
+function reachedBy({ settings, kafka }: Pick<CheckedEngine, 'settings' | 'kafka'>, expanded: Readonly<Record<string, string>>): Reached {
+  const { consumer } = propertiesOf(kafka, splitList(expanded['kafka_topic_list'] ?? ''));
+  return {
+    brokers: splitList(expanded['kafka_broker_list'] || (consumer['metadata.broker.list'] ?? '')),
+    registry: settings['format_avro_schema_registry_url'],
+    tokenEndpoint: settings['kafka_sasl_oauthbearer_token_endpoint_url'] ?? consumer['sasl.oauthbearer.token.endpoint.url'],
+  };
+}
+
+type ReadEngine = Pick<CheckedEngine, 'ownSettings' | 'settings' | 'collection' | 'kafka'> & { readonly texts: readonly string[] };
+
+/** The settings of all sources, later ones over earlier: collection, arguments, SETTINGS. */
+async function readEngine(create: CreateTable, fromClause: ReadSettings, { ask, sources = NO_SOURCES }: Asked): Promise<ReadEngine> {
   const args = create.engine?.args ?? [];
-  if (args[0]?.value.kind === 'identifier') await refuseNamedCollection(args[0].value.name, ask);
-  return readArguments(args, new Set(settings.values.keys()), ask);
+  const clause = { ...textsOf(fromClause.values), ...fromClause.formatSettings, ...fromClause.insertSettings };
+  if (collectionName(args) === undefined) {
+    const configured = new Set(hasBrokers(sources.kafka, clause) ? ['kafka_broker_list'] : []);
+    const { values, texts } = await readArguments(args, new Set(fromClause.values.keys()), configured, ask);
+    const settings = { ...textsOf(values), ...clause };
+    return { ownSettings: settings, settings, kafka: sources.kafka, texts };
+  }
+  const { collection, overrides, texts } = await readCollectionArguments(create, ask, sources);
+  const ownSettings = { ...overrides, ...clause };
+  const settings = settingsOf({ settings: ownSettings }, collection);
+  const kafka = collection.kafka ?? sources.kafka;
+  requireSettings(settings, kafka, collection.name);
+  return { ownSettings, settings, collection: collection.name, kafka, texts };
 }
 
-/** Not supported yet; a collection that does not exist gets the server's own answer. This is the door where named collections come in. */
-async function refuseNamedCollection(name: string, ask: Ask): Promise<never> {
-  const [[found = '0'] = []] = await ask(`SELECT count() FROM system.named_collections WHERE name = '${name.replace(/['\\]/g, '\\$&')}'`);
-  if (found === '0') throw clickhouseError('NAMED_COLLECTION_DOESNT_EXIST', `There is no named collection \`${name}\``);
-  throw clickhouseError('NOT_IMPLEMENTED', `Named collections are not supported yet by the gateway (ENGINE = Kafka(${name}, …))`);
+/** The server makes such a table, which then can neither read nor write. */
+function requireSettings(settings: Readonly<Record<string, string>>, kafka: KafkaSection, collection: string): void {
+  const isMissing = (name: string): boolean =>
+    (settings[name] ?? '') === '' && !(name === 'kafka_broker_list' && hasBrokers(kafka, settings));
+  const missing = REQUIRED_SETTINGS.filter(isMissing);
+  if (missing.length === 0) return;
+  const names = missing.map((name) => `'${name}'`).join(', ');
+  const where = `neither the named collection \`${collection}\` nor the statement gives a value`;
+  throw clickhouseError('NUMBER_OF_ARGUMENTS_DOESNT_MATCH', `Required parameter ${names} for storage Kafka not specified: ${where}`);
 }
 
-type Values = ReadonlyMap<EngineSettingName, SettingValue>;
+/** Whether the configuration names brokers for tables that name none. */
+function hasBrokers(kafka: KafkaSection, settings: Readonly<Record<string, string>>): boolean {
+  const topics = (settings['kafka_topic_list'] ?? '').split(',').map((topic) => topic.trim());
+  return (propertiesOf(kafka, topics).consumer['metadata.broker.list'] ?? '') !== '';
+}
+
+function textsOf(values: ReadonlyMap<EngineSettingName, SettingValue>): Record<string, string> {
+  return Object.fromEntries([...values].map(([name, value]) => [name, valueText(value)]));
+}
+
+function valuesOf(settings: Readonly<Record<string, string>>): Values {
+  return new Map(Object.entries(settings).flatMap(([name, text]) => (isEngineSetting(name) ? [[name, text] as const] : [])));
+}
+
+type Values = ReadonlyMap<EngineSettingName, string>;
 
 function integerOf(values: Values, name: EngineSettingName): bigint {
   return BigInt(values.get(name) ?? ENGINE_SETTINGS[name].default);
@@ -125,7 +167,7 @@ async function checkMacros(values: Values, table: Parameters<typeof macrosOf>[0]
   // A table without UUID in its statement gets one from the server later.
   const findAnyMacro = async (name: string): Promise<string | undefined> => (name === 'uuid' ? '' : findMacro(name));
   const expanded: Record<string, string> = {};
-  for (const name of SETTINGS_WITH_MACROS) expanded[name] = await expandMacros(String(values.get(name) ?? ''), findAnyMacro);
+  for (const name of SETTINGS_WITH_MACROS) expanded[name] = await expandMacros(values.get(name) ?? '', findAnyMacro);
   return expanded;
 }
 
@@ -148,10 +190,6 @@ async function checkDeadLetterQueue(values: Values, deadLetterTable: Asked['dead
   if (values.get('kafka_handle_error_mode') !== 'dead_letter_queue' || (await deadLetterTable?.()) === true) return;
   const table = 'The table system.dead_letter_queue is not configured on the server.';
   throw badArguments(`${table} You cannot create a table with this \`kafka_handle_error_mode\``);
-}
-
-function isTrue(value: string): boolean {
-  return value === '1' || value === 'true';
 }
 
 function badArguments(text: string): Error {

@@ -11,7 +11,9 @@ export interface Definition {
   readonly engine: string;
   /** The user's own comment; '' when there is none. */
   readonly comment: string;
-  /** Values of the engine's and of format settings by name, arguments included, macros not expanded. */
+  /** The named collection that the table takes settings from; absent: it takes none. */
+  readonly collection?: string;
+  /** Values of the engine's and of format settings by name that the statement gives, arguments included, macros not expanded. */
   readonly settings: Readonly<Record<string, string>>;
   /** Names of the columns that the gateway added to the landing table. */
   readonly added: readonly string[];
@@ -157,9 +159,14 @@ export function decode(comment: string): Decoded | string {
 
 function isStored(value: unknown): value is Stored {
   if (typeof value !== 'object' || value === null) return false;
-  const { statement, engine, comment, settings, added, carrierPrefix, place, sealed, signature } = value as Record<string, unknown>;
+  const { statement, engine, comment, collection, settings, added, carrierPrefix, place, sealed, signature } = value as Record<
+    string,
+    unknown
+  >;
   const isText = [statement, engine, comment].every((part) => typeof part === 'string');
-  const isOptionalText = [carrierPrefix, place, sealed, signature].every((part) => part === undefined || typeof part === 'string');
+  const isOptionalText = [collection, carrierPrefix, place, sealed, signature].every(
+    (part) => part === undefined || typeof part === 'string',
+  );
   return isText && isOptionalText && isTextRecord(settings) && isTextRecord(added);
 }
 

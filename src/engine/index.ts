@@ -53,7 +53,9 @@ export {
   withoutSecretSettings,
 } from './secrets.ts';
 export { ENGINE_SETTINGS, type EngineSetting, type EngineSettingName } from './settings.ts';
-export type { KafkaProperties, RoleProperties } from './properties.ts';
+export type { KafkaProperties, RoleProperties } from '../librdkafka/index.ts';
+export { withFilesIn } from './properties.ts';
+export { NO_SOURCES, settingsOf, type FoundCollection, type Sources } from './named-collection.ts';
 export { engineSettingsTable } from './settings-table.ts';
 export { engineText, showCreateText, visibleElements, withoutSecrets, withSecrets } from './show-create.ts';
 export type { KafkaTableOptions, PartitionerName, WriteOptions } from './types.ts';

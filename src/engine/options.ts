@@ -1,3 +1,4 @@
+import { EMPTY_SECTION, mergeProperties, propertiesOf, type KafkaSection } from '../librdkafka/index.ts';
 import type { Ask } from './ask.ts';
 import { columnNames } from './extensions.ts';
 import { expandMacros, macrosOf, SETTINGS_WITH_MACROS } from './macros.ts';
@@ -7,33 +8,39 @@ import type { KafkaTableOptions, WriteOptions } from './types.ts';
 
 /** What the gateway's configuration says about all tables. */
 export interface TableRules {
+  /** The `kafka` section that holds for the table; absent: an empty one. */
+  readonly kafka?: KafkaSection;
   /** Where files are that tables may name; undefined: nowhere. */
   readonly filesFolder?: string | undefined;
 }
 
 /**
- * The options of a table from its settings by name (as a definition holds them, secrets included), macros expanded. `ask` answers the
- * server's macros. Throws the server's exception when one is not known, one for a file that may not be named, and what `ask` throws.
+ * The options of a table from its settings by name (`settingsOf` a definition, secrets included), macros expanded, and from the `kafka` section that holds for
+ * it. `ask` answers the server's macros. Throws the server's exception when one is not known, one for a file that may not be named, and what `ask` throws.
  */
 export async function tableOptions(
   settings: Readonly<Record<string, string>>,
   table: { readonly database: string; readonly table: string; readonly uuid: string },
   ask: Ask,
-  { filesFolder }: TableRules = {},
+  { kafka = EMPTY_SECTION, filesFolder }: TableRules = {},
 ): Promise<KafkaTableOptions> {
   const findMacro = macrosOf(table, ask);
   const expanded: Record<string, string> = { ...settings };
   for (const name of SETTINGS_WITH_MACROS) expanded[name] = await expandMacros(settings[name] ?? '', findMacro);
   const text = (name: EngineSettingName): string => expanded[name] ?? ENGINE_SETTINGS[name].default;
   const count = (name: EngineSettingName): number => Number(text(name));
+  const topics = splitList(text('kafka_topic_list'));
+  const { consumer, producer } = propertiesOf(kafka, topics);
   const own = propertiesOfSettings(expanded, filesFolder);
+  const properties = { consumer: mergeProperties([consumer, own]), producer: mergeProperties([producer, own]) };
+  const produced = (name: string, setting: EngineSettingName): string => properties.producer[name] ?? text(setting);
   return {
-    brokers: splitList(text('kafka_broker_list')),
-    topics: splitList(text('kafka_topic_list')),
+    brokers: splitList(text('kafka_broker_list') || (consumer['metadata.broker.list'] ?? '')),
+    topics,
     groupName: text('kafka_group_name'),
     format: text('kafka_format'),
     schema: text('kafka_schema'),
-    clientId: text('kafka_client_id'),
+    clientId: text('kafka_client_id') || (consumer['client.id'] ?? ''),
     numConsumers: count('kafka_num_consumers'),
     threadPerConsumer: text('kafka_thread_per_consumer') === '1',
     ...unlessZero('maxBlockSize', count('kafka_max_block_size')),
@@ -47,15 +54,15 @@ export async function tableOptions(
     tombstones: text('kafka_tombstones') === '1',
     keyFormat: text('kafka_key_format') as KafkaTableOptions['keyFormat'],
     keyColumns: columnNames(text('kafka_key_columns')),
-    properties: { consumer: own, producer: own },
+    properties,
     checkOnCreate: text('kafka_check_on_create') === '1',
     requireFsync: text('kafka_require_fsync') === '1',
     write: {
       maxRowsPerMessage: count('kafka_max_rows_per_message'),
       mapsVirtualColumns: text('kafka_map_virtual_columns_on_write') === '1',
-      compressionCodec: text('kafka_compression_codec'),
-      compressionLevel: count('kafka_compression_level'),
-      partitioner: text('kafka_partitioner') as WriteOptions['partitioner'],
+      compressionCodec: produced('compression.codec', 'kafka_compression_codec'),
+      compressionLevel: Number(produced('compression.level', 'kafka_compression_level')),
+      partitioner: produced('partitioner', 'kafka_partitioner') as WriteOptions['partitioner'],
       waitsForDelivery: text('kafka_wait_for_delivery') === '1',
       deliveryTimeoutMs: count('kafka_delivery_timeout_ms'),
       outboxMaxRows: count('kafka_outbox_max_rows'),

@@ -1,19 +1,7 @@
 import { resolve, sep } from 'node:path';
 import { clickhouseError } from '../errors.ts';
-import type { SettingValue } from './setting-values.ts';
+import { mapProperties, type KafkaProperties, type KafkaSection } from '../librdkafka/index.ts';
 import type { EngineSettingName } from './settings.ts';
-
-/**
- * librdkafka's configuration properties by name (`security.protocol`; its CONFIGURATION.md), values as text: the one language of everything that says how brokers
- * are reached, wherever it was written.
- */
-export type KafkaProperties = Readonly<Record<string, string>>;
-
-/** What goes for consumers and for producers of a table, every source merged. */
-export interface RoleProperties {
-  readonly consumer: KafkaProperties;
-  readonly producer: KafkaProperties;
-}
 
 /** Properties whose setting is their name with `_` for `.`, behind `kafka_`: as on the server (`KafkaConfigLoader.cpp`), and our own in its manner. */
 const SETTABLE = [
@@ -38,6 +26,9 @@ const SETTABLE = [
   'ssl.key.password',
   'enable.ssl.certificate.verification',
   'ssl.endpoint.identification.algorithm',
+  'compression.codec',
+  'compression.level',
+  'partitioner',
   // Not librdkafka's: it has no AWS_MSK_IAM.
   'aws.region',
 ] as const;
@@ -63,19 +54,24 @@ export function propertiesOfSettings(settings: Readonly<Record<string, string>>,
 }
 
 /** Throws for files that a table's settings may not name. */
-export function checkFiles(settings: ReadonlyMap<EngineSettingName, SettingValue>, filesFolder: string | undefined): void {
+export function checkFiles(settings: ReadonlyMap<EngineSettingName, string>, filesFolder: string | undefined): void {
   for (const [name, property] of PROPERTY_OF) {
-    const value = String(settings.get(name) ?? '');
+    const value = settings.get(name) ?? '';
     if (isFile(property) && value !== '') pathIn(filesFolder, name, value);
   }
 }
 
-function isFile(property: Settable): boolean {
+/** The section of a named collection that users of the server wrote: its files are the gateway's, too. Throws as above. */
+export function withFilesIn(section: KafkaSection, filesFolder: string | undefined): KafkaSection {
+  return mapProperties(section, (name, value) => (isFile(name) ? pathIn(filesFolder, name, value) : value));
+}
+
+function isFile(property: string): boolean {
   return property.endsWith('.location');
 }
 
-function pathIn(folder: string | undefined, name: EngineSettingName, path: string): string {
-  const pem = name.replace(/_location$/, '_pem');
+function pathIn(folder: string | undefined, name: string, path: string): string {
+  const pem = name.replace(/location$/, 'pem');
   if (folder === undefined) {
     const text = `${name} names a file of the gateway's machine, and its configuration names no folder for such files`;
     throw clickhouseError('BAD_ARGUMENTS', `${text}: give the contents with ${pem}, or have kafka_ssl_folder set`);

@@ -2,17 +2,24 @@ import { clickhouseError } from '../errors.ts';
 import { brokerReach, httpReach, ReachError } from '../reach/index.ts';
 
 const KAFKA_PORT = 9092;
-/** What the gateway asks over HTTP for a table. */
-const HTTP_SETTINGS = ['format_avro_schema_registry_url', 'kafka_sasl_oauthbearer_token_endpoint_url'] as const;
+
+/** What a table makes the gateway connect to. */
+export interface Reached {
+  /** `host:port` */
+  readonly brokers: readonly string[];
+  /** URLs. */
+  readonly registry: string | undefined;
+  readonly tokenEndpoint: string | undefined;
+}
 
 /**
  * Throws the exception for a table that names a broker, a schema registry or a token endpoint which the operator does not let the gateway connect to. The registry is asked by
  * the server, too: a table must not make that do what the gateway may not.
  */
-export async function checkReach(brokers: readonly string[], settings: Readonly<Record<string, string>>): Promise<void> {
+export async function checkReach({ brokers, registry, tokenEndpoint }: Reached): Promise<void> {
   try {
     for (const broker of brokers) await checkBroker(broker);
-    for (const name of HTTP_SETTINGS) await checkHttp(settings[name] ?? '');
+    for (const address of [registry, tokenEndpoint]) await checkHttp(address ?? '');
   } catch (error) {
     if (error instanceof ReachError) throw clickhouseError('UNACCEPTABLE_URL', error.message);
     throw error;

@@ -62,6 +62,11 @@ export async function querySetting(create: CreateTable, name: string, ask: Ask):
   return value;
 }
 
+/** Whether the value of a boolean query setting is true. */
+export function isTrue(value: string): boolean {
+  return value === '1' || value === 'true';
+}
+
 async function knownServerSettings(assignments: readonly SettingAssignment[], ask: Ask): Promise<Set<string>> {
   const names = assignments.map(({ name }) => name).filter((name) => !isEngineSetting(name));
   if (names.length === 0) return new Set();

@@ -15,6 +15,11 @@ export type Literal =
 
 export type SettingValue = string | bigint | boolean;
 
+/** A value as a definition holds it. */
+export function valueText(value: SettingValue): string {
+  return typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
+}
+
 const UINT64_MAX = 2n ** 64n - 1n;
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);

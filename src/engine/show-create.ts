@@ -32,11 +32,11 @@ export async function engineText(
   return formatted.slice(formatted.indexOf('\nENGINE') + 1);
 }
 
-/** The statement as the user wrote it (`text`), secrets in its SETTINGS hidden. */
+/** The statement as the user wrote it (`text`), secrets in it hidden. */
 export function withoutSecrets(text: string, create: CreateTable): string {
-  const secrets = create.settings
-    .flatMap(({ assignments }) => assignments)
-    .flatMap(({ name, value }) => (value.kind === 'string' && maskSecret(name, value.value) !== value.value ? [{ name, value }] : []));
+  const secrets = namedValues(create).flatMap(({ name, value }) =>
+    value.kind === 'string' && maskSecret(name, value.value) !== value.value ? [{ name, value }] : [],
+  );
   return secrets.reduceRight(
     (masked, { name, value }) =>
       `${masked.slice(0, value.span.start)}${quoteString(maskSecret(name, value.value))}${masked.slice(value.span.end)}`,
@@ -44,14 +44,20 @@ export function withoutSecrets(text: string, create: CreateTable): string {
   );
 }
 
+/** Everything in a statement that has a name and a value, in its order: arguments in place of a collection's values, and SETTINGS. */
+function namedValues({ engine, settings }: CreateTable): readonly Pick<SettingAssignment, 'name' | 'value'>[] {
+  const args = (engine?.args ?? []).flatMap(({ name, value }) => (name === undefined ? [] : [{ name, value }]));
+  return [...args, ...settings.flatMap(({ assignments }) => assignments)];
+}
+
 /** `engine` of a definition, with the values of its secret settings written in again, so that it can be run. */
 export function withSecrets(engine: string, secrets: Readonly<Record<string, string>>): string {
   const head = 'CREATE TABLE t (c Int8) ';
   const parsed = parseStatement(head + engine);
   if (!parsed.ok || parsed.statement.kind !== 'create-table') throw new TypeError('the engine of a definition cannot be read');
-  const edits = parsed.statement.settings
-    .flatMap(({ assignments }) => assignments)
-    .flatMap(({ name, value }) => (secrets[name] === undefined ? [] : [replaceSpan(value.span, quoteString(secrets[name]))]));
+  const edits = namedValues(parsed.statement).flatMap(({ name, value }) =>
+    secrets[name] === undefined ? [] : [replaceSpan(value.span, quoteString(secrets[name]))],
+  );
   return splice(head + engine, edits).slice(head.length);
 }
 

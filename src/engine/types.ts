@@ -1,4 +1,4 @@
-import type { RoleProperties } from './properties.ts';
+import type { RoleProperties } from '../librdkafka/index.ts';
 
 export const KEY_FORMATS = ['JSONEachRow', 'RawBLOB'] as const;
 export type KeyFormat = (typeof KEY_FORMATS)[number];

@@ -64,8 +64,8 @@ export function knownSecurity({ security, brokers }: Pick<ClientOptions, 'securi
   }
 }
 
-async function connect({ kafka }: KafkaClient): Promise<AnyBroker> {
-  const cluster = createCluster(kafka) as AskedCluster;
+async function connect(client: KafkaClient): Promise<AnyBroker> {
+  const cluster = createCluster(client) as AskedCluster;
   await cluster.connect();
   return cluster.brokerPool.findConnectedBroker();
 }

@@ -9,11 +9,12 @@ import { stopIdlePolling } from './request-queue.ts';
 import { securityOf, type Security } from './security.ts';
 import type { ConsumerOptions } from './types.ts';
 
-export type ClientOptions = Pick<ConsumerOptions, 'brokers' | 'clientId' | 'security'>;
+export type ClientOptions = Pick<ConsumerOptions, 'brokers' | 'clientId' | 'security' | 'connection'>;
 
 /** A kafkajs client whose sockets can be cut. */
 export interface KafkaClient {
   readonly kafka: kafkajs.Kafka;
+  readonly readsUncommitted: boolean;
   /** A socket whose `data` are views into a buffer that is overwritten by the next: for receivers that copy. */
   readonly openFetchSocket: ISocketFactory;
   /** From now on failures are expected, and logged at debug level only. */
@@ -39,9 +40,9 @@ const REAUTHENTICATION_MARGIN_MS = 1500;
 export function createKafkaClient(options: ClientOptions, logger: Logger): KafkaClient {
   checkKafkajsVersion();
   stopIdlePolling();
-  const { brokers, clientId } = options;
+  const { brokers, clientId, connection = {} } = options;
   const { tls, sasl, problem } = openSecurity(options);
-  const sockets = new Sockets(tls);
+  const sockets = new Sockets(tls, connection.keepsAlive !== false);
   let failsAsExpected = false;
   const kafka = new kafkajs.Kafka({
     brokers: () => {
@@ -52,7 +53,8 @@ export function createKafkaClient(options: ClientOptions, logger: Logger): Kafka
     clientId,
     ...(tls !== undefined && { ssl: true }),
     ...(sasl !== undefined && { sasl }),
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    connectionTimeout: connection.setupTimeoutMs ?? CONNECTION_TIMEOUT_MS,
+    ...(connection.requestTimeoutMs !== undefined && { requestTimeout: connection.requestTimeoutMs }),
     reauthenticationThreshold: REAUTHENTICATION_MARGIN_MS,
     retry: RETRY,
     socketFactory: sockets.open,
@@ -66,7 +68,8 @@ export function createKafkaClient(options: ClientOptions, logger: Logger): Kafka
     expectFailures();
     sockets.cut();
   };
-  return { kafka, openFetchSocket: sockets.openReusing, expectFailures, cut };
+  const readsUncommitted = connection.readsUncommitted === true;
+  return { kafka, readsUncommitted, openFetchSocket: sockets.openReusing, expectFailures, cut };
 }
 
 function openSecurity({ security, brokers }: ClientOptions): Security & { readonly problem?: Error } {
@@ -84,10 +87,12 @@ const RECEIVE_CHUNK_BYTES = 256 << 10;
 class Sockets {
   readonly #sockets = new Set<net.Socket>();
   readonly #tls: Security['tls'];
+  readonly #keepsAlive: boolean;
   #isCut = false;
 
-  constructor(tls: Security['tls']) {
+  constructor(tls: Security['tls'], keepsAlive: boolean) {
     this.#tls = tls;
+    this.#keepsAlive = keepsAlive;
   }
 
   readonly open: ISocketFactory = ({ host, port, onConnect }) => this.#keep(() => openSocket({ host, port }, this.#tls?.(), onConnect));
@@ -99,7 +104,7 @@ class Sockets {
   #keep(open: () => net.Socket): net.Socket {
     if (this.#isCut) throw new Error('the client was closed');
     const socket = open();
-    socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
+    if (this.#keepsAlive) socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     return socket;

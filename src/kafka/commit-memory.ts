@@ -27,7 +27,7 @@ export class CommitMemory {
     if (lost.length === 0) return;
     const where = lost.map(({ topic, partition, offset }) => `${topic}[${partition}] (was ${offset})`).join(', ');
     throw new kafkajs.KafkaJSNonRetriableError(
-      `group ${groupId} has no committed offsets any more for ${where}: it was deleted, or they expired; reading begins at the earliest`,
+      `group ${groupId} has no committed offsets any more for ${where}: it was deleted, or they expired; reading begins as for a new group`,
     );
   }
 }

@@ -28,7 +28,7 @@ const LEAVE_WITHIN_MS = 4000;
 const DISCONNECT_WITHIN_MS = 2000;
 
 /**
- * One member of a consumer group that reads whole record batches, read_committed, from the earliest offset where nothing is committed.
+ * One member of a consumer group that reads whole record batches, read_committed unless told otherwise, from `startsAt` where nothing is committed.
  * Nothing is committed but by `commit`. Every topic must exist. See `GroupConsumer` and `ConsumerHandlers` for the contract.
  */
 export function createGroupConsumer(options: ConsumerOptions, handlers: ConsumerHandlers, logger: Logger): GroupConsumer {
@@ -112,7 +112,7 @@ class KafkajsGroupConsumer implements GroupConsumer {
 
   async #subscribe(topic: string): Promise<void> {
     try {
-      await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+      await this.#consumer.subscribe({ topics: [topic], fromBeginning: this.#options.startsAt !== 'latest' });
     } catch (error) {
       throw new KafkaError(error, `Subscribed topic not available: ${topic}: `);
     }
@@ -259,7 +259,10 @@ class KafkajsGroupConsumer implements GroupConsumer {
   }
 }
 
-function createConsumer({ kafka }: KafkaClient, options: ConsumerOptions): { consumer: Consumer; cluster: OffsetsCluster } {
+function createConsumer(
+  { kafka, readsUncommitted }: KafkaClient,
+  options: ConsumerOptions,
+): { consumer: Consumer; cluster: OffsetsCluster } {
   let cluster: Cluster | undefined;
   const consumer = kafka.consumer({
     groupId: options.groupId,
@@ -268,6 +271,8 @@ function createConsumer({ kafka }: KafkaClient, options: ConsumerOptions): { con
     rebalanceTimeout: options.rebalanceTimeoutMs,
     maxBytesPerPartition: options.maxBytesPerPartition,
     maxBytes: options.maxBytes,
+    ...(options.minBytes !== undefined && { minBytes: options.minBytes }),
+    readUncommitted: readsUncommitted,
     maxWaitTimeInMs: options.maxWaitMs,
     metadataMaxAge: options.metadataMaxAgeMs,
     allowAutoTopicCreation: false,

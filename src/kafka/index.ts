@@ -12,6 +12,7 @@ export { limitUnfoldedBatches, RecordBatchError } from './record-batches.ts';
 export type { ClientOptions } from './client.ts';
 export { checkProperties } from './security.ts';
 export { clientOf } from './table-client.ts';
+export { connectionOf, MAX_FETCH_WAIT_MS } from './connection.ts';
 export type * from './types.ts';
 export { COMPRESSION_NAMES, type CompressionName } from './codecs.ts';
 export { COMPRESSION_LEVELS } from './compress.ts';

@@ -1,6 +1,6 @@
 import type { Broker, Cluster } from 'kafkajs';
 import type { KafkaClient } from './client.ts';
-import { createCluster } from './cluster.ts';
+import { createCluster, isolationLevelOf } from './cluster.ts';
 import { handOutRecordSets, type RecordSetMessage } from './raw-fetch.ts';
 import { readRecordSet } from './record-batches.ts';
 import type { FetchedPartition, RecordBatch } from './types.ts';
@@ -17,12 +17,14 @@ export interface Bounds {
   readonly high: number;
 }
 
-/** Reads partitions outside of any group: nothing is joined or committed. Aborted transactions are left out, open ones not waited for. */
+/** Reads partitions outside of any group: nothing is joined or committed. Aborted transactions are left out unless the client reads them, open ones not waited for. */
 export class TopicReader {
   readonly #cluster: Cluster;
+  readonly #isolationLevel: number;
 
   constructor(client: KafkaClient) {
-    this.#cluster = createCluster(client.kafka);
+    this.#cluster = createCluster(client);
+    this.#isolationLevel = isolationLevelOf(client);
     handOutRecordSets(this.#cluster, client.openFetchSocket, { generation: () => 0, onOutOfRange: () => Promise.resolve() });
   }
 
@@ -73,7 +75,7 @@ export class TopicReader {
     position: number,
   ): Promise<{ batches: RecordBatch[]; nextOffset: number }> {
     const wanted = { partition, fetchOffset: String(position), maxBytes: FETCH_BYTES };
-    const request = { isolationLevel: READ_COMMITTED, maxWaitTime: FETCH_WAIT_MS, topics: [{ topic, partitions: [wanted] }] };
+    const request = { isolationLevel: this.#isolationLevel, maxWaitTime: FETCH_WAIT_MS, topics: [{ topic, partitions: [wanted] }] };
     const answer: unknown = await broker.fetch(request);
     const [answered] = (answer as { responses: { partitions: { messages: RecordSetMessage[] }[] }[] }).responses;
     const message = answered?.partitions[0]?.messages[0];
@@ -84,6 +86,5 @@ export class TopicReader {
   }
 }
 
-const READ_COMMITTED = 1;
 const FETCH_BYTES = 1024 * 1024;
 const FETCH_WAIT_MS = 200;

@@ -27,7 +27,7 @@ export class TopicWatch {
   async look(topics: readonly string[]): Promise<ReadonlyMap<string, TopicState>> {
     if (this.#isClosed) throw new KafkaError(new Error('the client was closed'));
     const client = (this.#client ??= createKafkaClient(this.#options, this.#logger));
-    const cluster = (this.#cluster ??= createCluster(client.kafka) as AskedCluster);
+    const cluster = (this.#cluster ??= createCluster(client) as AskedCluster);
     try {
       await cluster.connect();
       return await readTopics(await cluster.brokerPool.findConnectedBroker(), topics);

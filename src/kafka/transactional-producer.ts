@@ -67,7 +67,7 @@ class KafkajsTransactionalProducer implements TransactionalProducer {
   constructor(options: TransactionalProducerOptions, logger: Logger) {
     this.#options = options;
     this.#client = createKafkaClient(options, logger);
-    this.#cluster = createCluster(this.#client.kafka);
+    this.#cluster = createCluster(this.#client);
     this.#coordinator = new Coordinator(this.#cluster, TRANSACTION, options.transactionalId, this.#closing.signal);
   }
 

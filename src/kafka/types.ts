@@ -46,6 +46,17 @@ export interface CommittedOffset extends TopicPartition {
   readonly metadata: string;
 }
 
+/** How connections behave, whatever they carry. */
+export interface ConnectionOptions {
+  /** From the first packet to the end of the handshakes. */
+  readonly setupTimeoutMs?: number;
+  readonly requestTimeoutMs?: number;
+  /** TCP keep-alives; sent when absent. */
+  readonly keepsAlive?: boolean;
+  /** Records of transactions that were aborted, or are not committed yet, are read as well. */
+  readonly readsUncommitted?: boolean;
+}
+
 export interface ConsumerOptions {
   readonly brokers: readonly string[];
   readonly clientId: string;
@@ -55,11 +66,16 @@ export interface ConsumerOptions {
   readonly topics: readonly string[];
   /** How brokers are spoken to; empty: plaintext. */
   readonly security: KafkaProperties;
+  readonly connection?: ConnectionOptions;
+  /** Where reading begins when the group has committed nothing; `earliest` when absent. */
+  readonly startsAt?: 'earliest' | 'latest';
   readonly sessionTimeoutMs: number;
   readonly heartbeatIntervalMs: number;
   readonly rebalanceTimeoutMs: number;
   readonly maxBytesPerPartition: number;
   readonly maxBytes: number;
+  /** The broker waits for so many, `maxWaitMs` at most; 1 when absent. */
+  readonly minBytes?: number;
   readonly maxWaitMs: number;
   readonly metadataMaxAgeMs: number;
 }

@@ -12,14 +12,12 @@ import { fullSentence } from './limits.ts';
 import { KnownParts } from './known-parts.ts';
 import { partsForOneTransaction } from './part-choice.ts';
 import { committedPosition, readPosition, type Part } from './position.ts';
-import { kafkaNameOf, producerOptions } from './producer-options.ts';
+import { kafkaNameOf, maxBatchBytes, producerOptions } from './producer-options.ts';
 import { Repeats } from './repeats.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
 import { Waiters } from './waiters.ts';
 import { renderedTable } from './writable.ts';
 
-/** A batch of record batches that fits into a broker's default `message.max.bytes` (1,048,588). */
-const MAX_BATCH_BYTES = 900_000;
 /**
  * A gateway that was fenced leaves the table to the other one, until nothing has been sent for so long although something waits; twice as long each time that it was
  * fenced again without having sent anything, so that two gateways do not take the table from each other for ever.
@@ -59,9 +57,9 @@ export class TableProducer {
   readonly #parts = new KnownParts(() => this.#waiters.stillWaiting(this.#unsent));
   #cleanedUpAtMs = 0;
   #isRefusing: boolean | undefined;
-  #maxBatchBytes = MAX_BATCH_BYTES;
+  #maxBatchBytes: number;
   /** The same, when a transaction succeeded last. */
-  #goodBatchBytes = MAX_BATCH_BYTES;
+  #goodBatchBytes: number;
   /** Each part alone, up to and with this block: one of several could not be sent. */
   #aloneUpTo = -1;
   readonly #parkedBlocks: { readonly block: number; readonly error: () => ClickHouseException }[] = [];
@@ -73,6 +71,7 @@ export class TableProducer {
     this.#table = table;
     this.#outbox = outbox;
     this.#context = context;
+    this.#maxBatchBytes = this.#goodBatchBytes = maxBatchBytes(table);
     this.#repeats = new Repeats(context.client, outbox);
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, outbox: outbox.name });
   }
@@ -185,6 +184,7 @@ export class TableProducer {
       const producer = this.#createProducer();
       const sentBefore = this.#recorder.transactions;
       try {
+        if (this.#table.sourceProblem !== undefined) throw new Error(this.#table.sourceProblem);
         await producer.open();
         this.#parts.takeCommitted(readPosition(await producer.committed(this.#at)));
         // The position may be of a part that was inserted, and sent by another gateway, after the last look.

@@ -16,6 +16,7 @@ export function renderedTable(table: ManagedTable): RenderedTable {
 
 /** Throws what an INSERT into the table is answered with, before it has cost anything: in the words of the server's own engine, where it has some. */
 export async function checkWritable(client: ServiceClient, table: ManagedTable): Promise<void> {
+  if (table.sourceProblem !== undefined) throw clickhouseError('SUPPORT_IS_DISABLED', table.sourceProblem);
   const { topics, write } = table.options;
   if (topics.length > 1) throw clickhouseError('NOT_IMPLEMENTED', "Can't write to Kafka table with multiple topics!");
   if (write.compressionCodec !== '' && !isCodec(write.compressionCodec)) {

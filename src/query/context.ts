@@ -1,6 +1,6 @@
 import type { Catalog } from '../catalog/index.ts';
 import { clickhouseError } from '../errors.ts';
-import { isDefinition, type KafkaTableOptions, type SecretKeys, type TableRules } from '../engine/index.ts';
+import { isDefinition, type KafkaTableOptions, type SecretKeys, type Sources } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import type { OutboxMark, PreparedOutbox } from '../producing/index.ts';
 import { parseStatement, quoteIdentifier, quoteString, type TableName } from '../sql/index.ts';
@@ -73,8 +73,8 @@ export interface DispatcherOptions {
   readonly sampleTopics?: (
     table: KafkaTableOptions,
   ) => Promise<{ readonly payloads: readonly Buffer[]; readonly missing: readonly string[] }>;
-  /** What the configuration says about all tables. */
-  readonly rules?: TableRules;
+  /** Where Kafka tables get settings from that their statements do not give. Absent: from nowhere. */
+  readonly sources?: Sources;
   /**
    * Runs a statement with the gateway's own credentials, for a client that may do what it stands for and not the statement itself (`landing-maker.ts`). Throws
    * a ClickHouseException. Absent: nothing is done for such clients.

@@ -7,6 +7,7 @@ import { alter } from './statements/alter.ts';
 import { createTable } from './statements/create-kafka-table.ts';
 import { createView } from './statements/create-materialized-view.ts';
 import { describe } from './statements/describe.ts';
+import { dropCollection } from './statements/drop-collection.ts';
 import { dropOrMove } from './statements/drop.ts';
 import { insert } from './statements/insert.ts';
 import { replayDeadLetters } from './statements/replay-dead-letters.ts';
@@ -46,6 +47,8 @@ async function dispatchStatement(statement: Statement, context: StatementContext
     case 'attach':
     case 'rename':
       return dropOrMove(statement, context);
+    case 'drop-collection':
+      return dropCollection(statement, context);
     case 'show-create':
       return showCreate(statement, context);
     case 'describe':

@@ -134,6 +134,12 @@ export interface DropTables {
   readonly permanently: boolean;
 }
 
+/** `DROP NAMED COLLECTION name`. */
+export interface DropCollection {
+  readonly kind: 'drop-collection';
+  readonly name: string;
+}
+
 /** `ATTACH TABLE t` without a definition (the long form is a CreateTable). For DATABASE the name's `table` is the database. */
 export interface AttachTable {
   readonly kind: 'attach';
@@ -218,6 +224,7 @@ export type Statement =
   | CreateTable
   | CreateView
   | DropTables
+  | DropCollection
   | AttachTable
   | RenameTables
   | ShowTable

@@ -249,8 +249,12 @@ export class TableStream {
 
   /** One consumer's life: resolves when the stream stops or other topics are there, throws when it could not start or died. */
   async #consume(index: number): Promise<void> {
-    const { brokers, formatSettings } = this.#table.options;
-    await checkReach(brokers, formatSettings);
+    const { brokers, formatSettings, properties } = this.#table.options;
+    await checkReach({
+      brokers,
+      registry: formatSettings['format_avro_schema_registry_url'],
+      tokenEndpoint: properties.consumer['sasl.oauthbearer.token.endpoint.url'],
+    });
     const topics = await this.#topics.look();
     while (this.#renewal !== undefined) await this.#renewal;
     if (topics.length === 0) return;

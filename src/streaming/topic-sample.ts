@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { RecordCursor } from '../formats/index.ts';
-import { sampleTopic, type ClientOptions, type FetchedPartition, type Patience } from '../kafka/index.ts';
+import { connectionOf, sampleTopic, type ClientOptions, type FetchedPartition, type Patience } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 
 const LIMITS = { messages: 100, bytes: 4 * 1024 * 1024, timeoutMs: 10_000 };
@@ -51,6 +51,7 @@ function clientFor(options: KafkaTableOptions): ClientOptions {
     brokers: options.brokers,
     clientId: options.clientId || `ClickHouse-${hostname()}`,
     security: options.properties.consumer,
+    connection: connectionOf(options.properties.consumer),
   };
 }
 

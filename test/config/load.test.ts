@@ -1,5 +1,6 @@
 import test from 'ava';
 import { loadConfig, printableConfig, type Config } from '../../src/config/index.ts';
+import { EMPTY_SECTION } from '../../src/librdkafka/index.ts';
 
 function load(argv: readonly string[], env: Record<string, string> = {}, file?: string): Config {
   const readFile = (path: string) => {
@@ -32,6 +33,10 @@ test('without any setting every default holds', (t) => {
     clickhousePassword: '',
     secretKey: undefined,
     oldSecretKey: undefined,
+    kafkaConfigFile: undefined,
+    kafka: EMPTY_SECTION,
+    namedCollections: new Map(),
+    meaninglessProperties: [],
     memoryBudgetBytes: 208 * 1024 ** 2,
     maxBatchBytes: 64 * 1024 ** 2,
     deadLetterTable: { database: 'system', name: 'dead_letter_queue' },

@@ -82,10 +82,7 @@ async function checkTable(text: string, create: CreateTable): Promise<Outcome> {
   if (settingWithoutLiteral(create) !== undefined) return 'refused';
   try {
     const checked = await checkKafkaTable(create, 'db', { ask: answer });
-    const settings = {
-      ...Object.fromEntries([...checked.values].map(([name, value]) => [name, String(value)])),
-      ...checked.formatSettings,
-    };
+    const { settings } = checked;
     const definition = {
       settings,
       added: [],

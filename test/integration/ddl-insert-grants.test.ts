@@ -2,23 +2,19 @@ import test from 'ava';
 import { uniqueName, useKafka, useOwnClickHouse, useTopic } from '../helpers/index.ts';
 import { useGateway } from '../helpers/gateway.ts';
 import { readCommitted } from '../helpers/read-committed.ts';
-
-function user(name: string, grants: readonly string[]): string {
-  const queries = grants.map((grant) => `<query>GRANT ${grant}</query>`).join('');
-  return `<${name}><password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota><grants>${queries}</grants></${name}>`;
-}
+import { userWith } from '../helpers/users.ts';
 
 test('who may write to a Kafka table and its outbox writes, anybody else is refused by name and leaves nothing behind', async (t) => {
   const [kafka, topic] = [await useKafka(t), await useTopic(t)];
   const clickHouse = await useOwnClickHouse(t, {
     usersXml: [
-      user('stranger', ['SELECT ON d.*']),
-      user('knows_the_table', ['INSERT ON d.q']),
-      user('writer', ['INSERT ON d.q', 'INSERT ON d.`.outbox.q`']),
-      user('writer_of_a', ['INSERT(a) ON d.q', 'INSERT(a) ON d.`.outbox.q`']),
-      user('writer_of_both', ['INSERT(a, b) ON d.q', 'INSERT(a, b) ON d.`.outbox.q`']),
-      user('view_writer', ['CREATE VIEW ON d.*', 'SELECT, INSERT ON d.q', 'SELECT ON d.source']),
-      user('copier', ['CREATE TABLE, INSERT ON d.copy', 'TABLE ENGINE ON Kafka']),
+      userWith('stranger', ['SELECT ON d.*']),
+      userWith('knows_the_table', ['INSERT ON d.q']),
+      userWith('writer', ['INSERT ON d.q', 'INSERT ON d.`.outbox.q`']),
+      userWith('writer_of_a', ['INSERT(a) ON d.q', 'INSERT(a) ON d.`.outbox.q`']),
+      userWith('writer_of_both', ['INSERT(a, b) ON d.q', 'INSERT(a, b) ON d.`.outbox.q`']),
+      userWith('view_writer', ['CREATE VIEW ON d.*', 'SELECT, INSERT ON d.q', 'SELECT ON d.source']),
+      userWith('copier', ['CREATE TABLE, INSERT ON d.copy', 'TABLE ENGINE ON Kafka']),
     ].join(''),
   });
   const gateway = await useGateway(t, { clickHouseUrl: clickHouse.url });

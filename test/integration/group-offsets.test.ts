@@ -107,7 +107,7 @@ async function removeMember(t: ExecutionContext, { kafka, group: groupId }: Stre
   const [member] = await kafka.groupMembers(groupId);
   const client = createKafkaClient({ brokers: [kafka.brokers], clientId: 'test', security: {} }, silentLogger());
   t.teardown(() => client.cut());
-  const cluster = createCluster(client.kafka);
+  const cluster = createCluster(client);
   await cluster.connect();
   const coordinator = await cluster.findGroupCoordinator({ groupId });
   await (coordinator as unknown as Leaving).leaveGroup({ groupId, memberId: member?.memberId ?? '' });

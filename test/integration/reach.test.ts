@@ -19,9 +19,9 @@ async function exceptionsOf({ adminUrl }: GatewayPart, { database }: Stream): Pr
   return (tables.find((table) => table.database === database)?.exceptions ?? []).map(({ text }) => text).join('\n');
 }
 
-async function refusalOf(t: ExecutionContext, { sql }: Stream, statement: string): Promise<string> {
-  const error = await t.throwsAsync(sql(statement));
-  t.is(await sql("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'refused'"), '0');
+async function refusalOf(t: ExecutionContext, stream: Stream, statement: string): Promise<string> {
+  const error = await t.throwsAsync(stream.sql(statement));
+  t.is(await stream.sql("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = 'refused'"), '0');
   return error.message;
 }
 

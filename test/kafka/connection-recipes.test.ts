@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
-import { checkKafkaTable, tableOptions } from '../../src/engine/index.ts';
+import { checkKafkaTable, NO_SOURCES, tableOptions } from '../../src/engine/index.ts';
 import { checkProperties } from '../../src/kafka/index.ts';
 import { parseStatement } from '../../src/sql/index.ts';
 import { codeBlocks } from '../fixtures/markdown.ts';
@@ -27,8 +27,7 @@ test('every recipe of examples/connections is a Kafka table whose settings can w
   for (const sql of RECIPES) {
     const parsed = parseStatement(sql);
     if (!parsed.ok || parsed.statement.kind !== 'create-table') return t.fail(sql);
-    const { values } = await checkKafkaTable(parsed.statement, 'default', { ask, rules: { filesFolder } });
-    const settings = Object.fromEntries([...values].map(([name, value]) => [name, String(value)]));
+    const { settings } = await checkKafkaTable(parsed.statement, 'default', { ask, sources: { ...NO_SOURCES, filesFolder } });
     const table = { database: 'default', table: 'readings_queue', uuid: '' };
     const { properties, brokers } = await tableOptions(settings, table, ask, { filesFolder });
     t.notThrows(() => {

@@ -214,6 +214,7 @@ function writeConfig(folder: string, options: ClickHouseOptions): void {
     <default>
       <password></password><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>
       <access_management>1</access_management><named_collection_control>1</named_collection_control>
+      <show_named_collections_secrets>1</show_named_collections_secrets>
     </default>
     ${options.usersXml ?? ''}
   </users>

@@ -1,6 +1,7 @@
 import type { ExecutionContext } from 'ava';
-import { createCatalog } from '../../src/catalog/index.ts';
+import { createCatalog, NamedCollections } from '../../src/catalog/index.ts';
 import { createServiceClient, parseException } from '../../src/clickhouse/index.ts';
+import { EMPTY_SECTION } from '../../src/librdkafka/index.ts';
 import { silentLogger } from '../../src/logger.ts';
 import { createDispatcher, type ClientSession, type Dispatcher } from '../../src/query/index.ts';
 import { useClickHouse } from '../helpers/index.ts';
@@ -40,7 +41,14 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
     user: new URL(url).username || 'default',
     password: new URL(url).password,
   });
-  const catalog = createCatalog({ client, secretKeys: { current: 'key of the test' }, intervalMs: 3_600_000, logger: silentLogger() });
+  const collections = new NamedCollections({ client, configured: new Map(), logger: silentLogger() });
+  const catalog = createCatalog({
+    client,
+    secretKeys: { current: 'key of the test' },
+    collections,
+    intervalMs: 3_600_000,
+    logger: silentLogger(),
+  });
   await catalog.refresh();
   t.teardown(async () => {
     for (const database of Object.values(databases)) await send('default', `DROP DATABASE ${database} SYNC`);
@@ -57,6 +65,7 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
       return () => void prepared.push(...names.map((name) => `${name} done`));
     },
     secretKeys: { current: 'key of the test' },
+    sources: { kafka: EMPTY_SECTION, findCollection: async (name) => (await collections.find([name])).get(name) },
     logger: silentLogger(),
   });
   const session = sessionOf((sql) => send(databases.ours, sql, 'JSONCompactStringsEachRow'));

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { clickhouseError, type ClickHouseException } from '../../errors.ts';
+import { clickhouseError } from '../../errors.ts';
 import { NO_STATEMENT_MEMORY, type StatementMemory } from '../statement-memory.ts';
 
 /** What was read of a body so far: its bytes as they came, and whether that is all. */
@@ -52,7 +52,7 @@ export async function readMore(client: IncomingMessage, read: ReadBytes, isEnoug
         takeMemory(read, chunk.length);
       } catch (error) {
         stop();
-        reject(error);
+        reject(error as Error);
         return;
       }
       read.chunks.push(chunk);

@@ -1,4 +1,4 @@
-import { tableOptions, type KafkaTableOptions } from '../../engine/index.ts';
+import { tableOptions, type CheckedEngine, type KafkaTableOptions } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import { quoteString, type CreateTable } from '../../sql/index.ts';
 import type { StatementContext, TableId } from '../context.ts';
@@ -12,13 +12,16 @@ import { formatSettingsClause } from './infer-columns.ts';
 export async function checkOnCreate(
   create: CreateTable,
   database: string,
-  settings: Readonly<Record<string, string>>,
+  { settings, kafka }: Pick<CheckedEngine, 'settings' | 'kafka'>,
   isMade: () => Promise<boolean>,
-  { session, options: { checkConnection, rules } }: StatementContext,
+  { session, options: { checkConnection, sources } }: StatementContext,
 ): Promise<void> {
   if (checkConnection === undefined || create.verb === 'ATTACH' || isNamedLater(create, settings)) return;
   const table = { database, table: create.name.table };
-  const options = await tableOptions(settings, { ...table, uuid: create.uuid?.value ?? '' }, session.query.bind(session), rules);
+  const options = await tableOptions(settings, { ...table, uuid: create.uuid?.value ?? '' }, session.query.bind(session), {
+    kafka,
+    filesFolder: sources?.filesFolder,
+  });
   if (!options.checkOnCreate || !(await isMade())) return;
   try {
     await checkFormat(options, session);

@@ -95,10 +95,9 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   const own = await serversOwnAnswer(create, database, context);
   if (own !== undefined) return own;
   if (options.sampleTopics === undefined) throw clickhouseError('INCORRECT_QUERY', NO_COLUMNS);
-  const checked = await checkKafkaTable(create, database, { ...options, ask: session.query.bind(session) });
-  const settings = settingTexts(checked);
-  await checkOnCreate(create, database, settings, async () => Promise.resolve(true), context);
-  const columns = await inferColumns(settings, { database, table: create.name.table }, options.sampleTopics, context);
+  const checked = await checkKafkaTable(create, database, askedBy(context));
+  await checkOnCreate(create, database, checked, async () => Promise.resolve(true), context);
+  const columns = await inferColumns(checked, { database, table: create.name.table }, options.sampleTopics, context);
   const { text, statement } = withColumns(create, columns, context);
   const action = await makeKafkaTable(statement, { ...context, text }, 'checked');
   if (action.kind !== 'run') return action;
@@ -229,15 +228,20 @@ async function makeKafkaTable(create: CreateTable, context: StatementContext, co
   const { text, session, options } = context;
   const database = await databaseOf(create.name, session);
   try {
-    const checked = await checkKafkaTable(create, database, { ...options, ask: session.query.bind(session) });
-    const settings = settingTexts(checked);
+    const checked = await checkKafkaTable(create, database, askedBy(context));
+    const { ownSettings, settings, collection } = checked;
     const carrierPrefix = needsCarriers(create) ? newCarrierPrefix() : undefined;
     const added = addedColumns(create.name.table, settings, ownNames(create), carrierPrefix);
-    const known = { settings, added: added.map(({ name }) => name), ...(carrierPrefix !== undefined && { carrierPrefix }) };
+    const known = {
+      settings: ownSettings,
+      added: added.map(({ name }) => name),
+      ...(collection !== undefined && { collection }),
+      ...(carrierPrefix !== undefined && { carrierPrefix }),
+    };
     const { place, uuid } = await landingPlace(create, database, session);
     const definition = writeDefinition(await definitionOf(create, checked, known, context), place, options.secretKeys);
     const isMade = async (): Promise<boolean> => willBeMade(create, database, context);
-    if (connection === 'to be checked') await checkOnCreate(create, database, settings, isMade, context);
+    if (connection === 'to be checked') await checkOnCreate(create, database, checked, isMade, context);
     const landing = landingStatement(text, create, { definition, added, querySettings: checked.querySettings, uuid });
     const sql = await statementOfClient(landing, create, { database, table: create.name.table }, context);
     return {
@@ -265,7 +269,7 @@ async function statementOfClient(landing: string, create: CreateTable, table: Ta
 async function definitionOf(
   create: CreateTable,
   checked: CheckedEngine,
-  known: Pick<Definition, 'settings' | 'added' | 'carrierPrefix'>,
+  known: Pick<Definition, 'settings' | 'collection' | 'added' | 'carrierPrefix'>,
   { text, session }: StatementContext,
 ): Promise<Definition> {
   return {
@@ -276,17 +280,13 @@ async function definitionOf(
   };
 }
 
-/** Settings by name as a definition holds them. */
-function settingTexts({ values, formatSettings, insertSettings }: CheckedEngine): Record<string, string> {
-  return { ...Object.fromEntries([...values].map(([name, value]) => [name, settingText(value)])), ...formatSettings, ...insertSettings };
+/** Whom the engine's checks ask. */
+function askedBy({ session, options }: StatementContext): Parameters<typeof checkKafkaTable>[2] {
+  return { ask: session.query.bind(session), deadLetterTable: options.deadLetterTable, sources: options.sources };
 }
 
 function ownNames({ elements }: CreateTable): Set<string> {
   return new Set((elements?.items ?? []).flatMap((item) => (item.kind === 'column' ? [item.name] : [])));
-}
-
-function settingText(value: string | bigint | boolean): string {
-  return typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
 }
 
 /** Whether the server would make the table for a client with the grants for it, as far as can be told: nobody has brokers asked who could not. */

@@ -1,4 +1,4 @@
-import { NOT_LOGGED, tableOptions, type KafkaTableOptions } from '../../engine/index.ts';
+import { NOT_LOGGED, tableOptions, type CheckedEngine, type KafkaTableOptions } from '../../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import { quoteIdentifier, quoteString, type CreateTable } from '../../sql/index.ts';
 import type { DispatcherOptions, StatementContext } from '../context.ts';
@@ -30,13 +30,13 @@ const IN_LINES =
  * client's credentials). `settings` are the table's, by name. Throws INCORRECT_QUERY with what to do when they cannot be inferred.
  */
 export async function inferColumns(
-  settings: Readonly<Record<string, string>>,
+  { settings, kafka }: Pick<CheckedEngine, 'settings' | 'kafka'>,
   table: { readonly database: string; readonly table: string },
   sampleTopics: SampleTopics,
   { session, options }: StatementContext,
 ): Promise<InferredColumn[]> {
   const ask = session.query.bind(session);
-  const kafkaTable = await tableOptions(settings, { ...table, uuid: '' }, ask, options.rules);
+  const kafkaTable = await tableOptions(settings, { ...table, uuid: '' }, ask, { kafka, filesFolder: options.sources?.filesFolder });
   const samples = await samplesOf(kafkaTable, sampleTopics);
   const tail = formatSettingsClause(kafkaTable);
   let refusal: unknown;
