@@ -52,7 +52,7 @@ export async function readMore(client: IncomingMessage, read: ReadBytes, isEnoug
         takeMemory(read, chunk.length);
       } catch (error) {
         stop();
-        reject(error as Error);
+        reject(error instanceof Error ? error : new Error(String(error)));
         return;
       }
       read.chunks.push(chunk);
