@@ -146,7 +146,7 @@ test.serial('an INSERT into a topic that the gateway may not write to says so at
   };
   await own.withAdmin(async (admin) => admin.createAcls({ acl: [acl] }));
   const stream = await useStream(t);
-  const table = `(id UInt64) ENGINE = Kafka('${own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_delivery_timeout_ms = 60000`;
+  const table = `(id UInt64) ENGINE = Kafka('${own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_check_on_create = 0, kafka_delivery_timeout_ms = 60000`;
   await stream.sql(`CREATE TABLE queue ${table}`);
   await t.throwsAsync(stream.sql('INSERT INTO queue VALUES (1)'), { message: /Broker: Topic authorization failed/ });
   await own.withAdmin(async (admin) => admin.deleteAcls({ filters: [acl] }));
