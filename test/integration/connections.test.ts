@@ -116,10 +116,14 @@ const reads = test.macro({
   title: (title = '') => `rows go both ways over ${title}`,
 });
 
-/** The status says why nothing comes, and so does an INSERT. */
+const UNCHECKED: Settings = { kafka_check_on_create: 0 };
+
+/** CREATE says why nothing would come; where it does not look, the status does. */
 const isTold = test.macro({
   exec: async (t: ExecutionContext, listener: ListenerName, settings: SettingsIn, sentence: RegExp, host: string = 'localhost') => {
-    const table = await useTable(t, addressOf(listener, host), settings(world));
+    const refusal = await t.throwsAsync(useTable(t, addressOf(listener, host), settings(world)));
+    t.regex(refusal.message, sentence);
+    const table = await useTable(t, addressOf(listener, host), { ...settings(world), ...UNCHECKED });
     const first = await waitFor(async () => (await table.exceptions())[0]);
     t.regex(first, sentence);
     // What was refused once is not tried again before the pause between two consumers.
@@ -130,7 +134,7 @@ const isTold = test.macro({
       );
     t.true(world.gateway.isRunning());
   },
-  title: (title = '') => `${title} is told in the status`,
+  title: (title = '') => `${title} is told by CREATE, and in the status`,
 });
 
 const overTls: SettingsIn = ({ kafka }) => ({ kafka_security_protocol: 'ssl', kafka_ssl_ca_pem: kafka.authority.cert });
@@ -202,14 +206,14 @@ test(
   isTold,
   'TLS',
   () => ({ kafka_security_protocol: 'ssl' }),
-  /SSL error: localhost:\d+: .*certificate/,
+  /step tls failed at broker localhost:\d+: .*certificate/,
 );
 test(
   'a wrong name',
   isTold,
   'TLS',
   overTls,
-  /SSL error: 127\.0\.0\.1:\d+: Hostname\/IP does not match certificate's altnames/,
+  /step tls failed at broker 127\.0\.0\.1:\d+: Hostname\/IP does not match certificate's altnames/,
   '127.0.0.1',
 );
 test(
@@ -217,7 +221,7 @@ test(
   isTold,
   'MUTUAL',
   overTls,
-  /SSL error: localhost:\d+: the broker ended the handshake: .*certificate.* it wants a client certificate/,
+  /step tls failed at broker localhost:\d+: .*certificate required.* client certificate/,
 );
 test('a token that the broker refuses', isTold, 'SASL', asClient('stranger'), /OAUTHBEARER authentication failed: .*invalid_token/);
 test(
@@ -225,7 +229,7 @@ test(
   isTold,
   'SASL',
   (w) => ({ ...asClient('gateway')(w), kafka_sasl_oauthbearer_client_secret: 'wrong' }),
-  /^Local: Authentication failure: the token endpoint https:\/\/localhost:\d+\/token gave no token: status 401: invalid_client: who are you\?$/,
+  /the token endpoint https:\/\/localhost:\d+\/token gave no token: status 401: invalid_client: who are you\?/,
 );
 test(
   'a token endpoint that is not trusted',
@@ -239,21 +243,25 @@ test(
   isTold,
   'TLS',
   () => ({ kafka_security_protocol: 'tls' }),
-  /^Unsupported security.protocol 'tls': it must be plaintext, ssl, sasl_plaintext or sasl_ssl$/,
+  /Unsupported security.protocol 'tls': it must be plaintext, ssl, sasl_plaintext or sasl_ssl/,
 );
-test('an unknown mechanism', isTold, 'SASL', asUser('DIGEST-MD5'), /^Unsupported sasl.mechanism 'DIGEST-MD5': it must be PLAIN, /);
-test('a missing password', isTold, 'SASL', asUser('PLAIN', ''), /^sasl.username and sasl.password must be set$/);
+test('an unknown mechanism', isTold, 'SASL', asUser('DIGEST-MD5'), /Unsupported sasl.mechanism 'DIGEST-MD5': it must be PLAIN, /);
+test('a missing password', isTold, 'SASL', asUser('PLAIN', ''), /sasl.username and sasl.password must be set/);
 test(
   'an authority that is no PEM',
   isTold,
   'TLS',
   () => ({ kafka_security_protocol: 'ssl', kafka_ssl_ca_pem: 'secret' }),
-  /^ssl.ca.pem holds no certificate: /,
+  /ssl.ca.pem holds no certificate: /,
 );
 test('a mechanism that the broker does not know', isTold, 'MSK', plusTls(asUser('PLAIN')), /mechanism/i);
 
 test('an INSERT through a refused connection fails with the reason', async (t) => {
-  const table = await useTable(t, world.kafka.at('SASL'), { ...asUser('PLAIN', 'wrong')(world), kafka_delivery_timeout_ms: 2000 });
+  const table = await useTable(t, world.kafka.at('SASL'), {
+    ...asUser('PLAIN', 'wrong')(world),
+    ...UNCHECKED,
+    kafka_delivery_timeout_ms: 2000,
+  });
   // On a busy machine the first one may be too early to know.
   await waitFor(async () => {
     const error = await t.throwsAsync(table.sql('INSERT INTO queue VALUES (1)'));
@@ -279,9 +287,10 @@ test('a certificate that is renewed in its file is taken up', async (t) => {
     kafka_ssl_ca_location: own,
     kafka_ssl_certificate_location: join(files, cert),
     kafka_ssl_key_location: key,
+    ...UNCHECKED,
   });
   await kafka.produce(table.topic, ['{"id": 1}']);
-  await waitFor(async () => (await table.exceptions()).some((text) => /SSL error/.test(text)));
+  await waitFor(async () => (await table.exceptions()).some((text) => /step tls failed/.test(text)));
   await put(kafka.authority);
   await holds(table, '1');
   t.pass();
@@ -330,6 +339,7 @@ test('secrets are shown to nobody, and not logged', async (t) => {
     ...asClient('gateway')(world),
     kafka_ssl_key_pem: world.kafka.client.key,
     kafka_ssl_key_password: 'the password of the key',
+    ...UNCHECKED,
   });
   const shown = await table.sql('SHOW CREATE TABLE queue FORMAT TSVRaw');
   for (const name of ['kafka_sasl_oauthbearer_client_secret', 'kafka_ssl_key_pem', 'kafka_ssl_key_password'])

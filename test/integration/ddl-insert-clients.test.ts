@@ -1,18 +1,15 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { createClient } from '@clickhouse/client';
 import test, { type ExecutionContext } from 'ava';
 import { usePythonDriver } from '../clients/python/driver.ts';
 import { ownClickHouse } from '../helpers/servers.ts';
-import { installOnce } from '../parts/cache.ts';
+import { debianProgram } from '../parts/debian.ts';
 import { KAFKA_ENGINE, useWriting, type Writing } from '../query/writing.ts';
 
 ownClickHouse();
 
 const run = promisify(execFile);
-const CLIENT = fileURLToPath(new URL('../clients/clickhouse-client/', import.meta.url));
 
 /** A Kafka table, whose delivery takes as long as a client needs to hear that the gateway lives. */
 async function useSlowQueue(t: ExecutionContext): Promise<Writing & { readonly count: () => Promise<string> }> {
@@ -44,16 +41,10 @@ for compression in (False, 'lz4', 'zstd'):
 });
 
 test('a clickhouse-client of 2018 writes to a Kafka table', async (t) => {
-  const folder = await installOnce({ name: 'clickhouse-client', files: [join(CLIENT, 'install.sh')], command: 'sh', args: ['install.sh'] });
+  const { command, env } = await debianProgram('clickhouse-client', ['clickhouse-client', 'clickhouse-common']);
   const { nativePort, database, count } = await useSlowQueue(t);
-  const libraries = ['usr/lib/x86_64-linux-gnu', 'lib/x86_64-linux-gnu', 'usr/lib/aarch64-linux-gnu', 'lib/aarch64-linux-gnu'];
-  const env = { ...process.env, LD_LIBRARY_PATH: libraries.map((path) => join(folder, 'root', path)).join(':'), HOME: folder };
   const client = async (statement: string): Promise<unknown> =>
-    run(
-      join(folder, 'root/usr/bin/clickhouse-client'),
-      ['--host', '127.0.0.1', '--port', String(nativePort), '--database', database, '--query', statement],
-      { env },
-    );
+    run(command, ['--host', '127.0.0.1', '--port', String(nativePort), '--database', database, '--query', statement], { env });
   await client("INSERT INTO q VALUES (1, 'a'), (2, 'b')");
   await client("INSERT INTO q (id, _key) VALUES (3, 'k')");
   await client("INSERT INTO q SELECT number, 'x' FROM system.numbers LIMIT 5");

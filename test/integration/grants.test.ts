@@ -1,6 +1,6 @@
 import test, { type ExecutionContext } from 'ava';
 import { uniqueName, useKafka, useTopic, waitFor } from '../helpers/index.ts';
-import { startGateway, type GatewayPart } from '../parts/gateway.ts';
+import { startGateway, UNCHECKED, type GatewayPart } from '../parts/gateway.ts';
 import { startOwnClickHouse, type ClickHouseOptions, type ClickHousePart } from '../parts/clickhouse.ts';
 import { useDoors, type Door, type Refusal } from './doors/index.ts';
 import { accountGrants, userXml, usersXml } from './grants/users.ts';
@@ -109,7 +109,7 @@ async function start(options: Partial<ClickHouseOptions> = {}): Promise<Setup> {
   });
   started.push(server);
   const url = server.url.replace('http://', 'http://sluice@');
-  const gateway = await startGateway({ clickHouseUrl: url, clickHouseNativePort: server.nativePort });
+  const gateway = await startGateway({ clickHouseUrl: url, clickHouseNativePort: server.nativePort, ...UNCHECKED });
   started.push(gateway);
   return { server, gateway };
 }
