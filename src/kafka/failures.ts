@@ -163,7 +163,7 @@ const ADVICE_BY_STEP: Readonly<Record<KafkaStep, string>> = {
   settings: 'Correct the settings of the table',
   resolve: "Correct the host in kafka_broker_list, or make it known to the gateway's machine",
   connect: CHECK_BROKER_LIST,
-  tls: "Check the TLS settings (librdkafka's ssl.…) and the broker's listener",
+  tls: "Check the settings kafka_ssl_… and the broker's listener",
   protocol: `${CHECK_BROKER_LIST}. ${LISTENER_WANTS_TLS}`,
   sasl: 'Check kafka_sasl_mechanism, kafka_sasl_username and kafka_sasl_password',
   metadata: "Look at the broker's log",
@@ -191,12 +191,15 @@ export const CLOSED = 'the broker closed the connection without an answer';
 const TLS_ADVICE: readonly (readonly [RegExp, string])[] = [
   [
     /ERR_TLS_CERT_ALTNAME_INVALID/,
-    'Name the broker in kafka_broker_list as its certificate does, or set ssl.endpoint.identification.algorithm to none',
+    "Name the broker in kafka_broker_list as its certificate does, or set kafka_ssl_endpoint_identification_algorithm = 'none'",
   ],
   [/CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/, "Renew the broker's certificate, and check the clocks"],
-  [/alert|ALERT/, 'The broker refuses us: does it want a client certificate that it knows (ssl.certificate.location, ssl.key.location)?'],
+  [
+    /alert|ALERT/,
+    'The broker refuses us, as it does who has no client certificate that it knows: set kafka_ssl_certificate_pem and kafka_ssl_key_pem',
+  ],
   [/WRONG_VERSION|PACKET_LENGTH|wrong version|packet length|before secure TLS/, LISTENER_HAS_NO_TLS],
-  [/SELF_SIGNED|UNABLE_TO|CERT/, "Name the authority that the broker's certificate comes from in ssl.ca.location, in PEM"],
+  [/SELF_SIGNED|UNABLE_TO|CERT/, "Name the authority that the broker's certificate comes from in kafka_ssl_ca_pem"],
 ];
 
 function adviceForTls({ code, message }: ErrorFields): string {

@@ -2,7 +2,7 @@ import { splitAt, type Part, type Position } from './position.ts';
 import { partsToDrop } from './part-choice.ts';
 
 /**
- * What is known of the parts of an outbox and of how far they are sent. Looks may end in another order than they began, and a position may be older than what this
+ * What is known of the parts of an outbox and of how far they are sent; of the outbox, not of who sends: it outlives renames and changes of the table. Looks may end in another order than they began, and a position may be older than what this
  * process has sent itself: neither brings back an older state.
  */
 export class KnownParts {
@@ -16,12 +16,8 @@ export class KnownParts {
   #newestBlock: number | undefined;
   /** When this process learned that a part is sent, by its UUID. */
   readonly #sentAtMs = new Map<string, number>();
-  readonly #onChange: () => void;
-
-  /** `onChange` is called after each change of parts or position. */
-  constructor(onChange: () => void) {
-    this.#onChange = onChange;
-  }
+  /** Called after each change of parts or position. */
+  onChange: () => void = () => undefined;
 
   get all(): readonly Part[] {
     return this.#parts;
@@ -82,6 +78,6 @@ export class KnownParts {
   #changed(): void {
     const nowMs = Date.now();
     for (const { uuid } of splitAt(this.#parts, this.#position).sent) if (!this.#sentAtMs.has(uuid)) this.#sentAtMs.set(uuid, nowMs);
-    this.#onChange();
+    this.onChange();
   }
 }

@@ -6,6 +6,7 @@ import type { Logger } from '../logger.ts';
 import { readParts, readSigns } from './outbox-parts.ts';
 import type { OutboxReport } from './outbox-status.ts';
 import { adoptOutbox, createOutbox, dropOutbox, misfitOf, outboxOf, ownerExists, ownerOf, renameOutbox } from './outbox-table.ts';
+import { KnownParts } from './known-parts.ts';
 import { TableProducer } from './table-producer.ts';
 import { checkWritable } from './writable.ts';
 
@@ -54,6 +55,8 @@ export class Producers {
   readonly #logger: Logger;
   /** By the outbox's UUID. */
   readonly #producers = new Map<string, TableProducer>();
+  /** By the outbox's UUID, as long as there is one. */
+  readonly #parts = new Map<string, KnownParts>();
   readonly #signs = new Map<string, string>();
   /** Tables that rows can be written to, and how they were when that was looked at. */
   readonly #writable = new Map<string, string>();
@@ -132,7 +135,9 @@ export class Producers {
 
   /** Before the table goes away. Throws TABLE_NOT_EMPTY when rows would be lost with it that the user wants to be sent. */
   async beforeDrop(id: TableId): Promise<void> {
-    const producer = this.#producerOf(id.database, id.table);
+    const find = (): TableProducer | undefined => this.#producerOf(id.database, id.table);
+    // A table that was renamed a moment ago is not known by its name yet.
+    const producer = find() ?? (await this.reconcile().then(find));
     if (producer === undefined) return;
     const { onDrop, deliveryTimeoutMs } = producer.table.options.write;
     if (onDrop === 'drop') return;
@@ -215,6 +220,7 @@ export class Producers {
     const { catalog } = this.#context;
     const tables = new Map(catalog.tables().map((table) => [ownerOf(table), table]));
     const found = catalog.outboxes();
+    for (const uuid of this.#parts.keys()) if (!found.some((outbox) => outbox.uuid === uuid)) this.#parts.delete(uuid);
     for (const owner of this.#writable.keys()) if (!tables.has(owner)) this.#writable.delete(owner);
     const dropped = await this.#stopGone(tables, found);
     for (const outbox of found) {
@@ -262,11 +268,15 @@ export class Producers {
     const wanted = outboxOf(table);
     if (outbox.database !== wanted.database || outbox.name !== wanted.name) {
       await renameOutbox(this.#context.client, outbox, wanted);
+      // Or the next look at it would find it under its old name.
+      await this.#context.catalog.refresh();
       this.#logger.info({ from: outbox.name, to: wanted.name }, 'the outbox follows its table');
       return this.#alignOwned({ ...outbox, ...wanted }, table);
     }
     if (this.#producers.has(outbox.uuid)) return;
-    const producer = new TableProducer(table, outbox, this.#context);
+    const parts = this.#parts.get(outbox.uuid) ?? new KnownParts();
+    this.#parts.set(outbox.uuid, parts);
+    const producer = new TableProducer(table, outbox, parts, this.#context);
     this.#producers.set(outbox.uuid, producer);
     producer.start();
     await producer.look();
@@ -282,7 +292,9 @@ export class Producers {
       await adoptOutbox(client, outbox, heir);
       return this.#alignOwned({ ...outbox, owner: ownerOf(heir) }, heir);
     }
-    const rows = (await readParts(client, outbox)).reduce((sum, part) => sum + part.rows, 0);
+    const parts = this.#parts.get(outbox.uuid) ?? new KnownParts();
+    await parts.look(async () => readParts(client, outbox));
+    const rows = parts.unsent.reduce((sum, part) => sum + part.rows, 0);
     if (rows === 0) {
       await dropOutbox(client, outbox);
       if (heir !== undefined) await createOutbox(client, heir);

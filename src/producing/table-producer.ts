@@ -9,7 +9,7 @@ import { checkFormat, isAboutValue, readMessages, type RenderedTable } from './m
 import { acceptInserts, detachPart, dropParts, readParts, refuseInserts, statementsForDetached } from './outbox-parts.ts';
 import { OutboxRecorder, type OutboxReport } from './outbox-status.ts';
 import { fullSentence } from './limits.ts';
-import { KnownParts } from './known-parts.ts';
+import type { KnownParts } from './known-parts.ts';
 import { partsForOneTransaction } from './part-choice.ts';
 import { committedPosition, readPosition, type Part } from './position.ts';
 import { kafkaNameOf, maxBatchBytes, producerOptions } from './producer-options.ts';
@@ -54,7 +54,7 @@ export class TableProducer {
   readonly #stopping = new AbortController();
   #table: ManagedTable;
   #running: Promise<void> | undefined;
-  readonly #parts = new KnownParts(() => this.#waiters.stillWaiting(this.#unsent));
+  readonly #parts: KnownParts;
   #cleanedUpAtMs = 0;
   #isRefusing: boolean | undefined;
   #maxBatchBytes: number;
@@ -67,10 +67,13 @@ export class TableProducer {
   #isStopping = false;
   #wake: () => void = () => undefined;
 
-  constructor(table: ManagedTable, outbox: Outbox, context: TableProducerContext) {
+  /** `parts`: what is known of the outbox already. */
+  constructor(table: ManagedTable, outbox: Outbox, parts: KnownParts, context: TableProducerContext) {
     this.#table = table;
     this.#outbox = outbox;
     this.#context = context;
+    this.#parts = parts;
+    parts.onChange = () => this.#waiters.stillWaiting(this.#unsent);
     this.#maxBatchBytes = this.#goodBatchBytes = maxBatchBytes(table);
     this.#repeats = new Repeats(context.client, outbox);
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, outbox: outbox.name });

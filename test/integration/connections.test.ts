@@ -221,7 +221,7 @@ test(
   isTold,
   'MUTUAL',
   overTls,
-  /step tls failed at broker localhost:\d+: .*certificate required.* client certificate/,
+  /step tls failed at broker localhost:\d+: .*alert.* client certificate/,
 );
 test('a token that the broker refuses', isTold, 'SASL', asClient('stranger'), /OAUTHBEARER authentication failed: .*invalid_token/);
 test(

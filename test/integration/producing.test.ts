@@ -242,6 +242,18 @@ test('tables that cannot be written to say so before anything is stored', async 
   t.is(await stream.direct(`SELECT count() FROM system.tables WHERE database = '${stream.database}' AND name LIKE '.outbox.%'`), '0');
 });
 
+test('a table that is renamed and dropped at once takes its outbox along, for its rows are sent', async (t) => {
+  const stream = await useStream(t);
+  const outboxes = async (): Promise<string> =>
+    stream.direct(`SELECT count() FROM system.tables WHERE database = '${stream.database}' AND name LIKE '.outbox.%'`);
+  for (let i = 0; i < 3; i += 1) {
+    await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, "INSERT INTO queue VALUES (1, 'a')");
+    await stream.sql('RENAME TABLE queue TO moved', 'DROP TABLE moved');
+    await waitFor(async () => (await outboxes()) === '0');
+  }
+  t.is((await readCommitted(t, stream.kafka, stream.topic, 3)).length, 3);
+});
+
 test('the outbox goes with its table: renamed, dropped and made again', async (t) => {
   const stream = await useStream(t);
   const outboxes = async (): Promise<string> =>

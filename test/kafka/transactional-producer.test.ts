@@ -293,7 +293,8 @@ test('partitions that were added are counted within seconds', async (t) => {
   const transaction = producer.begin();
   await sendAll(transaction, topic, 2, ['new']);
   await commit(transaction, topic);
-  t.is((await kafka.endOffsets(topic))[2]?.high, 2n);
+  // Readers see a transaction's messages a moment after its producer was told that they are committed.
+  await waitFor(async () => (await kafka.endOffsets(topic))[2]?.high === 2n);
 });
 
 test('a transaction time-out longer than the broker allows cannot work', async (t) => {
