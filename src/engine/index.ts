@@ -27,7 +27,7 @@ export {
   type Place,
   type SecretKeys,
 } from './definition.ts';
-export { landingStatement, type LandingTable } from './landing-table.ts';
+export { isLandingWith, landingStatement, type LandingTable } from './landing-table.ts';
 export { tableOptions, type TableRules } from './options.ts';
 export {
   nameBehindOutbox,

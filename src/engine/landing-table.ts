@@ -1,5 +1,6 @@
 import {
   insertAt,
+  parseStatement,
   quoteString,
   removeSpan,
   replaceSpan,
@@ -40,6 +41,17 @@ export function landingStatement(text: string, create: CreateTable, { definition
   if (comment !== undefined) edits.push(removeSpan(comment.span));
   if (uuid !== undefined) edits.push(uuidEdit(create, uuid));
   return splice(text, edits);
+}
+
+/**
+ * Whether `landing` is read as the landing table with that definition. A `$$` that begins nothing in the client's statement may find its end in what was put behind
+ * it: everything between would be a text, and what follows a statement of the client's choice.
+ */
+export function isLandingWith(landing: string, definition: string): boolean {
+  const parsed = parseStatement(landing);
+  if (!parsed.ok || parsed.statement.kind !== 'create-table') return false;
+  const { engine, comment } = parsed.statement;
+  return engine?.name === 'Null' && comment?.value === definition;
 }
 
 function uuidEdit({ name, uuid: written }: CreateTable, uuid: string): Edit {

@@ -2,6 +2,7 @@ import {
   addedColumns,
   checkKafkaTable,
   engineText,
+  isLandingWith,
   landingStatement,
   readDefinition,
   settingWithoutLiteral,
@@ -94,8 +95,8 @@ async function checkTable(text: string, create: CreateTable): Promise<Outcome> {
     const read = readDefinition(written, { database: 'db', uuid: '' }, { current: KEY });
     if (!read.ok || JSON.stringify(sorted(read.definition.settings)) !== JSON.stringify(sorted(settings)))
       throw new Error('a definition is read as another one than was written');
-    if (create.elements !== undefined) checkLanding(text, create, written, checked.querySettings, settings);
-    return 'a table';
+    if (create.elements === undefined) return 'a table';
+    return checkLanding(text, create, written, checked.querySettings, settings);
   } catch (error) {
     if (error instanceof ClickHouseException) return 'refused';
     throw error;
@@ -108,18 +109,14 @@ function checkLanding(
   definition: string,
   querySettings: Parameters<typeof landingStatement>[2]['querySettings'],
   settings: Readonly<Record<string, string>>,
-): void {
+): Outcome {
   const names = new Set((create.elements?.items ?? []).flatMap((item) => (item.kind === 'column' ? [item.name] : [])));
   const added = addedColumns(create.name.table, settings, names, undefined);
   const landing = landingStatement(text, create, { definition, added, querySettings });
-  const reread = parseStatement(landing);
-  if (
-    !reread.ok ||
-    reread.statement.kind !== 'create-table' ||
-    reread.statement.engine?.name !== 'Null' ||
-    reread.statement.comment?.value !== definition
-  )
-    throw new Error(`the landing table's statement is another one: ${landing}`);
+  if (isLandingWith(landing, definition)) return 'a table';
+  // A heredoc that nobody ends.
+  if (text.includes('$')) return 'refused';
+  throw new Error(`the landing table's statement is another one: ${landing}`);
 }
 
 function sorted(settings: Readonly<Record<string, string>>): [string, string][] {

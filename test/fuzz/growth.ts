@@ -105,7 +105,10 @@ const QUESTIONS: Readonly<Record<string, (text: string) => unknown>> = {
   classify: (text) => classify(text, false, NAMES),
   'classify all of it': (text) => classify(text, true, NAMES),
   'source of an INSERT': insertSource,
-  'query of a view': readViewQuery,
+  'query of a view': (text) => {
+    const at = text.search(/\bSELECT\b/);
+    return at === -1 ? undefined : readViewQuery(text.slice(at));
+  },
 };
 
 export interface Growth {

@@ -216,13 +216,7 @@ test(
   /step tls failed at broker 127\.0\.0\.1:\d+: Hostname\/IP does not match certificate's altnames/,
   '127.0.0.1',
 );
-test(
-  'a missing client certificate',
-  isTold,
-  'MUTUAL',
-  overTls,
-  /step tls failed at broker localhost:\d+: .*alert.* client certificate/,
-);
+test('a missing client certificate', isTold, 'MUTUAL', overTls, /step tls failed at broker localhost:\d+: .*alert.* client certificate/);
 test('a token that the broker refuses', isTold, 'SASL', asClient('stranger'), /OAUTHBEARER authentication failed: .*invalid_token/);
 test(
   'a client that gets no token',

@@ -166,13 +166,13 @@ test('a table over TLS, with a certificate from an authority that the gateway kn
 
 test('a certificate from nobody known is told', async (t) => {
   const port = await useTlsProxy(t, await useCertificate(t), world.kafka.port);
-  const text = /step tls failed at broker localhost:\d+: self-signed certificate\. .*ssl\.ca\.location/;
+  const text = /step tls failed at broker localhost:\d+: self-signed certificate\. .*kafka_ssl_ca_pem/;
   await refuses(t, { brokers: `localhost:${port}`, settings: "kafka_security_protocol = 'ssl'" }, 210, text);
 });
 
 test('a certificate for another host is told', async (t) => {
   const brokers = world.tls.replace('localhost', '127.0.0.1');
-  const text = /step tls failed at broker 127\.0\.0\.1:\d+: Hostname\/IP does not match .*ssl\.endpoint\.identification\.algorithm/;
+  const text = /step tls failed at broker 127\.0\.0\.1:\d+: Hostname\/IP does not match .*kafka_ssl_endpoint_identification_algorithm/;
   await refuses(t, { brokers, settings: "kafka_security_protocol = 'ssl'" }, 210, text);
 });
 

@@ -234,6 +234,17 @@ test('columns with defaults, which the native engine refuses, are shown as they 
   t.is(await both.direct('INSERT INTO q (a) VALUES (1)').then((answer) => answer.slice(0, 4)), '395 ');
 });
 
+test('a heredoc that nobody ends finds no end in what the gateway puts behind it', async (t) => {
+  const both = await useBoth(t);
+  for (const column of ['a $$UInt8', 'a $x$ UInt8', 'a String $$']) {
+    const sql = `CREATE TABLE q (${column}) ${ENGINE}`;
+    t.regex(await both.ours(sql), /^(?:48 NOT_IMPLEMENTED The gateway cannot read|62 SYNTAX_ERROR |50 UNKNOWN_TYPE )/, sql);
+    t.is(await both.ours('EXISTS TABLE q'), '0', sql);
+  }
+  t.is(await both.ours(`CREATE TABLE q (a String COMMENT $$it's$$) ${ENGINE}`), '');
+  t.is(await both.ours('CREATE TABLE copy AS q'), '');
+});
+
 test('what the gateway cannot do yet is refused with a sentence', async (t) => {
   const both = await useBoth(t);
   const refused = [`CREATE TEMPORARY TABLE q (a Int32) ${ENGINE}`, `CREATE TABLE q (a Int32) ${ENGINE} AS SELECT 1 AS a`];

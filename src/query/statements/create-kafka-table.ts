@@ -2,6 +2,7 @@ import {
   addedColumns,
   checkKafkaTable,
   engineText,
+  isLandingWith,
   landingStatement,
   needsCarriers,
   querySetting,
@@ -243,6 +244,7 @@ async function makeKafkaTable(create: CreateTable, context: StatementContext, co
     const isMade = async (): Promise<boolean> => willBeMade(create, database, context);
     if (connection === 'to be checked') await checkOnCreate(create, database, checked, isMade, context);
     const landing = landingStatement(text, create, { definition, added, querySettings: checked.querySettings, uuid });
+    if (!isLandingWith(landing, definition)) return await refuseUnread({ ...context, text }, text.indexOf('$'));
     const sql = await statementOfClient(landing, create, { database, table: create.name.table }, context);
     return {
       kind: 'run',
