@@ -70,7 +70,8 @@ interface Closing {
 
 const UNSIGNED = {
   detail:
-    'there is no secret_key: whoever may create a Null table or change its comment can make it a Kafka table that the service account reads. ' +
+    'there is no secret_key: whoever may create a Null table or change its comment can make it a Kafka table that the service account reads, and have the credentials of ' +
+    'the configuration and of every named collection sent to a broker of his choice. ' +
     'Give every gateway the same SLUICE_SECRET_KEY (`openssl rand -base64 32`), and sign what is there with `sluice rotate-secret-key --sign-unsigned`',
 };
 

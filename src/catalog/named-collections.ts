@@ -8,7 +8,7 @@ export interface NamedCollectionsOptions {
   readonly client: Pick<ServiceClient, 'rows'>;
   /** The gateway's own, by name. */
   readonly configured: ReadonlyMap<string, NamedCollection>;
-  /** Where files are that the server's collections may name; absent: nowhere. The gateway's own name what they like. */
+  /** Where files are that the server's collections may name; absent: nowhere. The `kafka` sections of the gateway's own name what they like. */
   readonly filesFolder?: string | undefined;
   readonly logger: Logger;
 }
@@ -59,7 +59,7 @@ export class NamedCollections {
   #choose(name: string, shown: Row | string | undefined): FoundCollection | undefined {
     if (typeof shown === 'object' && !Object.values(shown.collection).includes(HIDDEN)) return this.#read(shown);
     const collection = this.#options.configured.get(name);
-    if (collection !== undefined) return { ok: true, collection };
+    if (collection !== undefined) return { ok: true, collection, isGateways: true };
     return shown === undefined ? undefined : { ok: false, reason: notReadable(name, shown) };
   }
 

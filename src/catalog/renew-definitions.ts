@@ -37,7 +37,9 @@ interface FoundTable {
  * Seals and signs every definition on the server with the current key. Each table is one statement, and what is done is left alone, so it may be interrupted and
  * repeated. Resolves with whether all of them are signed with that key now; throws what the client throws when the tables cannot be listed.
  */
-export async function renewDefinitions(options: RenewDefinitionsOptions): Promise<boolean> {
+export async function renewDefinitions(asked: RenewDefinitionsOptions): Promise<boolean> {
+  // Names of tables are anybody's, and a terminal may take them for commands.
+  const options = { ...asked, tell: (line: string) => asked.tell(line.replace(/[\x00-\x1f\x7f-\x9f]/g, '?')) };
   const found = await readTables(options.client);
   const done = { renewed: 0, current: 0, left: 0 };
   for (const table of found) done[await renewTable(table, options)] += 1;
@@ -82,13 +84,15 @@ async function renewTable(listed: FoundTable, options: RenewDefinitionsOptions):
 }
 
 /** The settings are what will be run, whatever the statement says. Quoted as JSON: whoever wrote them may have written what a terminal would take for commands. */
-function whatItSays(name: string, { statement, settings }: Definition): string[] {
+function whatItSays(name: string, { statement, engine, collection, settings }: Definition): string[] {
   const { kafka_broker_list: brokers = '', kafka_topic_list: topics = '', ...others } = settings;
   return [
     `${name}:`,
     `    brokers    ${JSON.stringify(brokers)}`,
     `    topics     ${JSON.stringify(topics)}`,
+    ...(collection === undefined ? [] : [`    collection ${JSON.stringify(collection)}`]),
     `    settings   ${JSON.stringify(others)}`,
+    `    engine     ${JSON.stringify(engine)}`,
     `    statement  ${JSON.stringify(statement)}`,
   ];
 }

@@ -29,9 +29,6 @@ function printableSection({ shared, consumer, producer }: KafkaSection): Record<
 /** An URL may have a password in it. */
 function withoutSecrets(properties: KafkaProperties): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(properties).map(([name, value]) => [
-      name,
-      isSecretProperty(name) ? '***' : value.replace(/^(\w+:\/*)[^/]*@/s, '$1***@'),
-    ]),
+    Object.entries(properties).map(([name, value]) => [name, isSecretProperty(name) ? '***' : value.replace(/^(\w+:\/*).*@/s, '$1***@')]),
   );
 }

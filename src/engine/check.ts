@@ -61,12 +61,12 @@ export async function checkKafkaTable(create: CreateTable, database: string, ask
   checkExtensions(values, create);
   checkFiles(values, asked.sources?.filesFolder);
   await checkDeadLetterQueue(values, deadLetterTable);
-  await checkReach(reachedBy(given, expanded));
+  await checkReach(wouldReach(given, expanded));
   return { ...given, querySettings: fromClause.querySettings, ...(create.engine?.args && { argumentTexts: texts }) };
 }
 
 /** What such a table would make the gateway connect to. */
-function reachedBy({ settings, kafka }: Pick<CheckedEngine, 'settings' | 'kafka'>, expanded: Readonly<Record<string, string>>): Reached {
+function wouldReach({ settings, kafka }: Pick<CheckedEngine, 'settings' | 'kafka'>, expanded: Readonly<Record<string, string>>): Reached {
   const { consumer } = propertiesOf(kafka, splitList(expanded['kafka_topic_list'] ?? ''));
   return {
     brokers: splitList(expanded['kafka_broker_list'] || (consumer['metadata.broker.list'] ?? '')),

@@ -1,12 +1,13 @@
 import { ClickHouseException, clickhouseError } from '../errors.ts';
-import type { NamedCollection } from '../librdkafka/index.ts';
+import { isSecretProperty, type NamedCollection } from '../librdkafka/index.ts';
 import { quoteString, type CreateTable, type EngineArgument, type Value } from '../sql/index.ts';
 import { evaluate } from './arguments.ts';
 import type { Ask } from './ask.ts';
 import { knownSettings, type Sources } from './named-collection.ts';
 import { isTrue, querySetting, settingText } from './read-settings.ts';
-import { maskSecret } from './secrets.ts';
+import { maskSecret, mayHoldSecrets, SECRET_SETTINGS } from './secrets.ts';
 import { literalOf, type Literal } from './setting-values.ts';
+import { isEngineSetting, isFormatSetting } from './settings.ts';
 
 const OVERRIDE_BY_DEFAULT = 'allow_named_collection_override_by_default';
 
@@ -31,6 +32,8 @@ export interface CollectionArguments {
 export async function readCollectionArguments(create: CreateTable, ask: Ask, { findCollection }: Sources): Promise<CollectionArguments> {
   const args = create.engine?.args ?? [];
   const name = collectionName(args) ?? '';
+  const overridden = args.slice(1);
+  requireReadableSecrets(overridden);
   const isServers = await checkByServer(create, args, ask);
   const found = await findCollection(name);
   if (found === undefined && !isServers) throw missing(name);
@@ -38,10 +41,23 @@ export async function readCollectionArguments(create: CreateTable, ask: Ask, { f
     const reason = found?.reason ?? 'the service account of the gateway may not see it';
     throw clickhouseError('SUPPORT_IS_DISABLED', `The named collection \`${name}\` cannot be used: ${reason}`);
   }
-  const overridden = args.slice(1);
-  if (!isServers) await checkByGateway(create, found.collection, overridden, ask);
+  if (!isServers || found.isGateways === true) await checkByGateway(create, found.collection, overridden, ask);
   const texts = [args[0]?.value.text ?? name, ...overridden.map(argumentText)];
   return { collection: found.collection, overrides: knownSettings(await valuesOf(overridden, ask)), texts };
+}
+
+/** A secret is hidden where it stands as a text behind the name of a setting. Throws for arguments in which it could stand otherwise. */
+function requireReadableSecrets(overridden: readonly EngineArgument[]): void {
+  for (const { name, value } of overridden) {
+    if (name === undefined) {
+      if (!mayHoldSecrets(value.text)) continue;
+      throw clickhouseError('BAD_ARGUMENTS', 'Arguments behind a named collection must be written key = value');
+    }
+    const holdsSecret = SECRET_SETTINGS.has(name) || isSecretProperty(name.replace(/^kafka\./, '')) || /ur[il]/i.test(name);
+    if (!holdsSecret || (value.kind === 'string' && (isEngineSetting(name) || isFormatSetting(name)))) continue;
+    const text = `'${name}' must be a setting of the table and have a text in quotes as its value, since that may be a secret`;
+    throw clickhouseError('BAD_ARGUMENTS', text);
+  }
 }
 
 function missing(name: string): Error {

@@ -143,7 +143,7 @@ export function withUserComment(comment: string, userComment: string): string | 
 
 /** The stored form, or why it cannot be read. */
 export function decode(comment: string): Decoded | string {
-  const [, version = '', json = ''] = /^sluice:([^:]*):(.*)$/s.exec(comment) ?? [];
+  const [, version = '', json = ''] = /^sluice:(\d{1,9}):(.*)$/s.exec(comment) ?? [];
   const isFirst = version === FIRST_VERSION;
   if (version !== VERSION && !isFirst) return `its definition has version '${version}', this gateway reads version '${VERSION}'`;
   try {

@@ -41,7 +41,7 @@ export {
   TOKEN_COLUMN,
   type OutboxColumn,
 } from './outbox.ts';
-export { checkReach } from './reach-check.ts';
+export { checkReach, reachedBy } from './reach-check.ts';
 export { readDefinition, renewDefinition, type ReadDefinition, type Renewal } from './read-definition.ts';
 export { querySetting, settingWithoutLiteral } from './read-settings.ts';
 export {

@@ -1,10 +1,17 @@
 import { EMPTY_SECTION, type KafkaSection, type NamedCollection } from '../librdkafka/index.ts';
 import type { Definition } from './definition.ts';
+import { checkSecretAddress } from './secrets.ts';
 import { convertSetting, valueText } from './setting-values.ts';
 import { ENGINE_SETTINGS, isEngineSetting, isFormatSetting } from './settings.ts';
 
 /** A named collection with its values, or a sentence that says why they are not known. */
-export type FoundCollection = { readonly ok: true; readonly collection: NamedCollection } | { readonly ok: false; readonly reason: string };
+export type FoundCollection =
+  | {
+      readonly ok: true;
+      readonly collection: NamedCollection;
+      /** Of the gateway's configuration, whatever the server has of that name. */ readonly isGateways?: true;
+    }
+  | { readonly ok: false; readonly reason: string };
 
 /** What a table is made of beside its own statement. */
 export interface Sources {
@@ -31,7 +38,10 @@ export function knownSettings(values: Readonly<Record<string, string>>): Record<
   const settings: Record<string, string> = {};
   for (const [name, value] of Object.entries(values)) {
     if (isEngineSetting(name)) settings[name] = valueText(convertSetting(ENGINE_SETTINGS[name].type, { type: 'String', value }));
-    else if (isFormatSetting(name)) settings[name] = value;
+    else if (isFormatSetting(name)) {
+      checkSecretAddress(name, value);
+      settings[name] = value;
+    }
   }
   return settings;
 }

@@ -1,4 +1,5 @@
 import { clickhouseError } from '../errors.ts';
+import type { KafkaTableOptions } from './types.ts';
 import { brokerReach, httpReach, ReachError } from '../reach/index.ts';
 
 const KAFKA_PORT = 9092;
@@ -10,6 +11,19 @@ export interface Reached {
   /** URLs. */
   readonly registry: string | undefined;
   readonly tokenEndpoint: string | undefined;
+}
+
+/** Of a table that there is. */
+export function reachedBy({
+  brokers,
+  formatSettings,
+  properties,
+}: Pick<KafkaTableOptions, 'brokers' | 'formatSettings' | 'properties'>): Reached {
+  return {
+    brokers,
+    registry: formatSettings['format_avro_schema_registry_url'],
+    tokenEndpoint: properties.consumer['sasl.oauthbearer.token.endpoint.url'],
+  };
 }
 
 /**

@@ -29,7 +29,7 @@ export function oidcClient(properties: KafkaProperties): OidcClient {
   };
   const url = needed('sasl.oauthbearer.token.endpoint.url');
   if (!/^https?:\/\/[^/]/i.test(url) || !URL.canParse(url))
-    throw wrongProperty(`sasl.oauthbearer.token.endpoint.url '${url}' is no address: it must be https://host/path, or http for tests`);
+    throw wrongProperty(`sasl.oauthbearer.token.endpoint.url is no address: it must be https://host/path, or http for tests`);
   return {
     url: new URL(url),
     id: needed('sasl.oauthbearer.client.id'),

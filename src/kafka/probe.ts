@@ -27,6 +27,8 @@ export interface Probe extends ClientOptions {
 /** How long a topic that was made a moment ago may not be known to every broker, and a group has no coordinator in a cluster that has just started. */
 const TOPIC_RETRIES = 4;
 const RETRY_MS = 250;
+/** So many brokers are asked: a list, or a broker that names others, may be of any length. */
+const MOST_BROKERS = 32;
 
 /**
  * Goes the way that a consumer of the table goes, to its end but without joining the group: names, connections, TLS, SASL, topics, group. Throws
@@ -36,7 +38,9 @@ const RETRY_MS = 250;
 export async function probeKafka(probe: Probe, patience: Patience, logger: Logger): Promise<boolean> {
   const end = new AbortController();
   const whileWanted = { ...patience, signal: AbortSignal.any([patience.signal, end.signal]) };
-  const attempts = probe.brokers.map(async (text) => BrokerSession.open(addressOf(text), probe, whileWanted, logger));
+  const attempts = probe.brokers
+    .slice(0, MOST_BROKERS)
+    .map(async (text) => BrokerSession.open(addressOf(text), probe, whileWanted, logger));
   try {
     const session = await firstOf(attempts);
     const isReadable = await probeCluster(session, probe, whileWanted, logger);
@@ -142,11 +146,11 @@ async function probeLeaders(
 ): Promise<void> {
   const security = knownSecurity(probe);
   const leaders = new Set(topics.flatMap((topic) => topic.leaders.flatMap((id) => brokers.get(id) ?? [])));
-  const others = [...leaders].filter((leader) => leader !== session.address);
+  const others = [...leaders].filter((leader) => leader !== session.address).slice(0, MOST_BROKERS);
   const greeted = await Promise.allSettled(others.map(async (leader) => greetAdvertised(leader, session, security, patience)));
   const failures = greeted.flatMap((one) => (one.status === 'rejected' ? [one.reason as KafkaFailure] : []));
   const [first] = failures;
-  if (first !== undefined && failures.length === leaders.size) throw first;
+  if (first !== undefined && failures.length === others.length && !leaders.has(session.address)) throw first;
   for (const { broker, step, reason } of failures) logger.warn({ broker, step, reason }, 'a broker that leads partitions does not answer');
 }
 

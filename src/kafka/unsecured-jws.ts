@@ -14,10 +14,10 @@ export interface UnsecuredIdentity {
 export function unsecuredIdentity(config: string): UnsecuredIdentity {
   const fields = readFields(config);
   const principal = fields.get('principal') ?? '';
-  if (principal === '') throw wrongProperty(`Invalid sasl.oauthbearer.config '${config}': it needs principal=NAME`);
+  if (principal === '') throw wrongProperty(`Invalid sasl.oauthbearer.config: it needs principal=NAME`);
   const lifeS = Number(fields.get('lifeSeconds') ?? DEFAULT_LIFE_S);
   if (!(Number.isInteger(lifeS) && lifeS > 0))
-    throw wrongProperty(`Invalid sasl.oauthbearer.config '${config}': lifeSeconds must be a whole number above 0`);
+    throw wrongProperty(`Invalid sasl.oauthbearer.config: lifeSeconds must be a whole number above 0`);
   const scopes = (fields.get('scope') ?? '').split(',').filter((scope) => scope !== '');
   const extensions = [...fields].flatMap(([name, value]) =>
     name.startsWith('extension_') ? [[name.slice('extension_'.length), value] as const] : [],
@@ -45,7 +45,9 @@ function readFields(config: string): Map<string, string> {
       .map((field) => {
         const [, name = '', value = ''] = /^([^=]+)=(.*)$/.exec(field) ?? [];
         if (!FIELDS.includes(name) && !name.startsWith('extension_'))
-          throw wrongProperty(`Unrecognized sasl.oauthbearer.config '${field}': it must be ${FIELDS.join('=, ')}= or extension_NAME=`);
+          throw wrongProperty(
+            `Unrecognized field '${name}' of sasl.oauthbearer.config: it must be ${FIELDS.join('=, ')}= or extension_NAME=`,
+          );
         return [name, value];
       }),
   );

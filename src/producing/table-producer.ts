@@ -1,6 +1,6 @@
 import { tableNameText, type ManagedTable, type Outbox } from '../catalog/index.ts';
 import { ClickHouseUnreachable, type ServiceClient } from '../clickhouse/index.ts';
-import type { KafkaTableOptions } from '../engine/index.ts';
+import { checkReach, reachedBy, type KafkaTableOptions } from '../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../errors.ts';
 import { createTransactionalProducer, describeKafkaError, KafkaProduceError, type TransactionalProducer } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
@@ -188,6 +188,7 @@ export class TableProducer {
       const sentBefore = this.#recorder.transactions;
       try {
         if (this.#table.sourceProblem !== undefined) throw new Error(this.#table.sourceProblem);
+        await checkReach(reachedBy(this.#options));
         await producer.open();
         this.#parts.takeCommitted(readPosition(await producer.committed(this.#at)));
         // The position may be of a part that was inserted, and sent by another gateway, after the last look.

@@ -92,13 +92,13 @@ function withFullName(landing: string, table: TableId): string {
   return splice(landing.slice(0, end), [replaceSpan(name.span, printedName(table))]);
 }
 
-/** Drops a table that was just made and could not be filled, whoever made it. */
-export async function dropUnfilled(table: TableId, { session, options }: StatementContext): Promise<void> {
+/** Drops a table that was just made and could not be filled, whoever made it. With IF NOT EXISTS somebody else may have made it: then the client's rights alone count. */
+export async function dropUnfilled({ ifNotExists }: CreateTable, table: TableId, { session, options }: StatementContext): Promise<void> {
   const sql = `DROP TABLE ${printedName(table)}`;
   try {
     await session.query(sql);
   } catch (error) {
-    if (!(error instanceof ClickHouseException) || options.asServiceAccount === undefined) throw error;
+    if (!(error instanceof ClickHouseException) || options.asServiceAccount === undefined || ifNotExists) throw error;
     await options.asServiceAccount(sql, {});
   }
 }

@@ -13,6 +13,8 @@ export interface HttpQuestion {
   /** Longest time for all of it, redirects included. */
   readonly timeoutMs: number;
   readonly maxAnswerBytes: number;
+  /** Nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
   readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'rejectUnauthorized'>;
 }
 
@@ -29,7 +31,8 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * question's headers but `accept`. Throws a `ReachError`, the system's error, or a sentence when too much comes or too late.
  */
 export async function askWithin(reach: Reach, question: HttpQuestion): Promise<HttpAnswer> {
-  const signal = AbortSignal.timeout(question.timeoutMs);
+  const timeout = AbortSignal.timeout(question.timeoutMs);
+  const signal = question.signal === undefined ? timeout : AbortSignal.any([timeout, question.signal]);
   let url = new URL(question.url);
   let headers = question.headers ?? {};
   for (let redirects = 0; ; redirects += 1) {

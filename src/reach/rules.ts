@@ -27,11 +27,28 @@ interface AddressPattern {
 /** Which hosts may be connected to. */
 export type HostRules = readonly HostRule[];
 
-/** Words for ranges of addresses. Those of cloud metadata that stand elsewhere count as link-local, and so does the NAT64 form of the IPv4 range. */
+/** Words for ranges of addresses. Those of cloud metadata that stand elsewhere count as link-local, and so do forms of IPv4 ranges in IPv6 (NAT64, 6to4). */
 const RANGES = {
-  loopback: ['127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128'],
-  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'],
-  'link-local': ['169.254.0.0/16', 'fe80::/10', 'fd00:ec2::254/128', '100.100.100.200/32', '64:ff9b::a9fe:0/112'],
+  loopback: ['127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128', '64:ff9b::7f00:0/104'],
+  private: [
+    '10.0.0.0/8',
+    '172.16.0.0/12',
+    '192.168.0.0/16',
+    '100.64.0.0/10',
+    'fc00::/7',
+    '64:ff9b::a00:0/104',
+    '64:ff9b::ac10:0/108',
+    '64:ff9b::c0a8:0/112',
+  ],
+  'link-local': [
+    '169.254.0.0/16',
+    'fe80::/10',
+    'fd00:ec2::254/128',
+    '100.100.100.200/32',
+    '64:ff9b::a9fe:0/112',
+    '2002:a9fe::/32',
+    '::a9fe:0/112',
+  ],
 } as const;
 
 export const LINK_LOCAL = matcherOf(RANGES['link-local'].map(readRange));

@@ -1,4 +1,4 @@
-import { askWithin, httpReach } from '../reach/index.ts';
+import { askWithin, httpReach, ReachError } from '../reach/index.ts';
 
 /** Where schemas are asked for; made of a table's settings. */
 export interface RegistryAddress {
@@ -19,7 +19,7 @@ const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024;
 /** A registry that does not answer as it should, in a sentence that says why and what to change. */
 export class RegistryFailure extends Error {
   override readonly name = 'RegistryFailure';
-  readonly kind: 'unreachable' | 'unauthorized' | 'unknown schema';
+  readonly kind: 'unreachable' | 'unauthorized' | 'unknown schema' | 'not allowed';
 
   constructor(kind: RegistryFailure['kind'], message: string, options?: { readonly cause?: unknown }) {
     super(message, options);
@@ -88,13 +88,20 @@ export class SchemaRegistry {
 
   async #statusOf(path: string, signal: AbortSignal): Promise<{ readonly status?: number; readonly reason: string }> {
     try {
-      const response = await fetch(`${this.#base}${path}`, { headers: this.#headers, signal });
-      await response.body?.cancel();
-      return { status: response.status, reason: '' };
+      const { status } = await askWithin(httpReach, {
+        url: `${this.#base}${path}`,
+        headers: this.#headers,
+        timeoutMs: ANSWER_MS,
+        maxAnswerBytes: LARGEST_ANSWER_BYTES,
+        signal,
+      });
+      return { status, reason: '' };
     } catch (error) {
-      if (signal.aborted) return { reason: 'no answer in time' };
-      const { cause } = error as { cause?: unknown };
-      return { reason: cause instanceof Error && cause.message !== '' ? cause.message : (error as Error).message };
+      const { name, message, code } = error as NodeJS.ErrnoException;
+      if (error instanceof ReachError)
+        throw new RegistryFailure('not allowed', `at the schema registry ${this.#base}: ${message}`, { cause: error });
+      if (signal.aborted || name === 'TimeoutError' || name === 'AbortError') return { reason: 'no answer in time' };
+      return { reason: message === '' ? (code ?? name) : message };
     }
   }
 

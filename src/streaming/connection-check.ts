@@ -88,6 +88,7 @@ const CODES: Readonly<Record<KafkaStep, ErrorName>> = {
 const REGISTRY_CODES: Readonly<Record<RegistryFailure['kind'], ErrorName>> = {
   unreachable: 'NETWORK_ERROR',
   unauthorized: 'AUTHENTICATION_FAILED',
+  'not allowed': 'UNACCEPTABLE_URL',
   'unknown schema': 'BAD_ARGUMENTS',
 };
 

@@ -1,6 +1,6 @@
 import type { ChunkPool, MemoryBudget } from '../batching/index.ts';
 import type { ManagedTable } from '../catalog/index.ts';
-import { checkReach } from '../engine/index.ts';
+import { checkReach, reachedBy } from '../engine/index.ts';
 import { messageOf } from '../formats/index.ts';
 import {
   createGroupConsumer,
@@ -249,12 +249,7 @@ export class TableStream {
 
   /** One consumer's life: resolves when the stream stops or other topics are there, throws when it could not start or died. */
   async #consume(index: number): Promise<void> {
-    const { brokers, formatSettings, properties } = this.#table.options;
-    await checkReach({
-      brokers,
-      registry: formatSettings['format_avro_schema_registry_url'],
-      tokenEndpoint: properties.consumer['sasl.oauthbearer.token.endpoint.url'],
-    });
+    await checkReach(reachedBy(this.#table.options));
     const topics = await this.#topics.look();
     while (this.#renewal !== undefined) await this.#renewal;
     if (topics.length === 0) return;

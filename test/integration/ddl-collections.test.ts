@@ -78,6 +78,33 @@ test('a password in place of the one of a collection is sealed, and hidden where
   t.is(both.catalog.find(both.database, 'copy')?.options.properties.consumer['sasl.password'], 'hunter2');
 });
 
+test('a password that could not be hidden where it stands is refused before the server hears of it', async (t) => {
+  const both = await useBoth(t);
+  const nc = await useCollection(t, both, BASIC);
+  for (const argument of [
+    'kafka_sasl_password = 12345678901',
+    'kafka_sasl_password = hunter2',
+    "kafka_sasl_password = concat('hunter', '2')",
+    "equals(kafka_sasl_password, 'hunter2')",
+    "'kafka_sasl_password' = 'hunter2'",
+    "`kafka.sasl.password` = 'hunter2'",
+  ]) {
+    const answer = await both.ours(`CREATE TABLE q (a Int32) ENGINE = Kafka(${nc}, ${argument})`);
+    t.regex(answer, /^36 BAD_ARGUMENTS /, argument);
+    t.notRegex(answer, /hunter|12345678901/);
+  }
+  t.is(await both.ours('EXISTS TABLE q'), '0');
+});
+
+test('a table with secrets is not copied together with settings that could send them elsewhere', async (t) => {
+  const both = await useBoth(t);
+  const nc = await useCollection(t, both, BASIC);
+  t.is(await both.ours(`CREATE TABLE q (a Int32) ENGINE = Kafka(${nc}, kafka_sasl_password = 'hunter2')`), '');
+  t.regex(await both.ours("CREATE TABLE copy AS q SETTINGS kafka_broker_list = 'evil:1'"), /^36 BAD_ARGUMENTS SETTINGS cannot be added/);
+  t.is(await both.ours('EXISTS TABLE copy'), '0');
+  t.is(await both.ours('CREATE TABLE copy AS q'), '');
+});
+
 test('what a collection leaves out is said when the table is made', async (t) => {
   const both = await useBoth(t);
   const nc = await useCollection(t, both, "kafka_broker_list = '127.0.0.1:1', kafka_topic_list = 't'");
@@ -146,7 +173,7 @@ test("values that the service account must not read are not guessed: the gateway
   const own = { name: nc, values: { kafka_topic_list: 'of the gateway' }, overridable: {} };
   const found = async (configured: ReadonlyMap<string, typeof own>) =>
     (await new NamedCollections({ client, configured, logger: silentLogger() }).find([nc])).get(nc);
-  t.deepEqual(await found(new Map([[nc, own]])), { ok: true, collection: own });
+  t.deepEqual(await found(new Map([[nc, own]])), { ok: true, collection: own, isGateways: true });
   const refused = await found(new Map());
   t.regex(
     refused?.ok === false ? refused.reason : '',

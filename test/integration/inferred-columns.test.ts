@@ -45,6 +45,23 @@ test('the columns are listed to clients of the HTTP and of the native interface 
   }
 });
 
+test('a request that may not change anything makes no table, though its columns could be found or its rows be written', async (t) => {
+  const stream = await useStream(t);
+  await stream.kafka.produce(stream.topic, ['{"id":1}']);
+  for (const end of ['', ' AS SELECT 1 AS id']) {
+    const query = encodeURIComponent(`CREATE TABLE q ${stream.engine()}${end}`);
+    for (const settings of ['', '&allow_ddl=0']) {
+      const method = settings === '' ? 'GET' : 'POST';
+      const answer = await fetch(`${stream.gateway.url}/?database=${stream.database}&query=${query}${settings}`, {
+        method,
+        body: method === 'GET' ? null : '',
+      });
+      t.regex(await answer.text(), /^Code: (?:164|392)\. /);
+    }
+  }
+  t.is(await stream.direct(`SELECT count() FROM system.tables WHERE database = '${stream.database}'`), '0');
+});
+
 test('columns of CSV messages are numbered: no line of a message is taken for a header', async (t) => {
   const stream = await useStream(t);
   await stream.kafka.produce(stream.topic, ['id,name\n', '1,a\n2,b', '3,"c"']);

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import type { GatewayPart } from '../parts/gateway.ts';
 import { useGateway } from '../helpers/gateway.ts';
@@ -49,6 +52,25 @@ test.serial('a table that names a broker or a registry outside of the lists is n
     'CREATE MATERIALIZED VIEW view TO target AS SELECT id FROM queue',
   );
   await stream.answers('SELECT count() FROM target', '1');
+});
+
+test.serial('a registry that refers CREATE to an address outside of the list is not followed', async (t) => {
+  let isFollowed = false;
+  const registry = createServer((request, answer) => {
+    if (request.url === '/inner') isFollowed = true;
+    const { port } = registry.address() as AddressInfo;
+    answer.writeHead(302, { location: `http://127.0.0.2:${port}/inner` }).end();
+  });
+  registry.listen(0, '0.0.0.0');
+  await once(registry, 'listening');
+  t.teardown(() => registry.close());
+  const { port } = registry.address() as AddressInfo;
+  const stream = await useStream(t, { gateway: await useGateway(t, { env: { SLUICE_ALLOWED_HTTP_HOSTS: '127.0.0.1' } }) });
+  const url = `format_avro_schema_registry_url = 'http://127.0.0.1:${port}'`;
+  const engine = stream.engine({ settings: url }).replace("'JSONEachRow'", "'AvroConfluent'");
+  const told = await refusalOf(t, stream, `CREATE TABLE refused ${COLUMNS} ${engine}`);
+  t.regex(told, /^Code: 491\. .*step schema failed .*URL "127\.0\.0\.2:\d+" is not allowed/);
+  t.false(isFollowed);
 });
 
 test.serial(

@@ -84,6 +84,11 @@ async function refusalOf(create: CreateTable, context: StatementContext): Promis
 }
 
 async function createAnyKafkaTable(create: CreateTable, context: StatementContext): Promise<Action> {
+  // These make the table by a helper query, which does not carry what forbids it to the client's request.
+  if ((create.asSelect !== undefined || isWithoutColumns(create)) && forbidsChanges(context.session)) {
+    const database = await databaseOf(create.name, context.session);
+    return { kind: 'run', sql: withoutBrokers(create, { database, table: create.name.table }) };
+  }
   if (create.asSelect !== undefined) return createAsSelect({ ...create, asSelect: create.asSelect }, context);
   const { text, statement } = create.asTable ? await withExplicitColumns(create, context) : { text: context.text, statement: create };
   return isWithoutColumns(create) ? createWithInferredColumns(create, context) : createKafkaTable(statement, { ...context, text });
@@ -155,7 +160,7 @@ async function createAsSelect(create: CreateAsSelect, context: StatementContext)
     since = outbox.since;
     await session.query(`INSERT INTO ${printedName(outbox)} (${outbox.columns.map(quoteIdentifier).join(', ')}) ${select}`);
   } catch (error) {
-    await dropUnfilled(table, context);
+    await dropUnfilled(create, table, context);
     await options.reconcile();
     if (!(error instanceof ClickHouseException)) throw error;
     return { kind: 'refuse', exception: shownExceptionAs(table, error) };
@@ -330,7 +335,7 @@ async function withExplicitColumns(create: CreateTable, context: StatementContex
   const source = visibleElements(shown, copied);
   if (source === undefined)
     throw clickhouseError('NOT_IMPLEMENTED', 'CREATE TABLE … AS with ENGINE = Kafka is not supported yet by the gateway for this source');
-  const engine = create.engine === undefined ? await copiedEngine(shown, context) : '';
+  const engine = create.engine === undefined ? await copiedEngine(create, shown, context) : '';
   const { start } = asTable.span;
   const text = splice(context.text, [{ start, end: asTable.name.span.end, text: `(${source.columnTexts.join(', ')})${engine}` }]);
   return { text, statement: reread(text) };
@@ -348,11 +353,17 @@ function commentOf(statement: string): string {
   return parsed.ok && parsed.statement.kind === 'create-table' ? (parsed.statement.comment?.value ?? '') : '';
 }
 
-async function copiedEngine(shown: string, { session, options }: StatementContext): Promise<string> {
+async function copiedEngine(create: CreateTable, shown: string, { session, options }: StatementContext): Promise<string> {
   const { database = '', table } = reread(shown).name;
   const read = readDefinition(commentOf(shown), { database, uuid: await uuidOf({ database, table }, session) }, options.secretKeys);
   if (!read.ok) throw clickhouseError('SUPPORT_IS_DISABLED', `The table cannot be copied: ${read.reason}`);
   const { definition, secrets } = read;
+  // They would be read as the engine's, and could send its secrets elsewhere.
+  if (create.settings.length > 0 && Object.keys(secrets).length > 0)
+    throw clickhouseError(
+      'BAD_ARGUMENTS',
+      'SETTINGS cannot be added to the engine of a table with secrets that is copied: write ENGINE = Kafka(…)',
+    );
   return ` ${withSecrets(definition.engine, secrets)}${definition.comment === '' ? '' : ` COMMENT ${quoteString(definition.comment)}`}`;
 }
 

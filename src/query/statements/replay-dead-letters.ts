@@ -1,6 +1,7 @@
 import { quoteString, type ReplayDeadLetters } from '../../sql/index.ts';
 import { databaseOf, printedName, readLanding, type DeadLetter, type StatementContext, type TableId } from '../context.ts';
 import { requireGrants } from '../grants.ts';
+import { forbidsChanges } from '../landing-maker.ts';
 import { refuse } from '../refusals.ts';
 import type { Action, ClientSession } from '../types.ts';
 
@@ -19,6 +20,11 @@ export async function replayDeadLetters({ name, condition, tail }: ReplayDeadLet
   const table = { database: await databaseOf(name, session), table: name.table };
   if ((await readLanding(name, session)) === undefined || deadLetters === undefined)
     return refuse('BAD_ARGUMENTS', `${table.database}.${table.table} is no Kafka table of the gateway, so it has no dead letters`);
+  if (forbidsChanges(session))
+    return refuse(
+      'READONLY',
+      'Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly. You should use method POST for modifying queries',
+    );
   await requireGrants([`INSERT ON ${printedName(table)}`, `ALTER DELETE ON ${deadLetters.table}`], session);
   let [replayed, broken, firstError] = [0, 0, ''];
   for (let after: DeadLetter | undefined; ;) {
