@@ -121,9 +121,11 @@ export class Ingest {
     member.lane.closeSeat(member.seat);
   }
 
-  /** A generation began for this member: what it had read and not sealed comes again. */
+  /** A generation began for this member: what it, and those of an earlier generation, had read and not sealed comes again. */
   assigned(member: Member): void {
-    member.lane.emptySeat(member.seat);
+    for (const one of this.#members) {
+      if (one === member || this.#isOutrun(one)) one.lane.emptySeat(one.seat);
+    }
     this.#careful.keepHeld((partition) => [...this.#members].some(({ consumer }) => consumer.isAssigned(partition)));
   }
 
@@ -145,7 +147,9 @@ export class Ingest {
   }
 
   /** Takes one fetch. Resolves with the position to go on from. */
-  async fetched(member: Member, fetched: FetchedPartition, control: FetchControl): Promise<number> {
+  async fetched(member: Member, fetched: FetchedPartition, ofConsumer: FetchControl): Promise<number> {
+    if (this.#isOutrun(member)) return this.#askForMembership(fetched, ofConsumer);
+    const control = { ...ofConsumer, isStale: () => ofConsumer.isStale() || this.#isOutrun(member) };
     if (this.#isHeld(member, fetched) || !(await this.#mayBegin(member, fetched, control))) return fetched.fromOffset;
     const cursor = new RecordCursor(this.#options.skipBytes);
     let position = this.#positions.resumeAt(fetched, fetched.fromOffset);
@@ -155,6 +159,7 @@ export class Ingest {
       if (!this.#budget.hasRoom() && !(await this.#makeRoom(member.lane, control))) return position;
       cursor.open(batch);
       for (;;) {
+        if (control.isStale()) return position;
         // What is behind a range that has just come in may have been in before it.
         position = this.#positions.resumeAt(fetched, position);
         if (batch.lastOffset < position) break;
@@ -245,6 +250,22 @@ export class Ingest {
   }
 
   // ── from a fetch into a batch ──
+
+  /**
+   * Another consumer of the table is in a later generation: this one has been put out of the group, after a silence of the broker say, and has not heard of it.
+   * Its partitions are read by another one, perhaps of the same lane, whose batches must not hold the same messages twice.
+   */
+  #isOutrun({ consumer }: Member): boolean {
+    const generationId = consumer.generationId ?? 0;
+    return [...this.#members].some((other) => (other.consumer.generationId ?? 0) > generationId);
+  }
+
+  /** Takes nothing of a fetch; a heartbeat tells the consumer, soon, that it has to join again. */
+  async #askForMembership(fetched: FetchedPartition, control: FetchControl): Promise<number> {
+    await pause(OUTRUN_PAUSE_MS, this.#stopping.signal);
+    await control.heartbeat();
+    return fetched.fromOffset;
+  }
 
   /** The fetch may end in records that are no messages (control records, aborted transactions): they are covered, too. */
   #coverTo(member: Member, fetched: FetchedPartition, position: number): void {
@@ -501,6 +522,9 @@ export class Ingest {
     return new Set([...this.#members].map((member) => member.lane));
   }
 }
+
+/** Between the fetches of a consumer that is to find out that it is in the group no more. */
+const OUTRUN_PAUSE_MS = 200;
 
 /** Messages scanned beyond a batch with a stray row before the quick look is trusted again. */
 const SCAN_BEYOND_MESSAGES = 200_000;

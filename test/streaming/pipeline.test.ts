@@ -65,7 +65,7 @@ class Server {
   }
 }
 
-/** One table with one consumer, without Kafka: messages are put into batches by hand. */
+/** One table with one consumer, without Kafka: messages are put into batches by hand. `join` adds another consumer, of a later generation, to its lane. */
 function useLane(): {
   server: Server;
   write: (offset: number) => void;
@@ -74,6 +74,7 @@ function useLane(): {
   seeks: bigint[];
   ingest: Ingest;
   member: Member;
+  join: () => Member;
 } {
   const server = new Server();
   const commits: bigint[] = [];
@@ -134,11 +135,16 @@ function useLane(): {
     batch.position += batch.chunk.write(String(offset), batch.position);
     batch.endMessage(offset, 1);
   };
-  return { server, write, lane, commits, seeks, ingest, member };
+  const join = (): Member => {
+    const later = { consumer: { ...consumer, memberId: 'later', generationId: 2 }, lane, seat: lane.openSeat() } as unknown as Member;
+    ingest.addMember(later);
+    return later;
+  };
+  return { server, write, lane, commits, seeks, ingest, member, join };
 }
 
 function fetchOf(fromOffset: number, values: readonly string[]): FetchedPartition {
-  const writer = new RecordBatchWriter(1000);
+  const writer = new RecordBatchWriter(100_000);
   for (const value of values) {
     const bytes = Buffer.from(value);
     writer.append(bytes, -1, -1, 0, bytes.length, 0, undefined);
@@ -256,4 +262,46 @@ test('a stretch with a broken message, whose reader left for a rebalance, is rea
   await lane.idle();
   t.deepEqual(server.applied, [behind, stretch], 'what came in behind it is not read again');
   await waitFor(() => commits.at(-1) === 20n);
+});
+
+test('a consumer that has not heard yet that its partitions are another one’s doubles nothing in the batch they share', async (t) => {
+  const { server, lane, commits, ingest, member, join } = useLane();
+  const values = ['{"a":1}', '{"a":2}', '{"a":3}'];
+  t.is(await ingest.fetched(member, fetchOf(0, values.slice(0, 2)), CURRENT), 2);
+
+  const later = join();
+  ingest.assigned(later);
+  ingest.committed(later, [{ ...PARTITION, offset: 0n, metadata: '' }]);
+  t.is(await ingest.fetched(later, fetchOf(0, values), CURRENT), 3);
+  let heartbeats = 0;
+  const heartbeat = async (): Promise<void> => {
+    heartbeats += 1;
+    return Promise.resolve();
+  };
+  t.is(await ingest.fetched(member, fetchOf(2, values.slice(2)), { ...CURRENT, heartbeat }), 2, 'it takes nothing');
+  t.is(heartbeats, 1, 'and asks for its membership');
+  ingest.removeMember(member);
+  lane.seal('rows');
+  await waitFor(() => server.reading.length === 1);
+  const [body = ''] = server.reading;
+  t.deepEqual(body.match(/"a":\d/g), ['"a":1', '"a":2', '"a":3']);
+  server.answer(body);
+  await lane.idle();
+  await waitFor(() => commits.at(-1) === 3n);
+});
+
+test('a consumer whose partitions become another one’s while it waits for room takes no more of its fetch', async (t) => {
+  const { server, lane, ingest, member, join } = useLane();
+  // A full batch each: two are on their way, the third waits.
+  const values = Array.from({ length: 400 }, (_, i) => `{"a":${1000 + i}}`);
+  const waiting = ingest.fetched(member, fetchOf(0, values), CURRENT);
+  await waitFor(() => server.reading.length === 2);
+  const later = join();
+  ingest.assigned(later);
+  for (const body of server.reading) server.answer(body);
+  const position = await waiting;
+  t.true(position < values.length);
+  lane.seal('rows');
+  await lane.idle();
+  t.is(server.begun.length, 2, 'what it had gathered is not sent');
 });
