@@ -109,7 +109,7 @@ test(
 test(
   cannotWork,
   { ...OIDC, 'sasl.oauthbearer.token.endpoint.url': 'file:///etc/passwd' },
-  "sasl.oauthbearer.token.endpoint.url 'file:///etc/passwd' is no address: it must be https://host/path, or http for tests",
+  'sasl.oauthbearer.token.endpoint.url is no address: it must be https://host/path, or http for tests',
 );
 test(
   cannotWork,
@@ -194,8 +194,8 @@ test('an unsecured token says what sasl.oauthbearer.config says', (t) => {
   t.like(JSON.parse(claims ?? ''), { azp: 'admin', roles: ['role1', 'role2'], exp: expiresAtMs / 1000 });
   t.is(signature, '');
   t.deepEqual([...identity.extensions], [['team', 'ops']]);
-  t.throws(() => unsecuredIdentity('scope=x'), { message: "Invalid sasl.oauthbearer.config 'scope=x': it needs principal=NAME" });
-  t.throws(() => unsecuredIdentity('principal=a lifetime=1'), { message: /^Unrecognized sasl.oauthbearer.config 'lifetime=1'/ });
+  t.throws(() => unsecuredIdentity('scope=x'), { message: 'Invalid sasl.oauthbearer.config: it needs principal=NAME' });
+  t.throws(() => unsecuredIdentity('principal=a lifetime=1'), { message: /^Unrecognized field 'lifetime' of sasl.oauthbearer.config: / });
 });
 
 test('a token is fetched once for all who wait for it, again when little of it is left, and the old one serves when that fails', async (t) => {
