@@ -1,5 +1,6 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { addressOfUrl } from '../url-address.ts';
 import { PROBE_DELAY_MS, receivePieces, withReusedReads } from '../sockets/index.ts';
 import { readOnAfterBrokenWrites } from './broken-writes.ts';
 
@@ -91,8 +92,7 @@ export interface Address {
 
 /** Of an HTTP origin. */
 export function addressOf(url: URL): Address {
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const port = url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
+  const { host, port } = addressOfUrl(url);
   return { host, port, servername: isIP(host) === 0 ? host : '' };
 }
 

@@ -1,3 +1,4 @@
+import { addressOfUrl } from '../url-address.ts';
 import { helpText } from './help.ts';
 import { readKafkaSources } from './kafka-sources.ts';
 import { CONFIG_FILE, readEnvironment, readFlags, readYaml, type FileSource, type GivenValue } from './sources.ts';
@@ -88,7 +89,7 @@ function complete(values: Values): Settings {
     ...settings,
     tlsCertificate: settings.tlsCertificate,
     tlsKey: settings.tlsKey,
-    clickhouseNative: values.clickhouseNative === undefined ? { host: withoutBrackets(url.hostname), port } : settings.clickhouseNative,
+    clickhouseNative: values.clickhouseNative === undefined ? { host: addressOfUrl(url).host, port } : settings.clickhouseNative,
     clickhouseNativeSecure: isSecure,
     clickhouseCa: settings.clickhouseCa,
     secretKey: settings.secretKey,
@@ -97,10 +98,6 @@ function complete(values: Values): Settings {
     allowedHttpHosts: settings.allowedHttpHosts,
     kafkaConfigFile: settings.kafkaConfigFile,
   };
-}
-
-function withoutBrackets(hostname: string): string {
-  return hostname.replace(/^\[(.*)\]$/, '$1');
 }
 
 /** The rules between settings. */
@@ -122,10 +119,9 @@ function portsUsedTwice(settings: Settings): string[] {
 /** Every request would be forwarded to the gateway itself for ever. */
 function upstreamIsGateway(settings: Settings): string[] {
   const { clickhouseUrl, clickhouseNative } = settings;
-  const url = new URL(clickhouseUrl);
-  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
+  const http = addressOfUrl(new URL(clickhouseUrl));
   return [
-    ...ownPort(settings, withoutBrackets(url.hostname), port).map(
+    ...ownPort(settings, http.host, http.port).map(
       (own) => `clickhouse_url: '${clickhouseUrl}' is the gateway's own ${own}: it must be the ClickHouse server's HTTP address.`,
     ),
     ...ownPort(settings, clickhouseNative.host, clickhouseNative.port).map(

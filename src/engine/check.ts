@@ -108,7 +108,7 @@ function requireSettings(settings: Readonly<Record<string, string>>, kafka: Kafk
 
 /** Whether the configuration names brokers for tables that name none. */
 function hasBrokers(kafka: KafkaSection, settings: Readonly<Record<string, string>>): boolean {
-  const topics = (settings['kafka_topic_list'] ?? '').split(',').map((topic) => topic.trim());
+  const topics = splitList(settings['kafka_topic_list'] ?? '');
   return (propertiesOf(kafka, topics).consumer['metadata.broker.list'] ?? '') !== '';
 }
 

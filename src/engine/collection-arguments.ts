@@ -5,7 +5,7 @@ import { evaluate } from './arguments.ts';
 import type { Ask } from './ask.ts';
 import { knownSettings, type Sources } from './named-collection.ts';
 import { isTrue, querySetting, settingText } from './read-settings.ts';
-import { maskSecret, mayHoldSecrets, SECRET_SETTINGS } from './secrets.ts';
+import { maskSecret, mayBeSecret, mayHoldSecrets } from './secrets.ts';
 import { literalOf, type Literal } from './setting-values.ts';
 import { isEngineSetting, isFormatSetting } from './settings.ts';
 
@@ -53,7 +53,7 @@ function requireReadableSecrets(overridden: readonly EngineArgument[]): void {
       if (!mayHoldSecrets(value.text)) continue;
       throw clickhouseError('BAD_ARGUMENTS', 'Arguments behind a named collection must be written key = value');
     }
-    const holdsSecret = SECRET_SETTINGS.has(name) || isSecretProperty(name.replace(/^kafka\./, '')) || /ur[il]/i.test(name);
+    const holdsSecret = mayBeSecret(name) || isSecretProperty(name.replace(/^kafka\./, ''));
     if (!holdsSecret || (value.kind === 'string' && (isEngineSetting(name) || isFormatSetting(name)))) continue;
     const text = `'${name}' must be a setting of the table and have a text in quotes as its value, since that may be a secret`;
     throw clickhouseError('BAD_ARGUMENTS', text);

@@ -1,5 +1,6 @@
 import { clickhouseError } from '../errors.ts';
 import type { KafkaTableOptions } from './types.ts';
+import { addressOfUrl } from '../url-address.ts';
 import { brokerReach, httpReach, ReachError } from '../reach/index.ts';
 
 const KAFKA_PORT = 9092;
@@ -50,6 +51,6 @@ async function checkBroker(broker: string): Promise<void> {
 
 async function checkHttp(text: string): Promise<void> {
   if (!URL.canParse(text)) return;
-  const { protocol, hostname, port } = new URL(text);
-  await httpReach.assertReachable(hostname.replace(/^\[|\]$/g, ''), Number(port) || (protocol === 'https:' ? 443 : 80));
+  const { host, port } = addressOfUrl(new URL(text));
+  await httpReach.assertReachable(host, port);
 }

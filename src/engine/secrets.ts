@@ -33,6 +33,11 @@ export function maskSecret(name: string, value: string): string {
   return value.replace(/^(\s*(?:[a-z][a-z0-9+.-]*:(?=[/\\]))?[/\\]*(?:[^:@/\\]*:)?).*@/is, `$1${HIDDEN}@`);
 }
 
+/** Whether a setting of that name may hold a secret, whatever its value. */
+export function mayBeSecret(name: string): boolean {
+  return SECRET_SETTINGS.has(name) || ADDRESS_SETTING.test(name);
+}
+
 /** Whether the value holds something that must not be shown. */
 export function isSecret(name: string, value: string): boolean {
   return maskSecret(name, value) !== value;

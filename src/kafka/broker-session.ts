@@ -3,7 +3,7 @@ import type { Logger } from '../logger.ts';
 import { addressText, type Address } from './address.ts';
 import { createKafkaClient, type ClientOptions, type KafkaClient } from './client.ts';
 import { createCluster } from './cluster.ts';
-import { failureAt, KafkaFailure, settingsFailure, silence, type KafkaStep, type Moment } from './failures.ts';
+import { failureAt, settingsFailure, silence, type KafkaFailure, type KafkaStep, type Moment } from './failures.ts';
 import { greet, type Patience } from './greeting.ts';
 import { securityOf, type Security } from './security.ts';
 
@@ -48,6 +48,11 @@ export class BrokerSession {
     return during(request(this.#broker), { ...this.#moment, step }, this.#patience);
   }
 
+  /** What is told of an answer of the broker's that says no. */
+  failure(step: KafkaStep, error: unknown): KafkaFailure {
+    return failureAt(error, { ...this.#moment, step });
+  }
+
   close(): void {
     this.#client.cut();
   }
@@ -74,7 +79,7 @@ async function connect(client: KafkaClient): Promise<AnyBroker> {
 async function during<T>(work: Promise<T>, moment: Moment, { signal, timeoutMs }: Patience): Promise<T> {
   let stop: (() => void) | undefined;
   const over = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason instanceof KafkaFailure ? signal.reason : silence(moment, timeoutMs));
+    stop = () => reject(silence(moment, timeoutMs));
     if (signal.aborted) stop();
     else signal.addEventListener('abort', stop, { once: true });
   });

@@ -2,7 +2,8 @@ import { ReachError } from '../reach/index.ts';
 import { describeKafkaError, innermost, isTlsFailure, KafkaError, REFUSALS, RESOLUTION_FAILURES, type ErrorFields } from './errors.ts';
 
 /** What happens, in this order, until a topic can be read. */
-export type KafkaStep = 'settings' | 'resolve' | 'connect' | 'tls' | 'protocol' | 'sasl' | 'metadata' | 'topic' | 'group';
+export const KAFKA_STEPS = ['settings', 'resolve', 'connect', 'tls', 'protocol', 'sasl', 'metadata', 'topic', 'group'] as const;
+export type KafkaStep = (typeof KAFKA_STEPS)[number];
 
 interface Told {
   readonly step: KafkaStep;

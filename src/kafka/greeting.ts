@@ -1,22 +1,12 @@
 import net from 'node:net';
 import { addressText, type Address } from './address.ts';
 import { openSocket } from './client.ts';
-import {
-  CLOSED,
-  failureAt,
-  garbled,
-  KafkaFailure,
-  settingsFailure,
-  silence,
-  unknownMechanism,
-  type KafkaStep,
-  type Moment,
-} from './failures.ts';
+import { CLOSED, failureAt, garbled, settingsFailure, silence, unknownMechanism, type KafkaStep, type Moment } from './failures.ts';
 import { brokerError, UNSUPPORTED_SASL_MECHANISM } from './protocol-errors.ts';
 import { ResponseReader } from './response-reader.ts';
 import type { Security } from './security.ts';
 
-/** Until when is waited: aborted with the reason why not longer. */
+/** Until when is waited. */
 export interface Patience {
   readonly signal: AbortSignal;
   /** What is told when the time is over. */
@@ -35,7 +25,7 @@ const LARGEST_ANSWER_BYTES = 1024 * 1024;
 export async function greet(address: Address, security: Security, patience: Patience): Promise<void> {
   const greeting = openGreeting(address, security);
   const { signal, timeoutMs } = patience;
-  const giveUp = (): void => greeting.end(signal.reason instanceof KafkaFailure ? signal.reason : silence(greeting.moment, timeoutMs));
+  const giveUp = (): void => greeting.end(silence(greeting.moment, timeoutMs));
   try {
     if (signal.aborted) giveUp();
     signal.addEventListener('abort', giveUp, { once: true });

@@ -4,7 +4,7 @@ import { parseAddress, type Address } from './address.ts';
 import { BrokerSession, knownSecurity } from './broker-session.ts';
 import type { ClientOptions } from './client.ts';
 import { GROUP, type CoordinatingBroker } from './coordinator.ts';
-import { failureAt, KafkaFailure, missingTopics, told, type KafkaStep } from './failures.ts';
+import { KAFKA_STEPS, KafkaFailure, missingTopics, told } from './failures.ts';
 import { greet, type Patience } from './greeting.ts';
 import { readGroupOperations } from './group-operations.ts';
 import { isAllowed, READ, WRITE } from './operations.ts';
@@ -79,11 +79,10 @@ async function firstOf(attempts: readonly Promise<BrokerSession>[]): Promise<Bro
   }
 }
 
-const ORDER: readonly KafkaStep[] = ['settings', 'resolve', 'connect', 'tls', 'protocol', 'sasl', 'metadata', 'topic', 'group'];
 const MOST_OTHERS = 4;
 
 function closest(failures: readonly KafkaFailure[]): KafkaFailure {
-  const [first, ...others] = [...failures].sort((a, b) => ORDER.indexOf(b.step) - ORDER.indexOf(a.step));
+  const [first, ...others] = [...failures].sort((a, b) => KAFKA_STEPS.indexOf(b.step) - KAFKA_STEPS.indexOf(a.step));
   if (first === undefined) throw new TypeError('no broker was tried');
   if (others.length === 0) return first;
   const named = others.slice(0, MOST_OTHERS).map(({ step, broker, reason }) => `${broker ?? 'another one'} (step ${step}: ${reason})`);
@@ -102,7 +101,7 @@ function tellSilent(attempts: readonly Promise<BrokerSession>[], logger: Logger)
 
 async function probeCluster(session: BrokerSession, probe: Probe, patience: Patience, logger: Logger): Promise<boolean> {
   const view = await describedTopics(session, probe, patience.signal);
-  const isReadable = checkTopics(view, probe, session);
+  const isReadable = checkTopics(view, session);
   if (!isReadable) logger.info({ topics: probe.topics }, 'the topics may be written to and not be read');
   await Promise.all([
     probeLeaders(view, session, probe, patience, logger),
@@ -121,14 +120,10 @@ async function describedTopics(session: BrokerSession, { topics }: Probe, signal
 }
 
 /** Whether all topics may be read; false: they may be written to only. */
-function checkTopics(view: ClusterView, probe: Probe, { address }: BrokerSession): boolean {
+function checkTopics(view: ClusterView, session: BrokerSession): boolean {
   const missing = view.topics.filter(({ errorCode }) => errorCode === UNKNOWN_TOPIC).map(({ name }) => name);
   if (missing.length > 0) throw missingTopics(missing);
-  const refused = (errorCode: number, name: string): KafkaFailure => {
-    const { tls, sasl } = knownSecurity(probe);
-    const moment = { step: 'topic', broker: address, hasTls: tls !== undefined, hasSasl: sasl !== undefined } as const;
-    return about(name, failureAt(brokerError(errorCode), moment));
-  };
+  const refused = (errorCode: number, name: string): KafkaFailure => about(name, session.failure('topic', brokerError(errorCode)));
   for (const { name, errorCode, leaders } of view.topics) if (errorCode !== 0 && leaders.length === 0) throw refused(errorCode, name);
   const unreadable = view.topics.find(({ operations }) => !isAllowed(operations, READ));
   if (unreadable === undefined) return true;
@@ -188,7 +183,7 @@ async function probeGroup(
   try {
     const operations = await coordinator.ask('group', async (broker) => readGroupOperations(broker, probe.groupId));
     if (isAllowed(operations, READ)) return;
-    await coordinator.ask('group', async () => Promise.reject(brokerError(GROUP_AUTHORIZATION_FAILED)));
+    throw coordinator.failure('group', brokerError(GROUP_AUTHORIZATION_FAILED));
   } catch (error) {
     throw ofGroup(error, probe.groupId);
   } finally {

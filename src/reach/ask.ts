@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
+import { addressOfUrl } from '../url-address.ts';
 import type { Reach } from './reach.ts';
 
 export interface HttpQuestion {
@@ -53,10 +54,9 @@ async function askOnce(
   const url = new URL(address);
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new Error(`${url.protocol} is neither http nor https`);
   const isTls = url.protocol === 'https:';
-  const port = Number(url.port) || (isTls ? 443 : 80);
-  const hostname = url.hostname.replace(/^\[|\]$/g, '');
-  reach.assertHost(hostname, port);
-  const options = { hostname, port, path: url.pathname + url.search, method, headers, signal, lookup: reach.lookupFor(port), agent: false };
+  const { host, port } = addressOfUrl(url);
+  reach.assertHost(host, port);
+  const options = { host, port, path: url.pathname + url.search, method, headers, signal, lookup: reach.lookupFor(port), agent: false };
   return new Promise((resolve, reject) => {
     const request = isTls ? https.request({ ...options, ...tls }) : http.request(options);
     request.on('error', reject);

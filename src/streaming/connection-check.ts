@@ -1,5 +1,5 @@
 import type { KafkaTableOptions } from '../engine/index.ts';
-import { ClickHouseException, clickhouseError, type ErrorName } from '../errors.ts';
+import { clickhouseError, type ErrorName } from '../errors.ts';
 import { clientOf, KafkaFailure, probeKafka, type KafkaStep, type Patience } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { RegistryFailure, SchemaRegistry } from '../registry/index.ts';
@@ -20,22 +20,12 @@ export async function checkConnection(checked: CheckedTable, timeoutMs: number, 
   const own = logger.child({ table: `${checked.database}.${checked.table}` });
   try {
     const { topics, groupName } = checked.options;
-    const isReadable = await probeKafka({ ...clientFor(checked), topics, groupId: groupName }, patience, own);
+    const isReadable = await probeKafka({ ...clientOf(checked, 'consumer'), topics, groupId: groupName }, patience, own);
     await checkSchema(checked, isReadable, patience, own);
   } catch (error) {
     const { name, text } = toldBy(error);
     own.info({ reason: text }, 'table not created');
     throw clickhouseError(name, text, { cause: error });
-  }
-}
-
-function clientFor(checked: CheckedTable): ReturnType<typeof clientOf> {
-  try {
-    return clientOf(checked, 'consumer');
-  } catch (error) {
-    if (error instanceof ClickHouseException) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new KafkaFailure({ step: 'settings', broker: undefined, reason, advice: 'Correct the settings of the table' }, { cause: error });
   }
 }
 
