@@ -19,7 +19,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ['sql', 'protocol', 'sockets'],
   ['config'],
   ['reach', 'librdkafka'],
-  ['errors.ts', 'logger.ts', 'metrics.ts', 'pauses.ts', 'pem.ts', 'suggestion.ts', 'unfolded-size.ts'],
+  ['errors.ts', 'logger.ts', 'pauses.ts', 'pem.ts', 'suggestion.ts', 'unfolded-size.ts', 'url-address.ts'],
 ];
 
 /** Only these may know the settings; every other room receives plain options. */
