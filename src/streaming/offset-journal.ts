@@ -296,8 +296,10 @@ export class OffsetJournal {
     return this.#recordOf(partition, this.#ownerOf(partition))?.generationId === generationId;
   }
 
+  /** The consumer of the newest generation: one before it may have been put out of the group without having heard of it yet. */
   #ownerOf(partition: TopicPartition): GroupConsumer | undefined {
-    return [...this.#options.consumers()].find((consumer) => consumer.isAssigned(partition));
+    const owners = [...this.#options.consumers()].filter((consumer) => consumer.isAssigned(partition));
+    return owners.sort((one, other) => (other.generationId ?? -1) - (one.generationId ?? -1))[0];
   }
 
   /** What Kafka has, if it was heard by its present owner in the present generation. */

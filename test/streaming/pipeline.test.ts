@@ -290,6 +290,19 @@ test('a consumer that has not heard yet that its partitions are another one’s 
   await waitFor(() => commits.at(-1) === 3n);
 });
 
+test('what a new member has read is committed while the one before it has not heard yet that it is out of the group', async (t) => {
+  const { server, lane, commits, ingest, join } = useLane();
+  const later = join();
+  ingest.assigned(later);
+  ingest.committed(later, [{ ...PARTITION, offset: 0n, metadata: '' }]);
+  t.is(await ingest.fetched(later, fetchOf(0, ['{"a":1}']), CURRENT), 1);
+  lane.seal('rows');
+  await waitFor(() => server.reading.length === 1);
+  server.answer(server.reading[0] ?? '');
+  await lane.idle();
+  await waitFor(() => commits.at(-1) === 1n);
+});
+
 test('a consumer whose partitions become another one’s while it waits for room takes no more of its fetch', async (t) => {
   const { server, lane, ingest, member, join } = useLane();
   // A full batch each: two are on their way, the third waits.
