@@ -19,6 +19,7 @@ Measures INSERT INTO a Kafka table … SELECT, from the statement to its answer:
   --rows-wide N     rows of 26 columns, messages of 746 bytes, 1000000 when absent
   --rows-narrow N   rows of 4 columns, messages of 65 bytes, 2000000 when absent
   --runs N          runs of each; the median counts; 3 when absent
+  --warm-ups N      runs before them that do not count, until broker and server are compiled and have their memory; 3 when absent
   --only A,B        some of: wide, narrow
   --codec C         kafka_compression_codec of both, none when absent
   --help            show this
@@ -30,9 +31,13 @@ const MEBIBYTE = 1024 * 1024;
 /** At least as many rows a second as the native engine. */
 const GOAL = 1;
 
+/** Topics of earlier runs leave the page cache when they are deleted, not a minute later: until then they are written to the disk beside later runs. */
+const FORGETS_AT_ONCE = { 'log.segment.delete.delay.ms': '0', 'log.initial.task.delay.ms': '0' };
+
 interface Options {
   readonly rows: Readonly<Record<Shape['name'], number>>;
   readonly runs: number;
+  readonly warmUps: number;
   readonly shapes: readonly Shape[];
   readonly codec: string;
 }
@@ -54,6 +59,7 @@ function readOptions(): Options | undefined {
       'rows-wide': { type: 'string', default: '1000000' },
       'rows-narrow': { type: 'string', default: '2000000' },
       runs: { type: 'string', default: '3' },
+      'warm-ups': { type: 'string', default: '3' },
       only: { type: 'string', default: '' },
       codec: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
@@ -63,9 +69,12 @@ function readOptions(): Options | undefined {
   const only = values.only.split(',').filter(Boolean);
   const shapes = SHAPES.filter(({ name }) => only.length === 0 || only.includes(name));
   if (shapes.length < only.length || shapes.length === 0) throw new Error(`--only knows wide and narrow, not '${values.only}'`);
-  const [wide, narrow, runs] = [values['rows-wide'], values['rows-narrow'], values.runs].map(Number) as [number, number, number];
-  if (![wide, narrow, runs].every((value) => Number.isSafeInteger(value) && value > 0)) throw new Error('numbers are whole and above 0');
-  return { rows: { wide, narrow }, runs, shapes, codec: values.codec };
+  const counts = [values['rows-wide'], values['rows-narrow'], values.runs].map(Number);
+  const [wide, narrow, runs] = counts as [number, number, number];
+  const warmUps = Number(values['warm-ups']);
+  if (!counts.every((value) => Number.isSafeInteger(value) && value > 0) || !Number.isSafeInteger(warmUps) || warmUps < 0)
+    throw new Error('numbers are whole and above 0');
+  return { rows: { wide, narrow }, runs, warmUps, shapes, codec: values.codec };
 }
 
 /** One INSERT into a topic of its own; afterwards the topic must have every message once. */
@@ -132,7 +141,7 @@ function medianRun(runs: readonly Run[]): Run {
 
 async function runBench(options: Options): Promise<void> {
   const loadBefore = loadavg()[0] ?? 0;
-  const kafka = await startOwnKafka();
+  const kafka = await startOwnKafka({ properties: FORGETS_AT_ONCE });
   try {
     const clickHouse = await startOwnClickHouse();
     try {
@@ -144,11 +153,12 @@ async function runBench(options: Options): Promise<void> {
           const rows = options.rows[shape.name];
           await fill(clickHouse, shape, rows);
           const runs: Record<Variant, Run[]> = { native: [], gateway: [] };
-          for (let run = 1; run <= options.runs; run += 1)
+          for (let run = 1 - options.warmUps; run <= options.runs; run += 1)
             for (const variant of ['native', 'gateway'] as const) {
-              const measured = await measure({ kafka, clickHouse, gateway }, shape, rows, variant, options.codec, run);
-              runs[variant].push(measured);
-              console.error(`run ${run}, ${shape.name} ${variant}: ${Math.round(measured.rowsPerSecond).toLocaleString('en-US')} rows/s`);
+              const measured = await measure({ kafka, clickHouse, gateway }, shape, rows, variant, options.codec, run + options.warmUps);
+              if (run > 0) runs[variant].push(measured);
+              const name = run > 0 ? `run ${run}` : 'warm-up';
+              console.error(`${name}, ${shape.name} ${variant}: ${Math.round(measured.rowsPerSecond).toLocaleString('en-US')} rows/s`);
             }
           // A machine that is slow for a while is so for both of a round.
           const ratio = medianOf(runs.gateway.map((one, index) => one.rowsPerSecond / (runs.native[index] as Run).rowsPerSecond));
