@@ -6,7 +6,7 @@ import { createKafkaClient, type KafkaClient } from './client.ts';
 import { describeKafkaError, KafkaError } from './errors.ts';
 import { Membership } from './membership.ts';
 import { handOutRecordSets, type OutOfRange, type RecordSetMessage } from './raw-fetch.ts';
-import { readRecordSetInPieces } from './record-batches.ts';
+import { readRecordSetInPieces, RecordBatchError } from './record-batches.ts';
 import type { CommitOffset, ConsumerHandlers, ConsumerOptions, FetchControl, GroupConsumer, TopicPartition } from './types.ts';
 
 /** kafkajs' clusters know what they read as committed; its types do not say so. */
@@ -217,6 +217,16 @@ class KafkajsGroupConsumer implements GroupConsumer {
   }
 
   async #onBatch(payload: EachBatchPayload): Promise<void> {
+    try {
+      await this.#takeBatch(payload);
+    } catch (error) {
+      if (!(error instanceof RecordBatchError)) throw error;
+      const { topic, partition, offset } = error;
+      if (this.#isRunning(payload)) this.#handlers.onUnreadable({ topic, partition }, offset, error);
+    }
+  }
+
+  async #takeBatch(payload: EachBatchPayload): Promise<void> {
     const [message] = payload.batch.messages as unknown as readonly RecordSetMessage[];
     if (message === undefined) return;
     const { generation, recordSet } = message;

@@ -64,9 +64,9 @@ export class RecordBatchError extends Error {
 }
 
 /**
- * Reads what a read_committed consumer may see of a record set. Every whole batch's CRC-32C is checked; a batch cut off at the end is
- * ignored (the next fetch brings it). Throws `RecordBatchError` for damaged batches and for message formats before Kafka 0.11 (magic 0
- * and 1), which Kafka 4 brokers no longer keep.
+ * Reads what a read_committed consumer may see of a record set, up to the first batch that cannot be read. Every whole batch's CRC-32C is checked; a batch cut off at
+ * the end is ignored (the next fetch brings it). Throws `RecordBatchError` when the first batch is damaged, unfolds too far, or is of a message format before Kafka
+ * 0.11 (magic 0 and 1), which Kafka 4 brokers no longer keep.
  */
 export function readRecordSet(set: RecordSet): ReadRecordSet {
   const [whole] = readRecordSetInPieces(set, Infinity);
@@ -75,33 +75,53 @@ export function readRecordSet(set: RecordSet): ReadRecordSet {
 
 /**
  * The same, piece by piece: what compressed batches become is limited by nobody else, so that a piece ends with the batch that brings it to `mostBytes`
- * decompressed bytes. Each is read when it is asked for. A damaged batch throws instead of its piece; the pieces before it are good.
+ * decompressed bytes. Each is read when it is asked for. A batch that cannot be read throws behind the piece of those before it.
  */
 export function* readRecordSetInPieces(set: RecordSet, mostBytes: number): Generator<ReadRecordSet, void> {
-  const aborted = new AbortedProducers(set.abortedTransactions);
   let batches: RecordBatch[] = [];
   let nextOffset = set.fetchOffset;
+  let toldOffset = nextOffset;
   let pieceBytes = 0;
-  let bytes = set.bytes;
-  for (let size = wholeBatchBytes(bytes, set); size > 0; size = wholeBatchBytes(bytes, set)) {
-    const batch = bytes.subarray(0, size);
-    bytes = bytes.subarray(size);
-    checkCrc(batch, set);
-    const lastOffset = baseOffset(batch) + batch.readInt32BE(LAST_OFFSET_DELTA);
-    const isVisible = aborted.isVisible(batch, lastOffset);
-    if (lastOffset < set.fetchOffset) continue;
-    nextOffset = lastOffset + 1;
-    // Compaction leaves batches without records behind.
-    if (!isVisible || batch.readInt32BE(RECORD_COUNT) === 0) continue;
-    const read = readBatch(batch, lastOffset, set);
-    batches.push(read);
-    // Uncompressed records are views into the set.
-    if (read.records.buffer !== batch.buffer) pieceBytes += read.records.length;
-    if (pieceBytes < mostBytes) continue;
-    yield { batches, nextOffset };
-    [batches, pieceBytes] = [[], 0];
+  try {
+    for (const { batch, lastOffset, bytes } of readBatches(set)) {
+      nextOffset = lastOffset + 1;
+      if (batch === undefined) continue;
+      batches.push(batch);
+      pieceBytes += bytes;
+      if (pieceBytes < mostBytes) continue;
+      yield { batches, nextOffset };
+      toldOffset = nextOffset;
+      [batches, pieceBytes] = [[], 0];
+    }
+  } catch (error) {
+    if (nextOffset > toldOffset) yield { batches, nextOffset };
+    throw error;
   }
   yield { batches, nextOffset };
+}
+
+/** Each whole batch that ends at `fetchOffset` or behind it: undefined when nothing of it is to be seen. `bytes`: what it takes beside the set. */
+function* readBatches(
+  set: RecordSet,
+): Generator<{ readonly batch?: RecordBatch; readonly lastOffset: number; readonly bytes: number }, void> {
+  const aborted = new AbortedProducers(set.abortedTransactions);
+  let rest = set.bytes;
+  for (let size = wholeBatchBytes(rest, set); size > 0; size = wholeBatchBytes(rest, set)) {
+    const whole = rest.subarray(0, size);
+    rest = rest.subarray(size);
+    checkCrc(whole, set);
+    const lastOffset = baseOffset(whole) + whole.readInt32BE(LAST_OFFSET_DELTA);
+    const isVisible = aborted.isVisible(whole, lastOffset);
+    if (lastOffset < set.fetchOffset) continue;
+    // Compaction leaves batches without records behind.
+    if (!isVisible || whole.readInt32BE(RECORD_COUNT) === 0) {
+      yield { lastOffset, bytes: 0 };
+      continue;
+    }
+    const batch = readBatch(whole, lastOffset, set);
+    // Uncompressed records are views into the set.
+    yield { batch, lastOffset, bytes: batch.records.buffer === whole.buffer ? 0 : batch.records.length };
+  }
 }
 
 /** Bytes of the batch at the beginning, 0 when it is not there in whole. */

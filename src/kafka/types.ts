@@ -99,6 +99,8 @@ export interface ConsumerHandlers {
    * aborted records were fetched): then `nextOffset` is all there is to take.
    */
   onFetched(fetched: FetchedPartition, control: FetchControl): Promise<number>;
+  /** The record batch at `offset` cannot be read; what was before it has been taken. It is fetched again unless the partition is paused, and the others go on. */
+  onUnreadable(partition: TopicPartition, offset: number, error: Error): void;
   /** The broker does not have `from` (any more): the next fetch begins at `to` (earliest). Nothing is committed. */
   onOffsetReset?(partition: TopicPartition, from: bigint, to: bigint): void;
   /** The consumer died (all retries used up); it stops and must be built anew. */

@@ -7,6 +7,7 @@ import { backoffMs, pause } from '../pauses.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { stepsForBroken, type BrokenMessageTargets } from './broken-messages.ts';
 import { CarefulRanges } from './careful-ranges.ts';
+import { HeldPartitions } from './held-partitions.ts';
 import { newIntent, partOf, type Intent, type Manner, type PartitionRange } from './intent.ts';
 import { payloadOf } from './message-rows.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
@@ -15,7 +16,6 @@ import { IntentRefused, type OffsetJournal } from './offset-journal.ts';
 import type { Positions } from './positions.ts';
 import { readSegment, segmentBelow, type Segment } from './segment.ts';
 import { Sorter, type Sorted } from './sorter.ts';
-import { partitionKey } from './sources.ts';
 import type { StatusRecorder } from './table-status.ts';
 import { tombstoneRows } from './tombstone-rows.ts';
 import { waitFor } from './waiting.ts';
@@ -32,6 +32,8 @@ export interface CarefulReadingOptions extends BrokenMessageTargets {
   readonly stopping: AbortSignal;
   /** The rest of an intent, of which some may be in, is to be delivered by what is true now. */
   readonly handOver: (lane: Lane, intent: Intent) => void;
+  /** Some partition of the table is held, here or elsewhere. */
+  readonly isHolding: () => boolean;
 }
 
 /** How far a fetch was read. `isVoid`: what is left of it must be dropped; the partition is fetched again from `position`. */
@@ -68,21 +70,11 @@ const LOOK_AHEAD_MESSAGES = 16;
 export class CarefulReading {
   readonly #options: CarefulReadingOptions;
   readonly #ranges = new CarefulRanges();
-  /** Partitions held at a broken message: partition key → attempts so far, and when the next is due. */
-  readonly #held = new Map<string, { readonly partition: TopicPartition; readonly attempts: number; readonly untilMs: number }>();
+  /** At broken messages. */
+  readonly held = new HeldPartitions();
 
   constructor(options: CarefulReadingOptions) {
     this.#options = options;
-  }
-
-  /** Milliseconds until a partition that is held at a broken message is tried again; 0 when it is not held, or is to be tried now. */
-  heldForMs(partition: TopicPartition): number {
-    return Math.max(0, (this.#held.get(partitionKey(partition))?.untilMs ?? 0) - Date.now());
-  }
-
-  /** Some partition is held. */
-  get isHolding(): boolean {
-    return this.#held.size > 0;
   }
 
   /** The first offset from `position` on that has to be read carefully; Infinity when there is none. */
@@ -101,15 +93,10 @@ export class CarefulReading {
     this.add(partition, offset, Math.min(offset + (plan.isSpliced ? LOOK_AHEAD_MESSAGES : 1), this.beginsAt(partition, offset)));
   }
 
-  /** Partitions that are somebody else's now are not held here any more. */
-  keepHeld(isMine: (partition: TopicPartition) => boolean): void {
-    for (const [key, { partition }] of this.#held) if (!isMine(partition)) this.#held.delete(key);
-  }
-
   /** The partition's offsets begin anew. */
   reset(partition: TopicPartition): void {
     this.#ranges.reset(partition);
-    this.#held.delete(partitionKey(partition));
+    this.held.release(partition);
   }
 
   /** Reads a segment from `position` on, where a careful range is, behind everything gathered in the lane. A rebalance is thrown. */
@@ -121,7 +108,7 @@ export class CarefulReading {
     const { plan } = lane;
     const manner = plan.isSpliced ? range.manner : 'alone';
     const end = Math.min(range.next, this.#options.positions.nextInterval(fetched, position)?.first ?? Infinity);
-    const mostMessages = manner === 'alone' || this.#held.has(partitionKey(fetched)) ? 1 : undefined;
+    const mostMessages = manner === 'alone' || this.held.has(fetched) ? 1 : undefined;
     const segment = readSegment(fetched.batches, this.#options.table().options, position, end, mostMessages);
     if (segment.next === position) return { position, isVoid: false };
     const where: Place = { lane, plan, partition: { topic: fetched.topic, partition: fetched.partition }, control };
@@ -354,8 +341,8 @@ export class CarefulReading {
     const { next } = segment;
     const messages = segment.messages.length + segment.tombstones.length;
     this.#options.status.messagesRead += messages;
-    this.#held.delete(partitionKey(partition));
-    this.#options.status.state = this.isHolding ? 'retrying' : 'streaming';
+    this.held.release(partition);
+    this.#options.status.state = this.#options.isHolding() ? 'retrying' : 'streaming';
     this.#ranges.passed(partition, next);
     if (how === 'mixed' && messages > 1) this.add(partition, next, Math.min(next + 2 * messages, this.beginsAt(partition, next)));
     return { position: next, isVoid: false };
@@ -364,11 +351,9 @@ export class CarefulReading {
   /** The partition stays at the broken message at `offset` and is tried again later. */
   #hold({ partition, lane }: Place, offset: number, error: string): CarefullyRead {
     const { status, logger } = this.#options;
-    const key = partitionKey(partition);
     this.#ranges.passed(partition, offset);
     this.addOne(partition, offset, lane.plan);
-    const attempts = (this.#held.get(key)?.attempts ?? 0) + 1;
-    this.#held.set(key, { partition, attempts, untilMs: Date.now() + backoffMs(attempts, 1000, 30_000) });
+    this.held.hold(partition, offset);
     status.state = 'retrying';
     const text = `${error.trimEnd()} while parsing Kafka message (topic: ${partition.topic}, partition: ${partition.partition}, offset: ${offset})`;
     const isNew = status.exception(text);

@@ -8,6 +8,7 @@ import type { Logger } from '../logger.ts';
 import { backoffMs, pause, untilAborted, within } from '../pauses.ts';
 import { explainFailure } from './broken-message.ts';
 import { CarefulReading, type CarefulReadingOptions } from './careful-reading.ts';
+import { HeldPartitions } from './held-partitions.ts';
 import { withToken, type Intent, type PartitionRange, type PartOfIntent } from './intent.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Delivery, Lane, Seat } from './lane.ts';
@@ -67,6 +68,8 @@ export class Ingest {
   readonly #deduplication: Readonly<Record<string, string>>;
   readonly #journal: OffsetJournal;
   readonly #careful: CarefulReading;
+  /** At record batches that cannot be read. */
+  readonly #unreadable = new HeldPartitions();
   readonly #recovery: Recovery;
   readonly #options: Pick<KafkaTableOptions, 'skipBytes' | 'tombstones'>;
   /** No INSERT begins before it resolves. */
@@ -93,6 +96,7 @@ export class Ingest {
       journal: this.#journal,
       send: async (request, body, as) => this.#sendPart(request, body, as),
       handOver: (lane, intent) => this.#handOver(lane, intent),
+      isHolding: () => this.isHolding,
     });
     this.#recovery = new Recovery({
       ...shared,
@@ -107,9 +111,9 @@ export class Ingest {
     });
   }
 
-  /** Some partition is held at a broken message. */
+  /** Some partition is held, at a broken message or an unreadable record batch. */
   get isHolding(): boolean {
-    return this.#careful.isHolding;
+    return !this.#careful.held.isEmpty || !this.#unreadable.isEmpty;
   }
 
   addMember(member: Member): void {
@@ -126,7 +130,8 @@ export class Ingest {
     for (const one of this.#members) {
       if (one === member || this.#isOutrun(one)) one.lane.emptySeat(one.seat);
     }
-    this.#careful.keepHeld((partition) => [...this.#members].some(({ consumer }) => consumer.isAssigned(partition)));
+    for (const held of [this.#careful.held, this.#unreadable])
+      held.keep((partition) => [...this.#members].some(({ consumer }) => consumer.isAssigned(partition)));
   }
 
   /** What Kafka has for partitions of the generation, before any of them is fetched: what is inserted can be committed now, what was left unfinished is finished. */
@@ -144,6 +149,7 @@ export class Ingest {
     this.#positions.reset(partition);
     this.#journal.reset(partition);
     this.#careful.reset(partition);
+    this.#unreadable.release(partition);
   }
 
   /** Takes one fetch. Resolves with the position to go on from. */
@@ -151,6 +157,7 @@ export class Ingest {
     if (this.#isOutrun(member)) return this.#askForMembership(fetched, ofConsumer);
     const control = { ...ofConsumer, isStale: () => ofConsumer.isStale() || this.#isOutrun(member) };
     if (this.#isHeld(member, fetched) || !(await this.#mayBegin(member, fetched, control))) return fetched.fromOffset;
+    this.#unreadable.passed(fetched, fetched.nextOffset);
     const cursor = new RecordCursor(this.#options.skipBytes);
     let position = this.#positions.resumeAt(fetched, fetched.fromOffset);
     for (const batch of fetched.batches) {
@@ -184,6 +191,14 @@ export class Ingest {
     }
     this.#coverTo(member, fetched, position);
     return Math.max(position, fetched.nextOffset);
+  }
+
+  /** The partition stays at a record batch that cannot be read, damaged or too large, and is tried again later; the others go on. */
+  unreadable(member: Member, partition: TopicPartition, offset: number, error: Error): void {
+    this.#unreadable.hold(partition, offset);
+    this.#isHeld(member, partition);
+    this.#status.state = 'retrying';
+    if (this.#status.exception(error.message)) this.#logger.error({ err: error }, 'partition is held at a record batch');
   }
 
   /** As `finish`, and sends what has been gathered. */
@@ -448,7 +463,7 @@ export class Ingest {
   #inserted(delivery: Delivery, durationMs: number): void {
     this.#isScanning = false;
     for (const range of delivery.ranges) this.#positions.inserted(range, delivery.insert?.intent);
-    this.#status.state = this.#careful.isHolding ? 'retrying' : 'streaming';
+    this.#status.state = this.isHolding ? 'retrying' : 'streaming';
     this.#status.inserts += 1;
     this.#status.rowsInserted += delivery.rows;
     const { reason, rows, bytes } = delivery;
@@ -492,7 +507,7 @@ export class Ingest {
 
   /** A held partition is not fetched until it is due. */
   #isHeld(member: Member, partition: TopicPartition): boolean {
-    const waitMs = this.#careful.heldForMs(partition);
+    const waitMs = Math.max(this.#careful.held.forMs(partition), this.#unreadable.forMs(partition));
     if (waitMs === 0) return false;
     member.consumer.pause([partition]);
     void pause(waitMs, this.#stopping.signal).then(() => {

@@ -269,6 +269,9 @@ export class TableStream {
       const handlers: ConsumerHandlers = {
         onAssigned: (partitions, isSoleOwner) => this.#assigned(member as Member, partitions, isSoleOwner),
         onCommitted: (committed) => ingest.committed(member as Member, committed),
+        onUnreadable: (partition, offset, error) => {
+          ingest.unreadable(member as Member, partition, offset, error);
+        },
         onFetched: (fetched, control) => ingest.fetched(member as Member, fetched, control),
         onOffsetReset: (partition, from, to) => this.#offsetsReset(partition, from, to),
         onCrash: reject,

@@ -55,6 +55,7 @@ export async function createConsumer(t: ExecutionContext, options: OpenOptions):
       return take === undefined ? fetched.nextOffset : take(fetched, control, consumer);
     },
     onOffsetReset: ({ topic: _topic, partition }, from, to) => resets.push(`${partition}: ${from} → ${to}`),
+    onUnreadable: (_partition, _offset, error) => crashes.push(error),
     onCrash: (error) => crashes.push(error),
   };
   const brokers = rest.brokers ?? [(await useKafka(t)).brokers];

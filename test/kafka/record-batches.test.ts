@@ -241,11 +241,16 @@ test('compressed batches come in pieces of so many decompressed bytes, and uncom
   t.is([...inPieces(Buffer.concat([dataOf(1, 0), dataOf(1, 1)]), 1)].length, 1);
 });
 
-test('pieces before a damaged batch are good', (t) => {
-  const pieces = inPieces(Buffer.concat([compressedAt(0), batchBytes({ attributes: 1, baseOffset: 4 })]), 1);
-  t.is(pieces.next().value?.nextOffset, 4);
-  t.throws(() => pieces.next(), { instanceOf: RecordBatchError, message: /offset 4: its gzip data cannot be decompressed$/ });
-});
+for (const [pieces, mostBytes] of [
+  ['pieces', 1],
+  ['the piece', Infinity],
+] as const)
+  test(`${pieces} before a damaged batch can be read`, (t) => {
+    const pieces = inPieces(Buffer.concat([compressedAt(0), batchBytes({ attributes: 1, baseOffset: 4 })]), mostBytes);
+    const first = pieces.next().value;
+    t.deepEqual([first?.nextOffset, first?.batches.length], [4, 1]);
+    t.throws(() => pieces.next(), { instanceOf: RecordBatchError, message: /offset 4: its gzip data cannot be decompressed$/ });
+  });
 
 /** A block of zstd that repeats a byte 128 Ki times, as often as is wanted, in a frame that does not tell its size. */
 function zstdBomb(blocks: number): Buffer {
