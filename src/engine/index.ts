@@ -38,6 +38,7 @@ export {
   outboxColumns,
   outboxName,
   storedOutboxColumns,
+  QUERY_COLUMN,
   TOKEN_COLUMN,
   type OutboxColumn,
 } from './outbox.ts';

@@ -28,6 +28,9 @@ export const OUTBOX_MEMORY = { blocks: 1_000, seconds: 600 } as const;
  */
 export const TOKEN_COLUMN = '_insert_deduplication_token';
 
+/** The query that brought the row, by its id and when it began (a client may repeat the id): equal blocks of one INSERT do not repeat each other. */
+export const QUERY_COLUMN = '_insert_query';
+
 /** Keeps the settings of the INSERT that change how its rows are written, as JSON: `[["name","value","value otherwise"],…]`. */
 export const FORMAT_SETTINGS_COLUMN = '_format_settings';
 
@@ -50,6 +53,7 @@ const COLUMNS: readonly (readonly [name: string, type: string])[] = [
   ['_headers.value', 'Array(String) DEFAULT mapValues(`_headers`)'],
   ['_tombstone', 'UInt8'],
   [TOKEN_COLUMN, "LowCardinality(String) DEFAULT getSetting('insert_deduplication_token')"],
+  [QUERY_COLUMN, "LowCardinality(String) DEFAULT concat(queryID(), ' ', toString(toUnixTimestamp(initialQueryStartTime())))"],
 ];
 
 /** The columns that an outbox has beside those of its table; `declared` are the table's own names, which hide them. */

@@ -1,23 +1,32 @@
 import { tableNameText, type Outbox } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { TOKEN_COLUMN } from '../engine/index.ts';
+import { QUERY_COLUMN, TOKEN_COLUMN } from '../engine/index.ts';
 import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import type { Part } from './position.ts';
 
 type Client = Pick<ServiceClient, 'rows'>;
 type Id = Pick<Outbox, 'database' | 'name'>;
 
+/** Of the INSERT that brought a part. `token` is '' for none. */
+interface Origin {
+  readonly token: string;
+  readonly query: string;
+}
+
 /**
- * Finds parts that repeat an earlier one: inserted with the same `insert_deduplication_token`, and holding the same rows, in whatever order: a gateway that delivers a
- * dead one's batch again reads its partitions one after the other. One INSERT may make several parts, of several
- * views for example, so that the token alone says nothing.
+ * Finds parts that repeat an earlier one: inserted by another query with the same `insert_deduplication_token`, and holding the same rows, in whatever order: a gateway
+ * that delivers a dead one's batch again reads its partitions one after the other. One INSERT may make several parts, of several views for example, and they may be
+ * equal, so that the token alone says nothing: each part is repeated once at most by a query. Columns that the table fills by a DEFAULT say nothing either, it may be `now()`.
  */
 export class Repeats {
   readonly #client: Client;
   readonly #outbox: Id;
-  /** By part UUID; '' for none. Parts are immutable. */
-  readonly #tokens = new Map<string, string>();
+  /** By part UUID. Parts are immutable. */
+  readonly #origins = new Map<string, Origin>();
   readonly #contents = new Map<string, string>();
+  /** What each query was found to repeat, by its id: the UUID of the original, and that of the part which repeats it. */
+  readonly #repeated = new Map<string, Map<string, string>>();
+  #compared: string | undefined;
 
   constructor(client: Client, outbox: Id) {
     this.#client = client;
@@ -27,46 +36,68 @@ export class Repeats {
   /** Those of `candidates` that repeat one of `parts` before them. `parts`: all of the outbox, in order, `candidates` among them. Throws what the client throws. */
   async among(parts: readonly Part[], candidates: readonly Part[]): Promise<Part[]> {
     this.#forget(parts);
-    await this.#readTokens(parts);
+    await this.#readOrigins(parts);
     const repeats: Part[] = [];
     for (const part of candidates) {
-      const token = this.#tokens.get(part.uuid) ?? '';
-      if (token === '') continue;
-      const earlier = parts.filter(
-        ({ uuid, rows, block }) =>
-          block < part.block && rows === part.rows && this.#tokens.get(uuid) === token && !repeats.some((one) => one.uuid === uuid),
-      );
-      if (earlier.length > 0 && (await this.#isIn(part, earlier))) repeats.push(part);
+      const origin = this.#origins.get(part.uuid);
+      if (origin === undefined || origin.token === '') continue;
+      const repeated = this.#repeated.get(origin.query) ?? new Map<string, string>();
+      const isFree = ({ uuid }: Part): boolean => (repeated.get(uuid) ?? part.uuid) === part.uuid;
+      const earlier = parts.filter((one) => this.#mayRepeat(part, origin, one) && !repeats.includes(one) && isFree(one));
+      const original = earlier.length === 0 ? undefined : await this.#equalOf(part, earlier);
+      if (original === undefined) continue;
+      this.#repeated.set(origin.query, repeated.set(original.uuid, part.uuid));
+      repeats.push(part);
     }
     return repeats;
   }
 
+  #mayRepeat(part: Part, { token, query }: Origin, { uuid, block, rows }: Part): boolean {
+    const origin = this.#origins.get(uuid);
+    return block < part.block && rows === part.rows && origin?.token === token && origin.query !== query;
+  }
+
   #forget(parts: readonly Part[]): void {
     const uuids = new Set(parts.map(({ uuid }) => uuid));
-    for (const map of [this.#tokens, this.#contents]) for (const uuid of map.keys()) if (!uuids.has(uuid)) map.delete(uuid);
+    for (const map of [this.#origins, this.#contents]) for (const uuid of map.keys()) if (!uuids.has(uuid)) map.delete(uuid);
+    for (const [query, repeated] of this.#repeated) if (![...repeated.keys()].some((uuid) => uuids.has(uuid))) this.#repeated.delete(query);
   }
 
-  async #readTokens(parts: readonly Part[]): Promise<void> {
-    const unread = parts.filter(({ uuid }) => !this.#tokens.has(uuid));
+  async #readOrigins(parts: readonly Part[]): Promise<void> {
+    const unread = parts.filter(({ uuid }) => !this.#origins.has(uuid));
     if (unread.length === 0) return;
-    const found = await this.#client.rows<{ part: string; token: string }>(
-      `SELECT _part AS part, ${quoteIdentifier(TOKEN_COLUMN)} AS token FROM ${tableNameText(this.#outbox)} WHERE ${isOneOf(unread)} AND _part_offset = 0`,
+    const columns = `_part AS part, ${quoteIdentifier(TOKEN_COLUMN)} AS token, ${quoteIdentifier(QUERY_COLUMN)} AS query`;
+    const found = await this.#client.rows<Origin & { part: string }>(
+      `SELECT ${columns} FROM ${tableNameText(this.#outbox)} WHERE ${isOneOf(unread)} AND _part_offset = 0`,
     );
-    const tokens = new Map(found.map(({ part, token }) => [part, token]));
-    for (const { uuid, name } of unread) this.#tokens.set(uuid, tokens.get(name) ?? '');
+    const origins = new Map(found.map(({ part, ...origin }) => [part, origin]));
+    for (const { uuid, name } of unread) this.#origins.set(uuid, origins.get(name) ?? { token: '', query: '' });
   }
 
-  async #isIn(part: Part, earlier: readonly Part[]): Promise<boolean> {
+  /** The first of `earlier` that holds the same rows. */
+  async #equalOf(part: Part, earlier: readonly Part[]): Promise<Part | undefined> {
     const wanted = [part, ...earlier].filter(({ uuid }) => !this.#contents.has(uuid));
     if (wanted.length > 0) {
       const found = await this.#client.rows<{ part: string; content: string }>(
-        `SELECT _part AS part, toString(sum(cityHash64(formatRow('RowBinary', *)))) AS content ` +
+        `SELECT _part AS part, toString(sum(cityHash64(formatRow('RowBinary', ${await this.#comparedColumns()})))) AS content ` +
           `FROM ${tableNameText(this.#outbox)} WHERE ${isOneOf(wanted)} GROUP BY _part`,
       );
       const contents = new Map(found.map(({ part: name, content }) => [name, content]));
       for (const { uuid, name } of wanted) this.#contents.set(uuid, contents.get(name) ?? uuid);
     }
-    return earlier.some(({ uuid }) => this.#contents.get(uuid) === this.#contents.get(part.uuid));
+    return earlier.find(({ uuid }) => this.#contents.get(uuid) === this.#contents.get(part.uuid));
+  }
+
+  async #comparedColumns(): Promise<string> {
+    if (this.#compared !== undefined) return this.#compared;
+    const { database, name } = this.#outbox;
+    const found = await this.#client.rows<{ name: string }>(
+      `SELECT name FROM system.columns WHERE database = ${quoteString(database)} AND table = ${quoteString(name)} ` +
+        `AND (default_kind = '' OR name IN ('_headers.name', '_headers.value')) ORDER BY position`,
+    );
+    // A table may fill all of its columns.
+    this.#compared = ['1', ...found.map((column) => quoteIdentifier(column.name))].join(', ');
+    return this.#compared;
   }
 }
 
