@@ -72,9 +72,9 @@ async function runDemo(options: DemoOptions): Promise<void> {
   await streamEvents(stage, options.rows);
   await addMetadata(stage, options.rows);
   await writeToKafka(stage, options.rows + Math.ceil(options.rows / 10));
-  explainConnecting(stage);
   state.isDone = true;
   if (options.keep) {
+    explainConnecting(stage);
     console.log('\nEverything stays up: Ctrl-C ends it.');
     await new Promise(() => setInterval(() => undefined, 60_000));
   }
@@ -220,7 +220,7 @@ async function waitForRows(stage: Stage, before: number, more: number): Promise<
 
 function explainConnecting({ kafka, clickHouse, url }: Stage): void {
   console.log(`
-To connect by hand (with --keep, while it runs):
+To connect by hand:
   curl '${url}/' --data 'SELECT count() FROM ${DATABASE}.github'
   curl '${url}/' --data 'SHOW CREATE TABLE ${DATABASE}.github_queue'
   clickhouse-client --host 127.0.0.1 --port ${clickHouse.nativePort}      the server behind the gateway

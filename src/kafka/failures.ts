@@ -85,10 +85,10 @@ export function explainKafkaError(error: unknown): string {
   return new KafkaFailure({ step, broker, reason: prefix + reasonOf(fields), advice: adviceFor(step, fields) }).message;
 }
 
-/** Topics of a table that are not there. `more`: about them, behind their names. */
-export function missingTopics(topics: readonly string[], more = ''): KafkaFailure {
+/** Topics of a table that are not there. `more`: about them, behind their names; `broker`: who said so. */
+export function missingTopics(topics: readonly string[], more = '', broker?: string): KafkaFailure {
   const reason = `Broker: Unknown topic or partition: ${topics.join(', ')}${more}`;
-  return new KafkaFailure({ step: 'topic', broker: undefined, reason, advice: ADVICE_BY_TYPE['UNKNOWN_TOPIC_OR_PARTITION'] ?? '' });
+  return new KafkaFailure({ step: 'topic', broker, reason, advice: ADVICE_BY_TYPE['UNKNOWN_TOPIC_OR_PARTITION'] ?? '' });
 }
 
 /** The error behind errors of ours, and what those have put in front of its text. */

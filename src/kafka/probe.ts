@@ -122,7 +122,7 @@ async function describedTopics(session: BrokerSession, { topics }: Probe, signal
 /** Whether all topics may be read; false: they may be written to only. */
 function checkTopics(view: ClusterView, session: BrokerSession): boolean {
   const missing = view.topics.filter(({ errorCode }) => errorCode === UNKNOWN_TOPIC).map(({ name }) => name);
-  if (missing.length > 0) throw missingTopics(missing);
+  if (missing.length > 0) throw missingTopics(missing, '', session.address);
   const refused = (errorCode: number, name: string): KafkaFailure => about(name, session.failure('topic', brokerError(errorCode)));
   for (const { name, errorCode, leaders } of view.topics) if (errorCode !== 0 && leaders.length === 0) throw refused(errorCode, name);
   const unreadable = view.topics.find(({ operations }) => !isAllowed(operations, READ));

@@ -3,7 +3,7 @@ import type { MemoryBudget } from '../batching/index.ts';
 import type { ManagedTable } from '../catalog/index.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { canCarry, RecordCursor, UNPROVABLE } from '../formats/index.ts';
-import type { CommittedOffset, FetchControl, FetchedPartition, GroupConsumer, TopicPartition } from '../kafka/index.ts';
+import type { CommittedOffset, FetchControl, FetchedPartition, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause, untilAborted, within } from '../pauses.ts';
 import { explainFailure } from './broken-message.ts';
@@ -11,7 +11,8 @@ import { CarefulReading, type CarefulReadingOptions } from './careful-reading.ts
 import { HeldPartitions } from './held-partitions.ts';
 import { withToken, type Intent, type PartitionRange, type PartOfIntent } from './intent.ts';
 import type { InsertPlan, InsertRequest } from './insert-plan.ts';
-import type { Delivery, Lane, Seat } from './lane.ts';
+import type { Delivery, Lane } from './lane.ts';
+import { Members, type Member } from './members.ts';
 import { OffsetJournal } from './offset-journal.ts';
 import { Positions } from './positions.ts';
 import { Recovery, type RecoveryOptions } from './recovery.ts';
@@ -41,13 +42,6 @@ export interface IngestOptions extends Pick<
   readonly recoveryLane: Lane;
 }
 
-/** One consumer of the table and where its messages go. */
-export interface Member {
-  readonly consumer: GroupConsumer;
-  readonly lane: Lane;
-  readonly seat: Seat;
-}
-
 /**
  * A message's way from Kafka into ClickHouse, top-down:
  * fetched → appended to a batch → batch full or old → noted in Kafka as an intent → INSERT → the server answered for every view → offsets committed.
@@ -62,7 +56,7 @@ export class Ingest {
   readonly #budget: MemoryBudget;
   readonly #status: StatusRecorder;
   readonly #logger: Logger;
-  readonly #members = new Set<Member>();
+  readonly #members = new Members();
   readonly #positions = new Positions();
   readonly #stopping = new AbortController();
   readonly #deduplication: Readonly<Record<string, string>>;
@@ -90,7 +84,7 @@ export class Ingest {
     this.#options = options.table().options;
     this.#deduplication = options.deduplication;
     const shared = { ...options, positions: this.#positions, stopping: this.#stopping.signal };
-    this.#journal = new OffsetJournal({ ...shared, consumers: () => [...this.#members].map(({ consumer }) => consumer) });
+    this.#journal = new OffsetJournal({ ...shared, consumers: () => this.#members.consumers });
     this.#careful = new CarefulReading({
       ...shared,
       journal: this.#journal,
@@ -106,7 +100,7 @@ export class Ingest {
       options: this.#options,
       send: async (request, body, intent) => this.#sendPart(request, body, { intent }),
       onGivenUp: (ranges) => {
-        for (const lane of this.#lanes()) this.seekBack(lane, [...ranges, ...lane.discard()]);
+        for (const lane of this.#members.lanes) this.seekBack(lane, [...ranges, ...lane.discard()]);
       },
     });
   }
@@ -121,17 +115,13 @@ export class Ingest {
   }
 
   removeMember(member: Member): void {
-    this.#members.delete(member);
-    member.lane.closeSeat(member.seat);
+    this.#members.remove(member);
   }
 
   /** A generation began for this member: what it, and those of an earlier generation, had read and not sealed comes again. */
   assigned(member: Member): void {
-    for (const one of this.#members) {
-      if (one === member || this.#isOutrun(one)) one.lane.emptySeat(one.seat);
-    }
-    for (const held of [this.#careful.held, this.#unreadable])
-      held.keep((partition) => [...this.#members].some(({ consumer }) => consumer.isAssigned(partition)));
+    this.#members.emptySeats(member);
+    for (const held of [this.#careful.held, this.#unreadable]) held.keep((partition) => this.#members.own(partition));
   }
 
   /** What Kafka has for partitions of the generation, before any of them is fetched: what is inserted can be committed now, what was left unfinished is finished. */
@@ -154,8 +144,8 @@ export class Ingest {
 
   /** Takes one fetch. Resolves with the position to go on from. */
   async fetched(member: Member, fetched: FetchedPartition, ofConsumer: FetchControl): Promise<number> {
-    if (this.#isOutrun(member)) return this.#askForMembership(fetched, ofConsumer);
-    const control = { ...ofConsumer, isStale: () => ofConsumer.isStale() || this.#isOutrun(member) };
+    if (this.#members.isOutrun(member)) return this.#askForMembership(fetched, ofConsumer);
+    const control = { ...ofConsumer, isStale: () => ofConsumer.isStale() || this.#members.isOutrun(member) };
     if (this.#isHeld(member, fetched) || !(await this.#mayBegin(member, fetched, control))) return fetched.fromOffset;
     this.#unreadable.passed(fetched, fetched.nextOffset);
     const cursor = new RecordCursor(this.#options.skipBytes);
@@ -204,14 +194,14 @@ export class Ingest {
   /** As `finish`, and sends what has been gathered. */
   async drain(): Promise<void> {
     await this.finish();
-    if (!this.#isAborted() && !this.isHeld) for (const lane of this.#lanes()) lane.seal('drain');
+    if (!this.#isAborted() && !this.isHeld) for (const lane of this.#members.lanes) lane.seal('drain');
     await this.finish();
   }
 
   /** Takes nothing more. Resolves when what is under way is in and committed; while INSERTs are held back, when what is in is committed. */
   async finish(): Promise<void> {
     this.#isDraining = true;
-    if (!this.isHeld) await Promise.all([...this.#lanes(), this.#recovery].map(async (carrier) => carrier.idle()));
+    if (!this.isHeld) await Promise.all([...this.#members.lanes, this.#recovery].map(async (carrier) => carrier.idle()));
     await this.#journal.flush();
   }
 
@@ -265,15 +255,6 @@ export class Ingest {
   }
 
   // ── from a fetch into a batch ──
-
-  /**
-   * Another consumer of the table is in a later generation: this one has been put out of the group, after a silence of the broker say, and has not heard of it.
-   * Its partitions are read by another one, perhaps of the same lane, whose batches must not hold the same messages twice.
-   */
-  #isOutrun({ consumer }: Member): boolean {
-    const generationId = consumer.generationId ?? 0;
-    return [...this.#members].some((other) => (other.consumer.generationId ?? 0) > generationId);
-  }
 
   /** Takes nothing of a fetch; a heartbeat tells the consumer, soon, that it has to join again. */
   async #askForMembership(fetched: FetchedPartition, control: FetchControl): Promise<number> {
@@ -498,11 +479,7 @@ export class Ingest {
       const known = starts.get(partitionKey(range));
       if (known === undefined || range.first < known.first) starts.set(partitionKey(range), range);
     }
-    for (const range of starts.values()) {
-      for (const { consumer, lane: own } of this.#members) {
-        if (own === lane && consumer.isAssigned(range)) consumer.seek(range, BigInt(range.first));
-      }
-    }
+    for (const range of starts.values()) this.#members.seek(lane, range, range.first);
   }
 
   /** A held partition is not fetched until it is due. */
@@ -511,8 +488,7 @@ export class Ingest {
     if (waitMs === 0) return false;
     member.consumer.pause([partition]);
     void pause(waitMs, this.#stopping.signal).then(() => {
-      // A pause outlives a rebalance: whoever paused the partition, or will get it, must not keep it paused.
-      for (const { consumer } of this.#members) consumer.resume([partition]);
+      this.#members.resume(partition);
     });
     return true;
   }
@@ -531,10 +507,6 @@ export class Ingest {
 
   #isAborted(): boolean {
     return this.#stopping.signal.aborted;
-  }
-
-  #lanes(): Set<Lane> {
-    return new Set([...this.#members].map((member) => member.lane));
   }
 }
 

@@ -18,11 +18,12 @@ import { Company } from './company.ts';
 import { consumerOptions } from './consumer-options.ts';
 import { flushLimits } from './flush-limits.ts';
 import { payloadOf } from './message-rows.ts';
-import { Ingest, type Member, type SendInsert } from './ingest.ts';
+import { Ingest, type SendInsert } from './ingest.ts';
 import { InsertPlan } from './insert-plan.ts';
 import { newIntent, withToken } from './intent.ts';
 import { Lane } from './lane.ts';
 import { lettersToTopic } from './letters-to-topic.ts';
+import type { Member } from './members.ts';
 import type { ServerDefaults } from './server-defaults.ts';
 import { StatusRecorder, type TableStatus } from './table-status.ts';
 import { TableTopics } from './table-topics.ts';
@@ -249,6 +250,9 @@ export class TableStream {
 
   /** One consumer's life: resolves when the stream stops or other topics are there, throws when it could not start or died. */
   async #consume(index: number): Promise<void> {
+    // The server's own engine makes such a table, too: it can be written to.
+    if (this.#table.options.groupName === '')
+      throw new Error('Local: Unknown group: kafka_group_name is empty, and a table that is read needs one');
     await checkReach(reachedBy(this.#table.options));
     const topics = await this.#topics.look();
     while (this.#renewal !== undefined) await this.#renewal;
@@ -263,30 +267,30 @@ export class TableStream {
     const { signal } = this.#round;
     const { ingest, lanes } = this.#pipeline;
     const lane = lanes[index % lanes.length] as Lane;
-    const seat = lane.openSeat();
-    let member: Member | undefined;
+    let die: (reason: Error) => void = () => undefined;
     const crashed = new Promise<never>((_resolve, reject) => {
-      const handlers: ConsumerHandlers = {
-        onAssigned: (partitions, isSoleOwner) => this.#assigned(member as Member, partitions, isSoleOwner),
-        onCommitted: (committed) => ingest.committed(member as Member, committed),
-        onUnreadable: (partition, offset, error) => {
-          ingest.unreadable(member as Member, partition, offset, error);
-        },
-        onFetched: (fetched, control) => ingest.fetched(member as Member, fetched, control),
-        onOffsetReset: (partition, from, to) => this.#offsetsReset(partition, from, to),
-        onCrash: reject,
-      };
-      member = { consumer: createGroupConsumer({ ...this.#consumerOptions(index), topics }, handlers, this.#logger), lane, seat };
+      die = reject;
     });
     crashed.catch(() => undefined);
-    const { consumer } = member as unknown as Member;
-    ingest.addMember(member as unknown as Member);
+    const handlers: ConsumerHandlers = {
+      onAssigned: (partitions, isSoleOwner) => this.#assigned(member, partitions, isSoleOwner),
+      onCommitted: (committed) => ingest.committed(member, committed),
+      onUnreadable: (partition, offset, error) => {
+        ingest.unreadable(member, partition, offset, error);
+      },
+      onFetched: (fetched, control) => ingest.fetched(member, fetched, control),
+      onOffsetReset: (partition, from, to) => this.#offsetsReset(partition, from, to),
+      onCrash: die,
+    };
+    const consumer = createGroupConsumer({ ...this.#consumerOptions(index), topics }, handlers, this.#logger);
+    const member: Member = { consumer, lane, seat: lane.openSeat() };
+    ingest.addMember(member);
     try {
       await Promise.race([consumer.start(), crashed]);
       await Promise.race([crashed, untilAborted(AbortSignal.any([this.#stopping.signal, signal]))]);
     } finally {
       await consumer.stop();
-      ingest.removeMember(member as unknown as Member);
+      ingest.removeMember(member);
     }
   }
 

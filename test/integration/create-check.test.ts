@@ -142,7 +142,8 @@ test('an item of the broker list that is no address is told', async (t) => {
 
 test('a topic that does not exist is told', async (t) => {
   const topic = await useTopic(t);
-  const text = /step topic failed: Broker: Unknown topic or partition: missing_one, missing_two\. Create it, or correct kafka_topic_list/;
+  const text =
+    /step topic failed at broker \S+: Broker: Unknown topic or partition: missing_one, missing_two\. Create it, or correct kafka_topic_list/;
   await refuses(t, { brokers: world.kafka.brokers, topic: `missing_one,${topic},missing_two` }, 36, text);
 });
 

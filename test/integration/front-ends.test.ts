@@ -357,6 +357,10 @@ const GATEWAYS_ANSWERS: Readonly<Record<string, readonly Step[]>> = {
     ["INSERT INTO plain VALUES ('a')", DONE],
     [QUEUED, [['20005']]],
     ['SELECT a FROM q SETTINGS stream_like_engine_allow_direct_select = 1', refused(48, /^Direct SELECT from a Kafka table/)],
+    [
+      { sql: 'SELECT a FROM q', settings: { stream_like_engine_allow_direct_select: '1' } },
+      refused(48, /^Direct SELECT from a Kafka table/),
+    ],
     ['SHOW CREATE TABLE q', [[`${SHOWN}, kafka_wait_for_delivery = 0, kafka_outbox_on_drop = 'drop'`]]],
   ],
   'a statement of ours that is not UTF-8 is refused': [

@@ -160,6 +160,16 @@ test('the status says why a table does not stream', async (t) => {
   t.regex(report.reason ?? '', /writes to .*target, which does not exist/);
 });
 
+test('the status says that a table without a group cannot be read', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(
+    `CREATE TABLE q (id UInt64) ${stream.engine({ group: '' })}`,
+    'CREATE MATERIALIZED VIEW v ENGINE = MergeTree ORDER BY id AS SELECT id FROM q',
+  );
+  const { exceptions } = await waitForReport(stream, (report) => report.exceptions.length > 0);
+  t.is(exceptions[0]?.text, 'Local: Unknown group: kafka_group_name is empty, and a table that is read needs one');
+});
+
 test('what the status says of a window is true: the same INSERT again leaves rows once where it says so, and twice where it does not', async (t) => {
   const stream = await useStream(t);
   const { url } = await useClickHouse(t);

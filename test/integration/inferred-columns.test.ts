@@ -117,7 +117,7 @@ test('what gives no columns is refused with what to do, and no table is made', a
   await refused(stream.engine(), new RegExp(`Code: 80\\. .*topic '${stream.topic}' has no messages to infer them from\\. ${hint}`));
   await refused(
     stream.engine({ topic: 'no_such_topic' }),
-    /Code: 36\. .*step topic failed: Broker: Unknown topic or partition: no_such_topic/,
+    /Code: 36\. .*step topic failed at broker \S+: Broker: Unknown topic or partition: no_such_topic/,
   );
   await refused(
     "ENGINE = Kafka('127.0.0.1:1', 't', 'g', 'JSONEachRow')",

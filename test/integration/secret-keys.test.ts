@@ -38,7 +38,7 @@ async function rotate(
 async function runRecipe(keys: Record<string, string>): Promise<{ code: number | null; said: string }> {
   const { url } = await useClickHouse();
   const [, recipe = ''] = /<!-- rotation: .*? -->\s+```sh\n(.*?)```/s.exec(readFileSync('README.md', 'utf8')) ?? [];
-  const command = recipe.replace('npx sluice', `${process.execPath} --import tsx src/main.ts`);
+  const command = recipe.replace('node dist/main.js', `${process.execPath} --import tsx src/main.ts`);
   const env = { ...keys, SLUICE_CLICKHOUSE_URL: url };
   return new Promise((resolve) => {
     const child = execFile('sh', ['-c', command], { env }, (_error, stdout, stderr) =>

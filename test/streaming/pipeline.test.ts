@@ -11,9 +11,10 @@ import {
 } from '../../src/kafka/index.ts';
 import { ClickHouseException } from '../../src/errors.ts';
 import { silentLogger } from '../../src/logger.ts';
-import { Ingest, type Member } from '../../src/streaming/ingest.ts';
+import { Ingest } from '../../src/streaming/ingest.ts';
 import { InsertPlan } from '../../src/streaming/insert-plan.ts';
 import { Lane } from '../../src/streaming/lane.ts';
+import type { Member } from '../../src/streaming/members.ts';
 import { StatusRecorder } from '../../src/streaming/table-status.ts';
 import { waitFor } from '../helpers/index.ts';
 

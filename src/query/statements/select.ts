@@ -6,14 +6,16 @@ import { refuse, refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
 
 const FINAL: ReadonlySet<string> = new Set(['FINAL', 'final']);
-const ALLOWED = /\bstream_like_engine_allow_direct_select\s*=\s*(?:1|true)\b/i;
+const ALLOWING = 'stream_like_engine_allow_direct_select';
+const ALLOWED = new RegExp(`\\b${ALLOWING}\\s*=\\s*(?:1|true)\\b`, 'i');
 
 /** A SELECT that reads a managed table is refused as by the real engine; every other one is the server's. */
 export async function select(text: string, context: StatementContext): Promise<Action> {
   if (!(await readsManaged(text, context)) || !(await mayRead(text, context))) return { kind: 'forward' };
   if (mentionsIdentifier(text, FINAL)) return refuse('ILLEGAL_FINAL', "Storage Kafka doesn't support FINAL");
   // The door for reading messages by SELECT.
-  if (ALLOWED.test(text)) return refuseNotYet('Direct SELECT from a Kafka table (stream_like_engine_allow_direct_select) is');
+  const isAllowed = ALLOWED.test(text) || ['1', 'true'].includes(context.session.setting(ALLOWING)?.toLowerCase() ?? '');
+  if (isAllowed) return refuseNotYet(`Direct SELECT from a Kafka table (${ALLOWING}) is`);
   return refuseDirectSelect();
 }
 
