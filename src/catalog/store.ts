@@ -1,5 +1,5 @@
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { DEFINITION_PREFIX, nameBehindOutbox, OUTBOX_COMMENT_PREFIX, outboxName } from '../engine/index.ts';
+import { DEFINITION_PREFIX, nameBehindOutbox, OUTBOX_COMMENT_PREFIX, outboxName, readOutboxComment } from '../engine/index.ts';
 import { quoteString } from '../sql/index.ts';
 import { readMergeTreeDefaults, type MergeTreeDefaults } from './merge-tree-settings.ts';
 import type { Outbox } from './types.ts';
@@ -102,7 +102,7 @@ function foundOutboxes(tables: readonly ServerTable[]): FoundOutboxes {
   return {
     outboxes: tables
       .filter(({ engine }) => engine !== 'MaterializedView')
-      .map(({ database, name, uuid, comment }) => ({ database, name, uuid, owner: comment.slice(OUTBOX_COMMENT_PREFIX.length) })),
+      .map(({ database, name, uuid, comment }) => ({ database, name, uuid, ...readOutboxComment(comment) })),
     targets: tables.flatMap(({ engine, target }) =>
       engine === 'MaterializedView' && target !== undefined && nameBehindOutbox(target.name) !== undefined ? [target] : [],
     ),

@@ -65,6 +65,7 @@ export interface Written {
 export interface Outbox {
   readonly database: string;
   readonly name: string;
+  /** Its own, or one that was made for it in a database without UUIDs (`readOutboxComment`). */
   readonly uuid: string;
   /** UUID of its Kafka table, or that one's name in a database without UUIDs. */
   readonly owner: string;

@@ -16,8 +16,23 @@ export function nameBehindOutbox(name: string): string | undefined {
   return name.startsWith(NAME_PREFIX) ? name.slice(NAME_PREFIX.length) : undefined;
 }
 
-/** Begins the comment of every outbox; behind it stands the UUID of the Kafka table, or its name in a database without UUIDs. */
+/** Begins the comment of every outbox: see `outboxComment`. */
 export const OUTBOX_COMMENT_PREFIX = 'sluice-outbox:';
+
+/**
+ * Says whose an outbox is: `owner` is the UUID of the Kafka table, or its name in a database without UUIDs. There the outbox has none either, and `uuid` is one made for
+ * it, by which it is told from others as long as it exists.
+ */
+export function outboxComment(owner: string, uuid?: string): string {
+  return OUTBOX_COMMENT_PREFIX + (uuid === undefined ? owner : `${uuid}/${owner}`);
+}
+
+/** What `outboxComment` made. */
+export function readOutboxComment(comment: string): { readonly owner: string; readonly uuid?: string } {
+  const text = comment.slice(OUTBOX_COMMENT_PREFIX.length);
+  const [, uuid, owner] = /^([0-9a-f-]{36})\/(.+)$/s.exec(text) ?? [];
+  return uuid === undefined || owner === undefined ? { owner: text } : { owner, uuid };
+}
 
 /** Blocks of which the gateway knows, and for so long after they were sent, that an INSERT with the same `insert_deduplication_token` repeats them. */
 export const OUTBOX_MEMORY = { blocks: 1_000, seconds: 600 } as const;

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { tableNameText, type ManagedTable, type Outbox } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { OUTBOX_COMMENT_PREFIX, outboxColumns, outboxName } from '../engine/index.ts';
+import { outboxColumns, outboxComment, outboxName } from '../engine/index.ts';
 import { ClickHouseException } from '../errors.ts';
 import { formatSettingsColumn } from './messages/index.ts';
 import { quoteString } from '../sql/index.ts';
@@ -27,7 +28,16 @@ const SETTINGS = [
 
 /** What the comment of an outbox says of whose it is. */
 export function ownerOf({ uuid, database, table }: Pick<ManagedTable, 'uuid' | 'database' | 'table'>): string {
-  return uuid === NO_UUID || uuid === '' ? `${database}.${table}` : uuid;
+  return hasUuid(uuid) ? uuid : `${database}.${table}`;
+}
+
+function hasUuid(uuid: string): boolean {
+  return uuid !== NO_UUID && uuid !== '';
+}
+
+/** `outboxUuid`: of the outbox that is there already. */
+function commentFor(table: ManagedTable, outboxUuid: string = randomUUID()): string {
+  return quoteString(hasUuid(table.uuid) ? outboxComment(ownerOf(table)) : outboxComment(ownerOf(table), outboxUuid));
 }
 
 export function outboxOf({ database, table }: Pick<ManagedTable, 'database' | 'table'>): {
@@ -45,7 +55,7 @@ export async function createOutbox(client: Pick<ServiceClient, 'command' | 'rows
   const columns = [...written.declarations, ...added.map(({ declaration }) => declaration)];
   await client.command(
     `CREATE TABLE IF NOT EXISTS ${tableNameText(outboxOf(table))} (${columns.join(', ')}) ENGINE = MergeTree ORDER BY tuple() ` +
-      `SETTINGS ${SETTINGS.join(', ')} COMMENT ${quoteString(OUTBOX_COMMENT_PREFIX + ownerOf(table))}`,
+      `SETTINGS ${SETTINGS.join(', ')} COMMENT ${commentFor(table)}`,
     ALLOW_ANY_TYPE,
   );
 }
@@ -81,12 +91,8 @@ export async function renameOutbox(
 }
 
 /** Its rows belong to `table` from now on. */
-export async function adoptOutbox(
-  client: Pick<ServiceClient, 'command'>,
-  outbox: Pick<Outbox, 'database' | 'name'>,
-  table: ManagedTable,
-): Promise<void> {
-  await client.command(`ALTER TABLE ${tableNameText(outbox)} MODIFY COMMENT ${quoteString(OUTBOX_COMMENT_PREFIX + ownerOf(table))}`);
+export async function adoptOutbox(client: Pick<ServiceClient, 'command'>, outbox: Outbox, table: ManagedTable): Promise<void> {
+  await client.command(`ALTER TABLE ${tableNameText(outbox)} MODIFY COMMENT ${commentFor(table, outbox.uuid)}`);
 }
 
 export async function dropOutbox(client: Pick<ServiceClient, 'command'>, outbox: Pick<Outbox, 'database' | 'name'>): Promise<void> {

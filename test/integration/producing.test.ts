@@ -270,6 +270,25 @@ test('the outbox goes with its table: renamed, dropped and made again', async (t
   t.deepEqual(ids, [1, 2, 3]);
 });
 
+test('in a database whose tables have no UUIDs each table has an outbox of its own', async (t) => {
+  const stream = await useStream(t, { partitions: 1 });
+  const plain = `plain_${stream.database}`;
+  await stream.sql(`CREATE DATABASE ${plain} ENGINE = Memory`);
+  t.teardown(async () => stream.direct(`DROP DATABASE ${plain}`));
+  const topics = { b: await useTopic(t), a: await useTopic(t) };
+  for (const [table, topic] of Object.entries(topics)) {
+    await stream.sql(
+      `CREATE TABLE ${plain}.${table} ${COLUMNS} ${stream.engine({ topic, group: topic })}`,
+      `INSERT INTO ${plain}.${table} VALUES (1, '${table}')`,
+    );
+  }
+  await stream.sql(`INSERT INTO ${plain}.b VALUES (2, 'b again')`);
+  t.is((await readCommitted(t, stream.kafka, topics.b, 2)).length, 2);
+  t.is((await readCommitted(t, stream.kafka, topics.a, 1)).length, 1);
+  await stream.sql(`DROP TABLE ${plain}.a`, `INSERT INTO ${plain}.b VALUES (3, 'b still')`);
+  t.is((await readCommitted(t, stream.kafka, topics.b, 3)).length, 3);
+});
+
 test('a view that writes to a table goes on when the table is dropped and made again', async (t) => {
   const stream = await useStream(t);
   const create = `CREATE TABLE queue ${COLUMNS} ${stream.engine()}`;
