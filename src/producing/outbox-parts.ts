@@ -1,7 +1,7 @@
 import { tableNameText, type Outbox } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
 import { outboxName } from '../engine/index.ts';
-import { ClickHouseException } from '../errors.ts';
+import { ClickHouseException, ERROR_CODES } from '../errors.ts';
 import { quoteString } from '../sql/index.ts';
 import type { Part } from './position.ts';
 
@@ -68,8 +68,32 @@ export async function detachPart(client: Pick<ServiceClient, 'command'>, outbox:
   await client.command(`ALTER TABLE ${tableNameText(outbox)} DETACH PART ${quoteString(part.name)}`);
 }
 
+/** A part that was put aside, by whatever gateway, and is still there. */
+export interface DetachedPart extends Id {
+  readonly part: string;
+  readonly detachedAtMs: number;
+}
+
+/** Those of one outbox, or of all. None where the service account may not look. */
+export async function readDetached(client: Pick<ServiceClient, 'rows'>, outbox?: Id): Promise<DetachedPart[]> {
+  const which =
+    outbox === undefined
+      ? `startsWith(table, ${quoteString(outboxName(''))})`
+      : `database = ${quoteString(outbox.database)} AND table = ${quoteString(outbox.name)}`;
+  try {
+    const rows = await client.rows<{ database: string; table: string; name: string; at: number }>(
+      `SELECT database, table, name, toUnixTimestamp(modification_time) AS at FROM system.detached_parts ` +
+        `WHERE ${which} AND reason = '' ORDER BY at, name`,
+    );
+    return rows.map(({ database, table, name, at }) => ({ database, name: table, part: name, detachedAtMs: at * 1_000 }));
+  } catch (error) {
+    if (error instanceof ClickHouseException && error.code === ERROR_CODES.ACCESS_DENIED) return [];
+    throw error;
+  }
+}
+
 /** Statements for a person: to send a part that was put aside, and to throw it away. */
-export function statementsForDetached(outbox: Id, { name }: Part): { readonly send: string; readonly drop: string } {
+export function statementsForDetached(outbox: Id, { name }: Pick<Part, 'name'>): { readonly send: string; readonly drop: string } {
   const table = tableNameText(outbox);
   return {
     send: `ALTER TABLE ${table} ATTACH PART ${quoteString(name)}`,

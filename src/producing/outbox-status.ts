@@ -16,7 +16,7 @@ export interface OutboxReport {
   readonly messages_sent: number;
   readonly transactions: number;
   readonly last_sent: string | null;
-  /** Blocks put aside since this gateway's start, because Kafka or the format does not take a message of theirs; newest last. */
+  /** Blocks put aside because Kafka or the format does not take a message of theirs, and still there; newest last, a hundred at most. */
   readonly parked: readonly ParkedPart[];
   /** Newest last, ten at most. */
   readonly exceptions: readonly { readonly time: string; readonly text: string }[];
@@ -26,7 +26,8 @@ export type OutboxState = 'idle' | 'sending' | 'retrying' | 'standby';
 
 export interface ParkedPart {
   readonly part: string;
-  readonly rows: number;
+  /** Null when it was put aside before this gateway's start. */
+  readonly rows: number | null;
   readonly time: string;
   readonly reason: string;
   /** SQL that sends it after all, and that throws it away. */
@@ -44,7 +45,7 @@ export class OutboxRecorder {
   messagesSent = 0;
   transactions = 0;
   lastSentAtMs: number | undefined;
-  readonly parked: ParkedPart[] = [];
+  #parked: readonly ParkedPart[] = [];
   readonly #exceptions: { readonly time: string; readonly text: string }[] = [];
 
   get exceptions(): OutboxReport['exceptions'] {
@@ -71,8 +72,19 @@ export class OutboxRecorder {
     this.lastSentAtMs = Date.now();
   }
 
-  park(parked: ParkedPart): void {
-    this.parked.push(parked);
-    if (this.parked.length > KEPT_PARKED) this.parked.shift();
+  get parked(): readonly ParkedPart[] {
+    return this.#parked;
+  }
+
+  park(...parked: readonly ParkedPart[]): void {
+    this.#parked = [...this.#parked, ...parked].slice(-KEPT_PARKED);
+  }
+
+  /** `there`: what was aside at `askedAtMs`. What was put aside since stays, and all else that is gone is told no more. */
+  stillAside(there: readonly ParkedPart[], askedAtMs: number): void {
+    const names = new Set(there.map(({ part }) => part));
+    this.#parked = this.#parked.filter(({ part, time }) => names.has(part) || Date.parse(time) >= askedAtMs);
+    const known = new Set(this.#parked.map(({ part }) => part));
+    this.park(...there.filter(({ part }) => !known.has(part)));
   }
 }

@@ -3,7 +3,7 @@ import type { ServiceClient } from '../clickhouse/index.ts';
 import { nameBehindOutbox } from '../engine/index.ts';
 import { clickhouseError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { readParts, readSigns } from './outbox-parts.ts';
+import { readDetached, readParts, readSigns, statementsForDetached } from './outbox-parts.ts';
 import type { OutboxReport } from './outbox-status.ts';
 import { adoptOutbox, createOutbox, dropOutbox, misfitOf, outboxOf, ownerExists, ownerOf, renameOutbox } from './outbox-table.ts';
 import { KnownParts } from './known-parts.ts';
@@ -13,6 +13,8 @@ import { checkWritable } from './writable.ts';
 /** How often all outboxes are looked at: rows that views wrote are noticed so late. */
 const LOOK_MS = 250;
 const STOP_GRACE_MS = 2_000;
+/** How often it is looked at what was put aside, here or by another gateway. */
+const LOOK_ASIDE_MS = 10_000;
 
 export interface ProducersContext {
   readonly client: ServiceClient;
@@ -64,6 +66,7 @@ export class Producers {
   readonly #told = new Map<string, string>();
   #aligning: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
+  #lookedAsideAtMs = 0;
   #isClosed = false;
 
   constructor(context: ProducersContext) {
@@ -133,7 +136,7 @@ export class Producers {
     );
   }
 
-  /** Before the table goes away. Throws TABLE_NOT_EMPTY when rows would be lost with it that the user wants to be sent. */
+  /** Before the table goes away, with what was put aside. Throws TABLE_NOT_EMPTY when rows would be lost with it that the user wants to be sent. */
   async beforeDrop(id: TableId): Promise<void> {
     const find = (): TableProducer | undefined => this.#producerOf(id.database, id.table);
     // A table that was renamed a moment ago is not known by its name yet.
@@ -141,6 +144,7 @@ export class Producers {
     if (producer === undefined) return;
     const { onDrop, deliveryTimeoutMs } = producer.table.options.write;
     if (onDrop === 'drop') return;
+    await this.#assertNothingAside(id, producer.outbox);
     try {
       await producer.delivered(deliveryTimeoutMs, undefined, producer.newestBlock);
     } catch (error) {
@@ -155,6 +159,19 @@ export class Producers {
         { cause: error },
       );
     }
+  }
+
+  async #assertNothingAside({ database, table }: TableId, outbox: Outbox): Promise<void> {
+    const detached = await readDetached(this.#context.client, outbox);
+    const [first] = detached;
+    if (first === undefined) return;
+    const { send, drop } = statementsForDetached(outbox, { name: first.part });
+    const more = detached.length === 1 ? '' : ` (and so for the ${detached.length - 1} others, see system.detached_parts)`;
+    throw clickhouseError(
+      'TABLE_NOT_EMPTY',
+      `Table ${database}.${table} has rows in its outbox that were put aside, since Kafka or the format did not take them; they would be lost. ` +
+        `Send them by ${send}, or throw them away by ${drop}${more}`,
+    );
   }
 
   async close(graceMs: number): Promise<void> {
@@ -195,7 +212,26 @@ export class Producers {
 
   #schedule(): void {
     if (this.#isClosed) return;
-    this.#timer = setTimeout(() => void this.#look().finally(() => this.#schedule()), LOOK_MS);
+    const look = async (): Promise<void> => this.#look().then(async () => this.#lookAside());
+    this.#timer = setTimeout(() => void look().finally(() => this.#schedule()), LOOK_MS);
+  }
+
+  /** Never rejects. */
+  async #lookAside(): Promise<void> {
+    if (this.#producers.size === 0 || Date.now() - this.#lookedAsideAtMs < LOOK_ASIDE_MS) return;
+    const askedAtMs = (this.#lookedAsideAtMs = Date.now());
+    try {
+      const found = await readDetached(this.#context.client);
+      for (const producer of this.#producers.values()) {
+        const { database, name } = producer.outbox;
+        producer.sawDetached(
+          found.filter((one) => one.database === database && one.name === name),
+          askedAtMs,
+        );
+      }
+    } catch (error) {
+      this.#logger.debug({ err: error }, 'it cannot be looked at what was put aside');
+    }
   }
 
   /** Wakes the producers of outboxes in which something happened. */

@@ -6,7 +6,15 @@ import { createTransactionalProducer, describeKafkaError, KafkaProduceError, typ
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from '../pauses.ts';
 import { checkFormat, isAboutValue, readMessages, type RenderedTable } from './messages/index.ts';
-import { acceptInserts, detachPart, dropParts, readParts, refuseInserts, statementsForDetached } from './outbox-parts.ts';
+import {
+  acceptInserts,
+  detachPart,
+  dropParts,
+  readParts,
+  refuseInserts,
+  statementsForDetached,
+  type DetachedPart,
+} from './outbox-parts.ts';
 import { OutboxRecorder, type OutboxReport } from './outbox-status.ts';
 import { fullSentence } from './limits.ts';
 import type { KnownParts } from './known-parts.ts';
@@ -147,6 +155,19 @@ export class TableProducer {
     const deadline = AbortSignal.timeout(timeoutMs);
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
     await this.#waiters.wait(this.#unsent, { since, signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]), late });
+  }
+
+  /** `detached`: the outbox's parts that were aside at `askedAtMs`. */
+  sawDetached(detached: readonly DetachedPart[], askedAtMs: number): void {
+    const reason = 'Put aside before this gateway started, whose log tells why: Kafka or the format does not take one of its messages';
+    const parked = detached.map(({ part, detachedAtMs }) => ({
+      part,
+      rows: null,
+      time: new Date(detachedAtMs).toISOString(),
+      reason,
+      ...statementsForDetached(this.#outbox, { name: part }),
+    }));
+    this.#recorder.stillAside(parked, askedAtMs);
   }
 
   report(): OutboxReport {

@@ -107,6 +107,31 @@ test.serial('a table with rows that are not sent cannot be dropped, unless it sa
   );
 });
 
+test.serial(
+  'rows that were put aside are told after a restart as well, and a table with such rows is not dropped before somebody decides about them',
+  async (t) => {
+    const first = await useGateway(t);
+    const stream = await useStream(t, { partitions: 1, gateway: first });
+    await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`);
+    await t.throwsAsync(stream.sql('INSERT INTO queue (id, _partition) VALUES (1, 55)'), { message: /put aside/ });
+    await first.stop();
+    const second = await useGateway(t);
+    const parked = async (): Promise<readonly { readonly drop: string; readonly rows: number | null }[]> => {
+      const status = (await (await fetch(`${second.adminUrl}/status`)).json()) as {
+        tables: { database: string; outbox: { parked: { drop: string; rows: number | null }[] } | null }[];
+      };
+      return status.tables.find((table) => table.database === stream.database)?.outbox?.parked ?? [];
+    };
+    await waitFor(async () => (await parked()).length === 1);
+    const drop = async (): Promise<string> =>
+      (await fetch(`${second.url}/?database=${stream.database}`, { method: 'POST', body: 'DROP TABLE queue' })).text();
+    t.regex(await drop(), /^Code: 705\. .*were put aside.*ATTACH PART 'all_\S+', or throw them away by ALTER TABLE .* DROP DETACHED PART/s);
+    await stream.direct((await parked())[0]?.drop ?? '');
+    await waitFor(async () => (await parked()).length === 0);
+    t.is(await drop(), '');
+  },
+);
+
 test.serial('an INSERT waits for its rows although its table gets another name meanwhile', async (t) => {
   const outlet = await useOutlet(t);
   await outlet.sql(
