@@ -16,9 +16,9 @@ import { EMPTY_SECTION, type KafkaSection } from '../librdkafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { quoteIdentifier } from '../sql/index.ts';
 import type { NamedCollections } from './named-collections.ts';
-import { createStore, type FoundOutboxes, type ServerColumn, type ServerTable, type TableId } from './store.ts';
+import { createStore, keyOf, type ColumnsByTable, type FoundOutboxes, type ServerColumn, type ServerTable, type TableId } from './store.ts';
 import type { Delivery, ManagedTable, Outbox, UnreadableTable, Written } from './types.ts';
-import { keyOf, ViewReader, type ViewState } from './views.ts';
+import { ViewReader, type ViewState } from './views.ts';
 
 export interface CatalogOptions {
   readonly client: Pick<ServiceClient, 'rows'>;
@@ -184,14 +184,14 @@ class ServerCatalog implements Catalog {
 
   async #managedTables(
     found: readonly ServerTable[],
-    columns: readonly ServerColumn[],
+    columns: ColumnsByTable,
     states: ReadonlyMap<string, ViewState>,
   ): Promise<ManagedTable[]> {
     const unreadable: UnreadableTable[] = [];
     const tables: ManagedTable[] = [];
     const collections = (await this.#options.collections?.find(collectionsOf(found))) ?? new Map<string, FoundCollection>();
     for (const table of found) {
-      const own = columns.filter((column) => column.database === table.database && column.table === table.name);
+      const own = columns.get(keyOf(table)) ?? [];
       const managed = await this.#managedTable(table, own, states.get(keyOf(table)), collections);
       if (typeof managed === 'string') unreadable.push({ database: table.database, table: table.name, reason: managed });
       else tables.push(managed);
@@ -271,12 +271,14 @@ function isAnswer(error: unknown): error is Error {
 }
 
 /** The columns that the users of these tables declared. */
-function usersOwn(tables: readonly ServerTable[], columns: readonly ServerColumn[]): ServerColumn[] {
-  const definitions = new Map(tables.map((table) => [keyOf(table), readPublicDefinition(table.comment)]));
-  return columns.filter((column) => {
-    const definition = definitions.get(keyOf({ database: column.database, name: column.table }));
-    return definition === undefined || !isAddedColumn(definition, column);
-  });
+function usersOwn(tables: readonly ServerTable[], columns: ColumnsByTable): ColumnsByTable {
+  return new Map(
+    tables.map((table) => {
+      const definition = readPublicDefinition(table.comment);
+      const all = columns.get(keyOf(table)) ?? [];
+      return [keyOf(table), definition === undefined ? all : all.filter((column) => !isAddedColumn(definition, column))];
+    }),
+  );
 }
 
 /** Columns that neither an INSERT without column list nor `SELECT *` knows. */

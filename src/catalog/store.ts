@@ -25,6 +25,11 @@ export interface TableId {
   readonly name: string;
 }
 
+/** The table as the key of a map. */
+export function keyOf({ database, name }: TableId): string {
+  return JSON.stringify([database, name]);
+}
+
 export interface ServerColumn {
   readonly database: string;
   readonly table: string;
@@ -34,6 +39,9 @@ export interface ServerColumn {
   readonly defaultKind: string;
   readonly defaultExpression: string;
 }
+
+/** Columns of tables, by `keyOf` their table, in their order. */
+export type ColumnsByTable = ReadonlyMap<string, readonly ServerColumn[]>;
 
 /** Tables that are outboxes, and the names of outboxes that materialized views write to, whether they exist or not. */
 export interface FoundOutboxes {
@@ -62,8 +70,8 @@ export interface Store {
   readManagedTables(): Promise<ServerTable[]>;
   /** Those of `ids` that exist. */
   readTables(ids: readonly TableId[]): Promise<ServerTable[]>;
-  /** Columns of these tables, in their order. */
-  readColumns(ids: readonly TableId[]): Promise<ServerColumn[]>;
+  /** Columns of these tables. */
+  readColumns(ids: readonly TableId[]): Promise<ColumnsByTable>;
   readOutboxes(): Promise<FoundOutboxes>;
   /** The answer of EXPLAIN AST, line by line. */
   explainAst(select: string): Promise<string>;
@@ -85,7 +93,7 @@ export function createStore(client: Pick<ServiceClient, 'rows'>): Store {
     readTables: async (ids) => (ids.length === 0 ? [] : readRows(isOneOf(ids, 'name'))),
     readOutboxes: async () => foundOutboxes(await readRows(OUTBOXES_AND_THEIR_VIEWS)),
     mergeTreeDefaults: async () => readMergeTreeDefaults(client),
-    readColumns: async (ids) => (ids.length === 0 ? [] : readColumns(client, ids)),
+    readColumns: async (ids) => (ids.length === 0 ? new Map() : readColumns(client, ids)),
     explainAst: async (select) => {
       const rows = await client.rows<Record<string, string>>(`SELECT * FROM (EXPLAIN AST ${select}\n)`);
       return rows.map((row) => Object.values(row)[0] ?? '').join('\n');
@@ -125,11 +133,19 @@ function isOneOf(ids: readonly TableId[], nameColumn: 'name' | 'table'): string 
   return `database IN (${databases}) AND ${nameColumn} IN (${names}) AND (database, ${nameColumn}) IN (${pairs})`;
 }
 
-async function readColumns(client: Pick<ServiceClient, 'rows'>, ids: readonly TableId[]): Promise<ServerColumn[]> {
-  return client.rows<ServerColumn>(
+async function readColumns(client: Pick<ServiceClient, 'rows'>, ids: readonly TableId[]): Promise<ColumnsByTable> {
+  const columns = await client.rows<ServerColumn>(
     'SELECT database, table, name, type, default_kind AS defaultKind, default_expression AS defaultExpression ' +
       `FROM system.columns WHERE ${isOneOf(ids, 'table')} ORDER BY database, table, position`,
   );
+  const byTable = new Map<string, ServerColumn[]>();
+  for (const column of columns) {
+    const key = keyOf({ database: column.database, name: column.table });
+    const known = byTable.get(key);
+    if (known === undefined) byTable.set(key, [column]);
+    else known.push(column);
+  }
+  return byTable;
 }
 
 function serverTable(row: TableRow): ServerTable {

@@ -3,7 +3,7 @@ import { ClickHouseException } from '../errors.ts';
 import { readExplainAst, type ViewQuery } from '../sql/index.ts';
 import { deliveryOf, withoutFsync, type Target } from './delivery.ts';
 import { BUILT_IN_DEFAULTS, readOwnSettings, type MergeTreeDefaults } from './merge-tree-settings.ts';
-import type { ServerColumn, ServerTable, Store, TableId } from './store.ts';
+import { keyOf, type ColumnsByTable, type ServerColumn, type ServerTable, type Store, type TableId } from './store.ts';
 import type { Delivery, Hindrance } from './types.ts';
 
 /** What the views on one table mean for its stream. */
@@ -44,7 +44,7 @@ export class ViewReader {
   }
 
   /** The state of each of `tables`, by `keyOf`. `columns` are the columns of all of them, without those that the gateway added. */
-  async read(tables: readonly ServerTable[], columns: readonly ServerColumn[]): Promise<Map<string, ViewState>> {
+  async read(tables: readonly ServerTable[], columns: ColumnsByTable): Promise<Map<string, ViewState>> {
     const known = await this.#readCascade(tables);
     const selects = await this.#readSelects(tables, known);
     this.#selects = selects;
@@ -56,7 +56,7 @@ export class ViewReader {
       tables.map((table) => {
         const dependents = reached.get(keyOf(table)) ?? [];
         const targets = dependents.filter(keepsRows).map((one) => ({ table: one, settings: this.#settings.get(one.engineFull) ?? {} }));
-        return [keyOf(table), stateOf(table, columns.filter(isOf(table)), { known, selects, dependents, targets, defaults })];
+        return [keyOf(table), stateOf(table, columns.get(keyOf(table)) ?? [], { known, selects, dependents, targets, defaults })];
       }),
     );
   }
@@ -100,14 +100,6 @@ export class ViewReader {
       throw error;
     }
   }
-}
-
-export function keyOf({ database, name }: TableId): string {
-  return JSON.stringify([database, name]);
-}
-
-function isOf(table: TableId): (column: ServerColumn) => boolean {
-  return (column) => column.database === table.database && column.table === table.name;
 }
 
 interface Reading {

@@ -51,15 +51,22 @@ export interface Outboxes {
   beforeDrop(table: TableId): Promise<void>;
 }
 
+/** Each may be called more than once, in any order; what is not ended ends by itself after a minute. */
+export interface ViewChange {
+  /** The statement is over, and whether the view was made is not known: INSERTs go on, with every virtual column. */
+  readonly resume: () => void;
+  /** The catalog knows what became of the view: everything is as before. */
+  readonly end: () => void;
+}
+
 export interface DispatcherOptions {
   readonly catalog: Pick<Catalog, 'names' | 'find' | 'tables' | 'unreadable' | 'refresh'>;
   /** Reads the catalog again and starts, stops or changes streams. Never rejects. */
   readonly reconcile: () => Promise<void>;
   /**
-   * Called before a view on these tables is made or changed: its first rows must carry every virtual column. Resolves with a function to be called when
-   * the view is in the catalog (of itself after a minute). Never rejects.
+   * Called before a view on these tables is made or changed: its first rows must carry every virtual column, and nothing is inserted meanwhile. Never rejects.
    */
-  readonly prepareForViewChange?: (tables: readonly TableId[]) => Promise<() => void>;
+  readonly prepareForViewChange?: (tables: readonly TableId[]) => Promise<ViewChange>;
   /**
    * Whether dead letters can be kept: asked when a table with kafka_handle_error_mode = 'dead_letter_queue' is made; true when their table exists or was
    * made now. Absent: they cannot.
@@ -172,6 +179,11 @@ export function definitionIn(statement: string): string | undefined {
 export function printedName({ database, table, hasParameter }: Pick<TableName, 'database' | 'table' | 'hasParameter'>): string {
   const print = (part: string): string => (hasParameter === true && part.startsWith('{') ? part : quoteIdentifier(part));
   return database === undefined ? print(table) : `${print(database)}.${print(table)}`;
+}
+
+/** The name as the object of a privilege, which has no query parameters: what one stands for is not known, so everything. */
+export function printedObject(name: TableName): string {
+  return name.hasParameter === true ? '*.*' : printedName(name);
 }
 
 /** A query that gives `rows` of text under these column names, with the client's own FORMAT and SETTINGS (`tail`) behind it. */

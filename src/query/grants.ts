@@ -15,13 +15,15 @@ import type { ClientSession } from './types.ts';
  *   CREATE … AS q                       as CREATE, SHOW COLUMNS ON q
  *   CREATE … AS SELECT                  as CREATE, INSERT ON t (not with EMPTY), what the SELECT needs (not with EMPTY and a column list)
  *   ATTACH TABLE t                      CREATE TABLE ON t, TABLE ENGINE ON the engine that is in the metadata
- *   DROP, DETACH                        DROP TABLE ON t
+ *   DROP, DETACH                        DROP TABLE ON t; of a view DROP VIEW, of a database (also to truncate it) DROP DATABASE ON d.*
  *   RENAME, EXCHANGE                    SELECT, DROP TABLE ON the old name; CREATE TABLE, INSERT ON the new one; EXCHANGE both ways
  *   SHOW CREATE, DESCRIBE               SHOW COLUMNS ON t; EXISTS: SHOW TABLES, which any grant on t implies
  *   ALTER MODIFY COMMENT, COMMENT COLUMN  ALTER MODIFY COMMENT ON t, ALTER COMMENT COLUMN(c) ON t (MODIFY COLUMN c COMMENT: ALTER MODIFY COLUMN(c))
+ *   ALTER MODIFY QUERY                  ALTER VIEW MODIFY QUERY ON v, whether there is such a view or not, SELECT on what it reads
  *   INSERT                              INSERT(columns) ON t, without a list those that it fills; a column that does not exist is told first
  *   SELECT                              SELECT(columns) ON t
- *   CREATE MATERIALIZED VIEW v TO t     CREATE VIEW ON v, SELECT, INSERT ON t (no single columns), SELECT on what it reads; DEFINER = other: SET DEFINER
+ *   CREATE MATERIALIZED VIEW v TO t     CREATE VIEW ON v, SELECT, INSERT ON t (no single columns), SELECT on what it reads; DEFINER = other: SET DEFINER;
+ *                                       with OR REPLACE also DROP VIEW ON v
  *
  * READ and WRITE ON KAFKA are asked of nobody who reads from a table, or writes to one.
  */

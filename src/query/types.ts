@@ -33,6 +33,11 @@ export type Action =
 /** What happens when the server has answered. */
 export interface OnAnswer {
   readonly after?: AfterSuccess;
+  /**
+   * Called once when nothing more comes of the action, whatever came of it: behind a success and its `after`, an exception, a refusal by the front end, or when a
+   * side is gone. Must not throw.
+   */
+  readonly ended?: () => void;
   readonly notice?: Notice;
   /** The text of a server's exception (the words of the sentence alone, or with code, name and version around it) as the client is to read it. */
   readonly shownException?: (text: string) => string;
@@ -42,7 +47,8 @@ export interface OnAnswer {
 
 /**
  * Called once the server answered success and before the client sees the end of the answer, which waits for it. A ClickHouseException that it throws is the
- * client's answer instead of the success; it must not throw anything else. `signal`: nobody waits for the answer any more.
+ * client's answer instead of the success; it must not throw anything else. `signal`: nobody waits for the answer any more, or (native protocol) its client would
+ * rather not: what is no use without somebody who waits ends soon, anything else goes on, and its success is told.
  */
 export type AfterSuccess = (signal: AbortSignal) => Promise<void>;
 

@@ -32,6 +32,24 @@ export function mentionsIdentifier(text: string, names: ReadonlySet<string>): bo
   return false;
 }
 
+/**
+ * All bare or quoted identifiers, keywords as well; `has` answers as `mentionsIdentifier`. Linear, once.
+ */
+export function identifiersIn(text: string): Pick<ReadonlySet<string>, 'has'> {
+  const found = new Set<string>();
+  const lexer = new Lexer(text);
+  while (lexer.next() !== 'end') {
+    if (lexer.kind === 'error') return withText(found, text.slice(lexer.start));
+    const name = nameOf(lexer);
+    if (name !== undefined) found.add(name);
+  }
+  return found;
+}
+
+function withText(names: ReadonlySet<string>, text: string): Pick<ReadonlySet<string>, 'has'> {
+  return { has: (name) => names.has(name) || text.includes(name) };
+}
+
 function isWord(lexer: Lexer, word: string): boolean {
   return lexer.kind === 'word' && lexer.end - lexer.start === word.length && lexer.tokenText.toUpperCase() === word;
 }

@@ -54,23 +54,29 @@ export class Supervisor {
   /**
    * A view on these tables is about to be made or changed: their rows carry every virtual column, since the new view may read any of them and the catalog
    * does not know it yet, nor does a stream that starts meanwhile. Resolves when no row without them is under way, here or in another gateway (that one
-   * has learned from the group that it is not alone: `Company`), and what was under way is in and committed, with a function that ends this; call it when the
-   * catalog knows the view. It ends by itself after `VIEW_CHANGE_MS`.
+   * has learned from the group that it is not alone: `Company`), and what was under way is in and committed. From then on nothing is inserted until `resume`,
+   * to be called when the statement is over, and rows stay as they are until `end`, when the catalog knows what became of it; either happens by itself after
+   * `VIEW_CHANGE_MS`.
    */
-  async prepareForViewChange(names: readonly { readonly database: string; readonly table: string }[]): Promise<() => void> {
+  async prepareForViewChange(
+    names: readonly { readonly database: string; readonly table: string }[],
+  ): Promise<{ readonly resume: () => void; readonly end: () => void }> {
     const keys = new Set(names.map(keyOf));
     this.#viewChanges.add(keys);
     const held: (() => void)[] = [];
+    const resume = (): void => {
+      for (const release of held.splice(0)) release();
+    };
     const end = (): void => {
       clearTimeout(timer);
-      for (const release of held) release();
+      resume();
       if (this.#viewChanges.delete(keys)) this.#align();
     };
     const timer = setTimeout(end, VIEW_CHANGE_MS).unref();
     await Promise.all([...keys].map((key) => this.#enqueue(key, () => this.#widen(key))));
     const streams = [...keys].flatMap((key) => this.#streams.get(key) ?? []);
     held.push(...(await Promise.all(streams.map((stream) => stream.holdInserts(HOLD_WAIT_MS)))));
-    return end;
+    return { resume, end };
   }
 
   /** All tables that can be read, those that do not stream as well. */

@@ -62,7 +62,10 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
     prepareForViewChange: async (tables) => {
       const names = tables.map(({ table }) => table);
       prepared.push(...names);
-      return () => void prepared.push(...names.map((name) => `${name} done`));
+      return {
+        resume: () => void prepared.push(...names.map((name) => `${name} resumed`)),
+        end: () => void prepared.push(...names.map((name) => `${name} done`)),
+      };
     },
     secretKeys: { current: 'key of the test' },
     sources: { kafka: EMPTY_SECTION, findCollection: async (name) => (await collections.find([name])).get(name) },
@@ -82,6 +85,7 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
     if (action.kind === 'refuse') return printed(`${action.exception.message} (version 1)`);
     const answer = await direct(action.kind === 'run' ? action.sql : sql);
     if (!/^\d+ [A-Z_]+ /.test(answer)) await action.after?.(new AbortController().signal);
+    action.ended?.();
     return answer;
   };
   const same = async (sql: string): Promise<void> => {

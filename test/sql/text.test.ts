@@ -11,6 +11,7 @@ import {
   declaredElements,
   parseStatement,
   firstWords,
+  identifiersIn,
   mentionsIdentifier,
   mentionsKafkaEngine,
 } from '../../src/sql/index.ts';
@@ -163,4 +164,13 @@ test('a name counts outside of strings and comments only', (t) => {
     t.true(mentionsIdentifier(sql, names), sql);
   for (const sql of ["SELECT 'github_queue'", '-- github_queue', 'github_queue2', 'SELECT 1']) t.false(mentionsIdentifier(sql, names), sql);
   t.false(mentionsIdentifier('anything', new Set()));
+});
+
+test('all names of a text are found at once as each is found alone', (t) => {
+  const texts = ['SELECT * FROM db.`github_queue`', 'FROM `odd ``name` AS "x"', "SELECT 'q' -- q", "q ' github_queue", 'a.q', ''];
+  for (const text of texts) {
+    const found = identifiersIn(text);
+    for (const name of ['q', 'db', 'x', 'github_queue', 'odd `name', 'queue', 'FROM', 'from'])
+      t.is(found.has(name), mentionsIdentifier(text, new Set([name])), `${name} in ${text}`);
+  }
 });

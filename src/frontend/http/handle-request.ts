@@ -90,6 +90,7 @@ async function handleStatement(exchange: Exchange, request: StatementRequest, st
   const session = createClientSession(context.upstream, client, exchange.target);
   const { text, isUtf8 } = decodeUtf8(statement.bytes);
   const action = await context.dispatcher.dispatch(text, session);
+  if (action.kind !== 'refuse' && action.ended !== undefined) whenClosed(exchange.answer, action.ended);
   if (exchange.answer.destroyed) return;
   switch (action.kind) {
     case 'forward':
@@ -105,6 +106,12 @@ async function handleStatement(exchange: Exchange, request: StatementRequest, st
     case 'refuse':
       refuse(exchange, request, action.exception);
   }
+}
+
+/** An answer is closed when the client has all of it, and when it will never have. */
+function whenClosed(answer: ServerResponse, ended: () => void): void {
+  if (answer.closed) ended();
+  else answer.once('close', ended);
 }
 
 const NOT_UTF8 = clickhouseError('BAD_ARGUMENTS', 'The statement is not valid UTF-8');

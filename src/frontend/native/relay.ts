@@ -26,7 +26,7 @@ import { followAnswer, type AnswerEnd } from './answer.ts';
 import type { Flow } from './flow.ts';
 import type { Login } from './handshake.ts';
 import { exceptionPacket, noticePacket } from './respond.ts';
-import { createClientSession, refusalOfSettings } from './session.ts';
+import { createClientSession, refusalOfSettings, type Wires } from './session.ts';
 import {
   classifyText,
   decodeUtf8,
@@ -115,7 +115,7 @@ export class Relay {
     this.#logger = logger;
     this.#signOfLifeMs = signOfLifeMs;
     this.#limits = limits;
-    this.#upstream.once('close', () => this.#wait?.abort(CLOSED));
+    this.#upstream.once('close', () => this.#wait?.abort());
     this.#server.onPass = (piece) => {
       this.isAnswered = endsAnAnswer(piece);
     };
@@ -140,7 +140,7 @@ export class Relay {
       else if (this.#isSecondary && SERVER_TO_SERVER.has(type)) await this.#tunnel();
       else await skipOtherClientPacket(this.#client, type);
       if (type === CLIENT_PACKETS.Ping) this.#hasPinged = true;
-      if (type === CLIENT_PACKETS.Cancel) this.#wait?.abort(CANCELLED);
+      if (type === CLIENT_PACKETS.Cancel) this.#wait?.abort();
     }
   }
 
@@ -249,7 +249,19 @@ export class Relay {
     const { text, isUtf8 } = decodeUtf8(statement);
     const wires = { client, server: this.#server, revision: this.#revision };
     const session = createClientSession(wires, query);
-    const action = checked(await this.#dispatcher.dispatch(text, session), { text, isUtf8, statement });
+    const decided = await this.#dispatcher.dispatch(text, session);
+    const action = checked(decided, { text, isUtf8, statement });
+    try {
+      await this.#act(action, { query, bytes, isWhole, text, wires, session });
+    } finally {
+      // Where no answer is followed, it is a refusal or a side is gone.
+      void whenSettled(this.#following, decided.kind === 'refuse' ? undefined : decided.ended);
+    }
+  }
+
+  async #act(action: Action, { query, bytes, isWhole, text, wires, session }: Decided): Promise<void> {
+    const client = this.#client;
+    const { head } = query;
     switch (action.kind) {
       case 'forward':
         if (!isWhole) return this.#forward(head, action);
@@ -326,7 +338,8 @@ export class Relay {
   }
 
   #followIfWanted(onAnswer: OnAnswer, isOpenInsert: boolean): void {
-    if (onAnswer.after === undefined && onAnswer.shownException === undefined && !isOpenInsert) return;
+    const { after, shownException, ended } = onAnswer;
+    if (after === undefined && shownException === undefined && ended === undefined && !isOpenInsert) return;
     const following = this.#follow(onAnswer).finally(() => {
       this.#following = undefined;
     });
@@ -335,7 +348,7 @@ export class Relay {
     following.catch(() => undefined);
   }
 
-  async #follow({ after, notice, shownException, shownColumns }: OnAnswer): Promise<AnswerEnd> {
+  async #follow({ after, notice, shownException, shownColumns, ended }: OnAnswer): Promise<AnswerEnd> {
     let isAfterDue = after !== undefined;
     const runAfter = async (): Promise<void> => {
       if (!isAfterDue) return;
@@ -349,7 +362,7 @@ export class Relay {
     };
     const options = {
       encoding: this.#encoding,
-      stopsAtRows: after === undefined,
+      stopsAtRows: after === undefined && ended === undefined,
       ...(shownException && { shownException }),
       ...(shownColumns && { shownColumns }),
     };
@@ -380,22 +393,16 @@ export class Relay {
     try {
       await after(wait.signal);
     } catch (error) {
-      throw wait.signal.aborted ? wait.signal.reason : error;
+      throw this.#upstream.destroyed ? CLOSED : error;
     } finally {
       clearInterval(signs);
       this.#wait = undefined;
     }
-    wait.signal.throwIfAborted();
+    if (this.#upstream.destroyed) throw CLOSED;
   }
 }
 
 const CLOSED = new EndOfBytes('the connection was closed');
-
-const CANCELLED = new ClickHouseException(
-  394,
-  'QUERY_WAS_CANCELLED',
-  'Query was cancelled while it waited for Kafka. What it inserted is in the outbox of the table and will be sent',
-);
 
 /** The connection must end, but its client can be told why. */
 export class UnreadableQuery extends Error {
@@ -432,6 +439,22 @@ const SERVER_TO_SERVER: ReadonlySet<number> = new Set([
   CLIENT_PACKETS.QueryPlan,
   CLIENT_PACKETS.MergeTreeAllRangesAnnouncementResponse,
 ]);
+
+/** A statement about which the dispatcher has decided. */
+interface Decided {
+  readonly query: ReadQuery;
+  /** Of its text, which is `text` as far as it was read. */
+  readonly bytes: number;
+  readonly isWhole: boolean;
+  readonly text: string;
+  readonly wires: Wires;
+  readonly session: ClientSession;
+}
+
+async function whenSettled(following: Promise<unknown> | undefined, ended: OnAnswer['ended']): Promise<void> {
+  await following?.catch(() => undefined);
+  ended?.();
+}
 
 interface CheckedText {
   readonly text: string;

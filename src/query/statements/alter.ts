@@ -1,7 +1,7 @@
 import { clickhouseError } from '../../errors.ts';
 import { SECRET_SETTINGS, withoutPossibleSecrets, withUserComment } from '../../engine/index.ts';
 import { mentionsIdentifier, quoteString, replaceSpan, splice, textOf, type AlterTable, type Edit } from '../../sql/index.ts';
-import { forwardAndReconcile, readLanding, reconcileOf, type StatementContext } from '../context.ts';
+import { forwardAndReconcile, printedObject, readLanding, reconcileOf, type StatementContext } from '../context.ts';
 import { forwardViewChange } from './create-materialized-view.ts';
 import type { Action } from '../types.ts';
 
@@ -10,7 +10,8 @@ export async function alter(statement: AlterTable, context: StatementContext): P
   const landing = await readLanding(statement.name, context.session);
   if (landing === undefined) {
     const isViewChange = statement.commands.some(({ type }) => type === 'MODIFY_QUERY');
-    return isViewChange ? forwardViewChange(context) : forwardWithoutSecrets(statement, context);
+    if (!isViewChange) return forwardWithoutSecrets(statement, context);
+    return forwardViewChange(context, [`ALTER VIEW MODIFY QUERY ON ${printedObject(statement.name)}`]);
   }
   for (const command of statement.commands) {
     const refusal = refusalOf(command, context.text);

@@ -30,6 +30,7 @@ import {
   type CreateTable,
   type TableName,
 } from '../../sql/index.ts';
+import { afterDelivery } from '../after-delivery.ts';
 import { beforeDrop } from '../before-drop.ts';
 import {
   databaseOf,
@@ -168,7 +169,7 @@ async function createAsSelect(create: CreateAsSelect, context: StatementContext)
   return {
     kind: 'run',
     sql: 'SELECT 1 FORMAT Null',
-    after: async (signal) => outboxes.delivered(table, signal, since),
+    after: afterDelivery(outboxes, table, since),
     ...(action.notice && { notice: action.notice }),
   };
 }

@@ -1,10 +1,10 @@
 import type { ManagedTable } from '../../catalog/index.ts';
-import { insertAt, mentionsIdentifier, removeSpan, replaceSpan, splice, textOf, type CreateView, type TableName } from '../../sql/index.ts';
+import { identifiersIn, insertAt, removeSpan, replaceSpan, splice, textOf, type CreateView, type TableName } from '../../sql/index.ts';
 import { noticeOfDelivery } from '../delivery-notice.ts';
 import { beforeDrop } from '../before-drop.ts';
-import { findManaged, forwardAndReconcile, type StatementContext, type TableId } from '../context.ts';
+import { findManaged, forwardAndReconcile, printedObject, type StatementContext, type TableId } from '../context.ts';
 import { outboxInPlaceOf, shownAs } from '../outbox-names.ts';
-import { mayWrite } from '../grants.ts';
+import { isGranted, mayWrite } from '../grants.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
@@ -16,16 +16,21 @@ export async function createView(statement: CreateView, context: StatementContex
   if (statement.populate && (await readsManaged(textOf(context.text, statement.select), context))) return refuseDirectSelect();
   const table = statement.target && (await findManaged(statement.target, context));
   return table === undefined || statement.target === undefined
-    ? forwardViewChange(context)
+    ? forwardViewChange(context, neededToMake(statement))
     : createViewToTable({ ...statement, target: statement.target }, table, context);
+}
+
+function neededToMake({ name, orReplace }: CreateView): string[] {
+  return [`CREATE VIEW${orReplace ? ', DROP VIEW' : ''} ON ${printedObject(name)}`];
 }
 
 /** The view writes to the table's outbox. */
 async function createViewToTable(
-  { target, refresh }: CreateView & { readonly target: TableName },
+  statement: CreateView & { readonly target: TableName },
   table: TableId,
   context: StatementContext,
 ): Promise<Action> {
+  const { target, refresh } = statement;
   const { text, session, options } = context;
   if (options.outboxes === undefined) return refuseNotYet('Materialized views that write TO a Kafka table are');
   if (!(await mayWrite(table, 'SELECT, INSERT', session))) return { kind: 'forward' };
@@ -38,45 +43,50 @@ async function createViewToTable(
   const to = sql.slice(0, sql.length - (text.length - target.span.end));
   const uuid = options.catalog.find(table.database, table.table)?.uuid;
   // Of what the view reads, its own target is no part.
-  const { after, notice } = await forwardViewChange({ ...context, text: splice(text, [removeSpan(target.span)]) });
-  return {
-    kind: 'run',
-    sql,
-    ...(after && { after }),
-    ...(notice && { notice }),
-    shownException: shownAs({ ...table, uuid }, { from, to }),
-  };
+  const forwarded = await forwardViewChange({ ...context, text: splice(text, [removeSpan(target.span)]) }, neededToMake(statement));
+  return { ...forwarded, kind: 'run', sql, shownException: shownAs({ ...table, uuid }, { from, to }) };
 }
 
-/** Sends a statement on that makes, changes or drops a view. The streams of tables that the view may read are told; a table too many does no harm. */
+/**
+ * Sends a statement on that makes, changes or drops a view. The streams of tables that the view may read are told; a table too many does no harm. `needed`: what
+ * the server asks for (`privilege ON object`), one of them at least: nobody holds a stream up by a statement that will be refused.
+ */
 export async function forwardViewChange(
   context: StatementContext,
+  needed: readonly string[],
   tells: 'of delivery' | 'nothing' = 'of delivery',
 ): Promise<Action & { readonly kind: 'forward' }> {
   const { catalog, reconcile, prepareForViewChange } = context.options;
   // The table may have been made a moment ago through another gateway.
   await catalog.refresh();
   const concerned = await tablesOf(context);
-  const done = concerned.length > 0 && prepareForViewChange !== undefined ? await prepareForViewChange(concerned) : () => undefined;
-  const after = async (): Promise<void> => {
-    await reconcile();
-    done();
-  };
+  if (concerned.length === 0 || !(await isAnyGranted(needed, context))) return { kind: 'forward', after: reconcile };
+  const change = await prepareForViewChange?.(concerned);
   return {
     kind: 'forward',
-    after,
-    ...(concerned.length > 0 && tells === 'of delivery' && { notice: noticeOfDelivery(catalog, concerned) }),
+    after: async () => {
+      await reconcile();
+      change?.end();
+    },
+    ...(change && { ended: change.resume }),
+    ...(tells === 'of delivery' && { notice: noticeOfDelivery(catalog, concerned) }),
   };
+}
+
+async function isAnyGranted(grants: readonly string[], { session }: StatementContext): Promise<boolean> {
+  for (const grant of grants) if (await isGranted([grant], session)) return true;
+  return false;
 }
 
 /** The Kafka tables that the statement names, and those whose rows may come to the view: they themselves or something behind them is named. */
 async function tablesOf({ text, options, session }: StatementContext): Promise<ManagedTable[]> {
-  const isNamed = (name: string): boolean => mentionsIdentifier(text, new Set([name]));
-  const tables = options.catalog.tables();
-  const candidates = tables.filter(({ table, dependents }) => isNamed(table) || dependents.some(({ name }) => isNamed(name)));
+  const named = identifiersIn(text);
+  const candidates = options.catalog
+    .tables()
+    .filter(({ table, dependents }) => named.has(table) || dependents.some(({ name }) => named.has(name)));
   if (candidates.length === 0) return [];
   const [[current = ''] = []] = await session.query('SELECT currentDatabase()');
-  const isMeant = (database: string, name: string): boolean => isNamed(name) && (database === current || isNamed(database));
+  const isMeant = (database: string, name: string): boolean => named.has(name) && (database === current || named.has(database));
   return candidates.filter(
     ({ database, table, dependents }) =>
       isMeant(database, table) || dependents.some((dependent) => isMeant(dependent.database, dependent.name)),

@@ -1,6 +1,6 @@
 import type { AttachTable, DropTables, RenameTables, TableName } from '../../sql/index.ts';
 import { beforeDrop, beforeDropOfDatabase } from '../before-drop.ts';
-import { databaseOf, findManaged, forwardAndReconcile, readLanding, type StatementContext } from '../context.ts';
+import { databaseOf, findManaged, forwardAndReconcile, printedObject, readLanding, type StatementContext } from '../context.ts';
 import { requireGrants, shownName } from '../grants.ts';
 import { refuse } from '../refusals.ts';
 import { forwardViewChange } from './create-materialized-view.ts';
@@ -11,7 +11,7 @@ export async function dropOrMove(statement: DropTables | AttachTable | RenameTab
   const isTruncate = statement.kind === 'drop' && statement.verb === 'TRUNCATE' && statement.object === 'TABLE';
   if (statement.kind === 'drop' && !isTruncate) await beforeRowsGo(statement, context);
   if (statement.kind === 'drop' && !isTruncate && !(await isAnyManaged(statement.names, context)))
-    return forwardViewChange(context, 'nothing');
+    return forwardViewChange(context, neededToDrop(statement), 'nothing');
   if (!isTruncate) return forwardAndReconcile(context);
   for (const name of statement.names) {
     if ((await readLanding(name, context.session)) === undefined) continue;
@@ -20,6 +20,15 @@ export async function dropOrMove(statement: DropTables | AttachTable | RenameTab
     return refuse('NOT_IMPLEMENTED', 'Truncate is not supported by storage Kafka');
   }
   return { kind: 'forward' };
+}
+
+function neededToDrop({ verb, object, names }: DropTables): string[] {
+  return names.flatMap((name) => {
+    const printed = printedObject(name);
+    if (verb === 'UNDROP') return [`UNDROP TABLE ON ${printed}`];
+    if (object !== 'DATABASE') return [`DROP VIEW ON ${printed}`, `DROP TABLE ON ${printed}`];
+    return [`DROP DATABASE ON ${printed === '*.*' ? printed : `${printed}.*`}`];
+  });
 }
 
 /** What is detached comes back with its rows; what is dropped, or a database that is emptied, does not. */

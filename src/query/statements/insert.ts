@@ -12,6 +12,7 @@ import {
   type InsertHead,
   type TableName,
 } from '../../sql/index.ts';
+import { afterDelivery } from '../after-delivery.ts';
 import { insertSource } from '../classify.ts';
 import {
   assertReadable,
@@ -76,7 +77,7 @@ async function insertIntoOutbox(
     length,
     start,
     ...((isFromSelect || !isFireAndForget(head, session)) && {
-      after: async (signal: AbortSignal) => outboxes.delivered(table, signal, outbox.since),
+      after: afterDelivery(outboxes, table, outbox.since),
     }),
     shownColumns: withoutAddedColumns(new Set(outbox.columns)),
     shownException: shownAs({ ...table, uuid: options.catalog.find(table.database, table.table)?.uuid }, { from, to: start }),

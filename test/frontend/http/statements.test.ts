@@ -250,6 +250,29 @@ test('what follows a success is done before the client has the whole answer, and
   t.deepEqual(events, ['after', 'answered', 'answered']);
 });
 
+test('what a statement holds is let go when it is over, whatever came of it', async (t) => {
+  let held = 0;
+  const dispatcher = markedDispatcher((statement) => {
+    held += 1;
+    return { ...runUnmarked(statement), ended: () => void (held -= 1) } as never;
+  });
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const isLetGo = async (what: string): Promise<void> => void t.true(await waitFor(() => held === 0, { message: what }));
+  for (const sql of ['SELECT 1', 'SELECT number FROM numbers(3)', 'SELECT nope', "SELECT '\xff'"]) {
+    await send(url, { method: 'POST', target: '/', body: Buffer.from(`MARKED ${sql}`, 'latin1') });
+    await isLetGo(sql);
+  }
+  const gone = new AbortController();
+  const left = fetch(url, { method: 'POST', body: 'MARKED SELECT sleep(3)', signal: gone.signal });
+  await waitFor(() => held === 1, { message: 'the statement is held' });
+  gone.abort();
+  await t.throwsAsync(left, { any: true });
+  await isLetGo('a client that left');
+  const { url: toNobody } = await useFrontEnd(t, { dispatcher, upstream: { url: 'http://127.0.0.1:1' } });
+  await send(toNobody, { method: 'POST', target: '/', body: 'MARKED SELECT 1' });
+  await isLetGo('a server that is down');
+});
+
 test("a refusal looks like the server's own error", async (t) => {
   const server = await useClickHouse(t);
   const { url } = await useFrontEnd(t, { dispatcher: markedDispatcher(refuseWithBadArguments) });

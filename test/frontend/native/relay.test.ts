@@ -1,6 +1,7 @@
+import { once } from 'node:events';
 import test from 'ava';
 import { CLIENT_PACKETS, SERVER_PACKETS } from '../../../src/protocol/index.ts';
-import { useClickHouse, useDatabase } from '../../helpers/index.ts';
+import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
 import { markedDispatcher, useNativeFrontEnd } from './helpers/front-end.ts';
 import { useNativeClient } from './helpers/native-client.ts';
 
@@ -161,6 +162,46 @@ test('after a success, `after` runs before the client knows', async (t) => {
     t.deepEqual(events, []);
     t.deepEqual((await client.query('SELECT 6')).rows, [['6']]);
   }
+});
+
+test('a statement that has done its work is a success, though its client would not wait for what follows', async (t) => {
+  const dispatcher = markedDispatcher((statement) => ({
+    kind: 'run',
+    sql: statement.replace('MARKED', ''),
+    after: async (signal) => {
+      await client.send(Buffer.from([CLIENT_PACKETS.Cancel]));
+      if (!signal.aborted) await once(signal, 'abort');
+    },
+  }));
+  const { port } = await useNativeFrontEnd(t, { dispatcher });
+  const client = await useNativeClient(t, port);
+  t.is((await client.query('MARKED CREATE TEMPORARY TABLE t (a UInt8)')).exception, undefined);
+  t.deepEqual((await client.query('SELECT count() FROM t')).rows, [['0']]);
+});
+
+test('what a statement holds is let go when it is over, whatever came of it', async (t) => {
+  let held = 0;
+  const dispatcher = markedDispatcher((statement) => {
+    held += 1;
+    const ended = (): void => void (held -= 1);
+    return statement.includes('START')
+      ? { kind: 'replace', length: 'MARKED START'.length, start: 'SELECT', ended }
+      : { kind: 'run', sql: statement.replace('MARKED', ''), ended };
+  });
+  const { port } = await useNativeFrontEnd(t, { dispatcher });
+  const client = await useNativeClient(t, port);
+  const isLetGo = async (what: string): Promise<void> => void t.true(await waitFor(() => held === 0, { message: what }));
+  for (const sql of ['SELECT 1', 'SELECT number FROM numbers(3)', 'SELECT nope', 'START 1']) {
+    await client.query(`MARKED ${sql}`);
+    await isLetGo(sql);
+  }
+  const { exception } = await client.query(Buffer.concat([Buffer.from("MARKED SELECT '"), Buffer.from([0xff]), Buffer.from("'")]));
+  t.regex(exception?.message ?? '', /not valid UTF-8/);
+  await isLetGo('a statement that is no text');
+  await client.send(client.queryBytes('MARKED SELECT sleep(3)'));
+  await waitFor(() => held === 1, { message: 'the statement is held' });
+  client.socket.destroy();
+  await isLetGo('a client that left');
 });
 
 test('a running query is cancelled, and the connection goes on', async (t) => {
