@@ -90,6 +90,15 @@ test('a schema tells the columns without any message', async (t) => {
   t.is(await stream.sql(`CREATE TABLE q ${stream.engine({ format: 'Protobuf', settings })}`), 'id\tInt32\nname\tString');
 });
 
+test('a request whose settings the server refuses makes no table, inferred columns or not', async (t) => {
+  const stream = await useStream(t);
+  await stream.kafka.produce(stream.topic, ['{"a":1}']);
+  const url = `${stream.gateway.url}/?${new URLSearchParams({ database: stream.database, not_a_setting: '1' })}`;
+  const answer = await fetch(url, { method: 'POST', body: `CREATE TABLE q ${stream.engine()}` });
+  t.regex(await answer.text(), /^Code: 115\./);
+  t.is(await stream.sql('EXISTS TABLE q'), '0');
+});
+
 test('messages in a transaction that was committed are seen, its marks are not', async (t) => {
   const stream = await useStream(t);
   const producer = await stream.kafka.producer({ transactionalId: uniqueName(t, 'tx'), idempotent: true, maxInFlightRequests: 1 });

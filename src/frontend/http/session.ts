@@ -18,6 +18,21 @@ const IDENTITY_PARAMETERS: ReadonlySet<string> = new Set([
 ]);
 /** Values of query parameters, for helper queries that repeat a part of the statement. */
 const PARAMETER_PREFIX = 'param_';
+/** Parameters about the request's own text and answer, and `close_session`, which would end it before the statement itself; every other one is who asks or a setting. */
+const OF_ONE_REQUEST: ReadonlySet<string> = new Set([
+  'query',
+  'query_id',
+  'default_format',
+  'wait_end_of_query',
+  'buffer_size',
+  'compress',
+  'decompress',
+  'close_session',
+  'stacktrace',
+  'max_query_size',
+  'http_write_exception_in_output_format',
+  'send_progress_in_http_headers',
+]);
 const NOT_IDENTITY_HEADERS: ReadonlySet<string> = new Set(['x-clickhouse-format', 'x-clickhouse-progress', 'x-clickhouse-query-id']);
 
 /** `X-ClickHouse-User`, `-Key`, `-Database`, `-Quota`, `-SSL-Certificate-Auth` and later kin, and what proxies say about the client. */
@@ -35,6 +50,16 @@ const DEFAULT_MAX_QUERY_BYTES = 262_144;
 export function createClientSession(upstream: Upstream, client: IncomingMessage, target: string): ClientSession {
   const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
   const host = client.headers.host ?? 'clickhouse';
+  const ask = async (sql: string, keeps: (parameter: string) => boolean): Promise<string[][]> => {
+    const body = Buffer.from(sql);
+    const helperTarget = changeParameters(target, keeps, {
+      default_format: 'JSONCompactStringsEachRow',
+      wait_end_of_query: '1',
+      ...(body.length > DEFAULT_MAX_QUERY_BYTES ? { max_query_size: String(body.length + 1) } : {}),
+    });
+    const headers = [...rawHeaders, 'Host', host, 'Content-Length', String(body.length)];
+    return parseRows(await post(upstream, helperTarget, headers, body));
+  };
   return {
     setting: (name) => (name === 'readonly' && client.method !== 'POST' ? READ_ONLY_BY_METHOD : findParameter(target, name)),
     whileHere: async (work) => {
@@ -49,16 +74,8 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
         socket.off('close', leave);
       }
     },
-    query: async (sql) => {
-      const body = Buffer.from(sql);
-      const helperTarget = changeParameters(target, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX), {
-        default_format: 'JSONCompactStringsEachRow',
-        wait_end_of_query: '1',
-        ...(body.length > DEFAULT_MAX_QUERY_BYTES ? { max_query_size: String(body.length + 1) } : {}),
-      });
-      const headers = [...rawHeaders, 'Host', host, 'Content-Length', String(body.length)];
-      return parseRows(await post(upstream, helperTarget, headers, body));
-    },
+    query: async (sql) => ask(sql, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX)),
+    run: async (sql) => ask(sql, (name) => !OF_ONE_REQUEST.has(name)),
   };
 }
 
