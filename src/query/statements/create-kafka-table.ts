@@ -28,6 +28,7 @@ import {
   splice,
   textOf,
   type CreateTable,
+  type Span,
   type TableName,
 } from '../../sql/index.ts';
 import { beforeDrop } from '../before-drop.ts';
@@ -336,8 +337,8 @@ async function serversOwnAnswer(create: Asked, database: string, { session }: St
 }
 
 /**
- * The same statement with the columns of the table behind AS written out, and with that table's engine and comment when it is a Kafka
- * table and the statement names no engine (as the server copies them, the consumer group included).
+ * The same statement with the columns of the table behind AS written out, and with that table's comment when the statement
+ * has none, and with its engine when it is a Kafka table and the statement names none (as the server copies them, the consumer group included).
  */
 async function withExplicitColumns(create: CreateTable, context: StatementContext): Promise<{ text: string; statement: CreateTable }> {
   const { asTable } = create;
@@ -348,10 +349,22 @@ async function withExplicitColumns(create: CreateTable, context: StatementContex
   const source = visibleElements(shown, copied);
   if (source === undefined)
     throw clickhouseError('NOT_IMPLEMENTED', 'CREATE TABLE … AS with ENGINE = Kafka is not supported yet by the gateway for this source');
-  const engine = create.engine === undefined ? await copiedEngine(create, shown, context) : '';
-  const { start } = asTable.span;
-  const text = splice(context.text, [{ start, end: asTable.name.span.end, text: `(${source.columnTexts.join(', ')})${engine}` }]);
+  const engine = create.engine === undefined ? `${await copiedEngine(create, shown, context)} ` : '';
+  const comment = create.comment === undefined ? (copied?.comment ?? commentOf(shown)) : '';
+  const storage = storageBeside(create, asTable.span);
+  const text = splice(context.text, [
+    insertAt(storage.start, `(${source.columnTexts.join(', ')}) ${engine}`),
+    removeSpan(asTable.span),
+    insertAt(storage.end, comment === '' ? '' : ` COMMENT ${quoteString(comment)}`),
+  ]);
   return { text, statement: reread(text) };
+}
+
+/** AS with what the statement says about the storage, which may stand before or behind it: columns come before all of that, a comment behind. */
+function storageBeside({ engine, storageClauses, settings, comment }: CreateTable, as: Span): Span {
+  const own = settings.filter(({ scope }) => scope === 'engine');
+  const spans = [as, ...[engine, comment, ...storageClauses, ...own].flatMap((part) => part?.span ?? [])];
+  return { start: Math.min(...spans.map(({ start }) => start)), end: Math.max(...spans.map(({ end }) => end)) };
 }
 
 /** A statement that the grammar is known to read. */
@@ -377,7 +390,7 @@ async function copiedEngine(create: CreateTable, shown: string, { session, optio
       'BAD_ARGUMENTS',
       'SETTINGS cannot be added to the engine of a table with secrets that is copied: write ENGINE = Kafka(…)',
     );
-  return ` ${withSecrets(definition.engine, secrets)}${definition.comment === '' ? '' : ` COMMENT ${quoteString(definition.comment)}`}`;
+  return withSecrets(definition.engine, secrets);
 }
 
 async function uuidOf({ database, table }: TableId, session: ClientSession): Promise<string> {
