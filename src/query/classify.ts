@@ -1,4 +1,4 @@
-import { firstWords, mentionsIdentifier, parseStatement, type InsertHead } from '../sql/index.ts';
+import { firstWords, mentionsIdentifier, parseStatement, sourceOf, type InsertHead } from '../sql/index.ts';
 
 type Answer = 'forward' | 'more' | 'whole';
 
@@ -64,9 +64,10 @@ function classifyInsert(head: string, isComplete: boolean, names: ReadonlySet<st
   const name = insert?.name;
   if (insert !== undefined && name !== undefined && (isComplete || name.span.end < head.length)) {
     if (names.has(name.table) || name.hasParameter === true) return isComplete || hasWholeHead(head, insert) ? 'whole' : 'more';
-    const source = insertSource(head.slice(name.span.end));
-    if (source === 'select') return classifyRead(head, isComplete, names);
-    if (source === 'data') return 'forward';
+    const source = sourceOf(head, insert);
+    if (source?.kind === 'data') return 'forward';
+    // What cannot be read here may be a SELECT yet: this text is bytes.
+    if (source !== undefined || isComplete) return classifyRead(head, isComplete, names);
   }
   return isComplete || head.length > MAX_INSERT_HEAD_BYTES ? 'forward' : 'more';
 }
@@ -81,13 +82,3 @@ function hasWholeHead(head: string, { columns, rest = head.length }: InsertHead)
 // A SELECT in brackets shows in its first words.
 const CAN_BECOME_A_LIST = /^\s*(?:$|(?!\(|(?:SELECT|WITH|FROM|EXPLAIN)[\s(]+[^\s,)]))/i;
 const BEGINS_A_COMMENT = /^(?:\/\*|[-/#]$)/;
-
-const COLUMN_LIST = /^\s*\((?:[^()'"`]|\([^()]*\)|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*")*\)/s;
-
-/** What follows the table of an INSERT: a SELECT or data. Undefined while neither word has come. */
-export function insertSource(behindName: string): 'select' | 'data' | undefined {
-  const rest = behindName.replace(COLUMN_LIST, ' ');
-  const [word] = /\b(?:SELECT|WITH|VALUES|FORMAT|FROM)\b(?=[^A-Za-z0-9_])/i.exec(rest) ?? [];
-  if (word === undefined) return undefined;
-  return /^(?:SELECT|WITH)$/i.test(word) ? 'select' : 'data';
-}

@@ -11,7 +11,7 @@ export interface ClientSession {
    * as `ClickHouseException`.
    */
   query(sql: string): Promise<string[][]>;
-  /** The same for a part of what the client's statement does, which may change something: with the settings of the request, as the statement itself would run. */
+  /** The same for a part of what the client's statement does, which may change something or depend on its settings: with the settings of the request, as the statement itself would run. */
   run(sql: string): Promise<string[][]>;
   /** What the request itself, beside its statement, sets a setting to; undefined when it does not. */
   setting(name: string): string | undefined;

@@ -162,6 +162,8 @@ export interface ShowTable {
   readonly name: TableName;
   /** What follows the name, as written: `INTO OUTFILE … FORMAT … SETTINGS …` (may be empty, no `;`). */
   readonly tail: string;
+  /** The SETTINGS in it. */
+  readonly settings: readonly SettingsClause[];
 }
 
 export interface AlterTable {
@@ -218,6 +220,8 @@ export interface InsertHead {
   readonly rest?: number;
   /** In front of FORMAT, VALUES or SELECT. */
   readonly settings?: SettingsClause;
+  /** `WITH …`, in front of INSERT and up to it: it belongs to the SELECT. */
+  readonly withClause?: Span;
 }
 
 export type Statement =

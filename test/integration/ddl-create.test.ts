@@ -47,6 +47,8 @@ for (const [index, body] of ACCEPTED.entries()) {
       'SHOW CREATE q FORMAT JSON',
     ])
       t.is(withoutTimes(await both.ours(statement)), withoutTimes(await both.native(statement)), statement);
+    await both.same('DESCRIBE TABLE q SETTINGS describe_compact_output = 1 FORMAT TSVWithNames');
+    await both.same("DESCRIBE TABLE q SETTINGS describe_compact_output = 1, log_comment = 'FORMAT' FORMAT TSVWithNames /* SETTINGS */");
     await both.same('DESCRIBE q FORMAT TSVWithNamesAndTypes SETTINGS describe_compact_output = 1');
     await both.same('EXISTS TABLE q');
     await both.same('CREATE TABLE copy AS q');

@@ -110,5 +110,16 @@ function parseRows(answer: HelperAnswer): string[][] {
   return answer.text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as string[]);
+    .map(readRow);
+}
+
+/** A query that names a format of its own is answered in that one. */
+function readRow(line: string): string[] {
+  try {
+    const row: unknown = JSON.parse(line);
+    if (Array.isArray(row)) return row as string[];
+  } catch {
+    // Told below, as is what is no row.
+  }
+  throw clickhouseError('CANNOT_PARSE_TEXT', 'A helper query of the gateway was not answered in the format that it asked for');
 }
