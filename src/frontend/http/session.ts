@@ -34,6 +34,8 @@ const OF_ONE_REQUEST: ReadonlySet<string> = new Set([
   'send_progress_in_http_headers',
 ]);
 const NOT_IDENTITY_HEADERS: ReadonlySet<string> = new Set(['x-clickhouse-format', 'x-clickhouse-progress', 'x-clickhouse-query-id']);
+/** Describes the data of an external table, which is not sent with helper queries: then the server would take it for a setting. */
+const OF_A_TABLE_IN_A_FORM = /_(?:format|types|structure)$/;
 
 /** `X-ClickHouse-User`, `-Key`, `-Database`, `-Quota`, `-SSL-Certificate-Auth` and later kin, and what proxies say about the client. */
 function saysWhoAsks(header: string): boolean {
@@ -50,6 +52,7 @@ const DEFAULT_MAX_QUERY_BYTES = 262_144;
 export function createClientSession(upstream: Upstream, client: IncomingMessage, target: string): ClientSession {
   const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
   const host = client.headers.host ?? 'clickhouse';
+  const isForm = client.headers['content-type']?.startsWith('multipart/form-data') === true;
   const ask = async (sql: string, keeps: (parameter: string) => boolean): Promise<string[][]> => {
     const body = Buffer.from(sql);
     const helperTarget = changeParameters(target, keeps, {
@@ -75,7 +78,7 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
       }
     },
     query: async (sql) => ask(sql, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX)),
-    run: async (sql) => ask(sql, (name) => !OF_ONE_REQUEST.has(name)),
+    run: async (sql) => ask(sql, (name) => !OF_ONE_REQUEST.has(name) && !(isForm && OF_A_TABLE_IN_A_FORM.test(name))),
   };
 }
 
