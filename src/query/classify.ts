@@ -62,8 +62,9 @@ function classifyInsert(head: string, isComplete: boolean, names: ReadonlySet<st
   const parsed = parseStatement(head);
   const insert = parsed.ok && parsed.statement.kind === 'insert' ? parsed.statement : undefined;
   const name = insert?.name;
-  if (insert !== undefined && name !== undefined && (isComplete || name.span.end < head.length)) {
-    if (names.has(name.table) || name.hasParameter === true) return isComplete || hasWholeHead(head, insert) ? 'whole' : 'more';
+  if (insert !== undefined && (isComplete || name === undefined || name.span.end < head.length)) {
+    if (name !== undefined && (names.has(name.table) || name.hasParameter === true))
+      return isComplete || hasWholeHead(head, insert) ? 'whole' : 'more';
     const source = sourceOf(head, insert);
     if (source?.kind === 'data') return 'forward';
     // What cannot be read here may be a SELECT yet: this text is bytes.

@@ -212,11 +212,14 @@ export interface InsertColumn {
 /** `INSERT INTO [TABLE] t [(columns)] [SETTINGS …] …`: only the head is read. */
 export interface InsertHead {
   readonly kind: 'insert';
-  /** undefined for INSERT INTO [TABLE] FUNCTION …, and so is all below. */
+  /** undefined for INSERT INTO [TABLE] FUNCTION …, which has no columns either. */
   readonly name?: TableName;
   /** undefined when there is no list, and for brackets around a SELECT or such as are not closed. */
   readonly columns?: { readonly items: readonly InsertColumn[]; readonly span: Span };
-  /** Where that begins which follows name and list: SETTINGS, FORMAT, VALUES, a SELECT; the text's end when nothing does. */
+  /**
+   * Where that begins which follows name and list, or the function: SETTINGS, FORMAT, VALUES, a SELECT; the text's end when nothing does. undefined when the function
+   * cannot be read to its end.
+   */
   readonly rest?: number;
   /** In front of FORMAT, VALUES or SELECT. */
   readonly settings?: SettingsClause;

@@ -47,6 +47,8 @@ const REFUSED_ON_A_TABLE = [
   'INSERT INTO t SETTINGS max_threads = 1 (WITH 1 AS one SELECT one FROM q)',
   'INSERT INTO t /* VALUES */ SELECT a FROM q',
   'INSERT INTO t (a) /* ) */ SELECT a FROM q FORMAT CSV',
+  "INSERT INTO FUNCTION null('a Int32') SELECT a FROM q",
+  "INSERT INTO TABLE FUNCTION null('a Int32') (SELECT a FROM q)",
   'WITH x AS (SELECT a FROM q) INSERT INTO t SELECT a FROM x',
   'SELECT * FROM q FORMAT JSON /* dashboard 7 */',
   'SELECT * FROM q FORMAT JSON -- dashboard 7',

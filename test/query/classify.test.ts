@@ -51,6 +51,7 @@ for (const head of [
   'INSERT INTO t ((FROM queue SELECT a))',
   'INSERT INTO t /* VALUES */ SELECT a FROM queue',
   'INSERT INTO t SETTINGS a = 1, b (SELECT a FROM queue)',
+  'INSERT INTO FUNCTION file(x) PARTITION BY a SELECT a FROM queue',
   'INSERT INTO t\u00a0SELECT a FROM queue',
 ]) {
   test(`${JSON.stringify(head)} is read whole: it names a managed table`, answers, head, true, NAMES, 'whole');
@@ -96,6 +97,8 @@ test(
   NAMES,
   'whole',
 );
+test('an INSERT into a function that is cut off is waited for', answers, "INSERT INTO FUNCTION file('x', ", false, NAMES, 'more');
+test('data for a function are not waited for', answers, "INSERT INTO FUNCTION file('x') FORMAT CSV\n", false, NAMES, 'forward');
 test('an INSERT cut in its table name is waited for', answers, 'INSERT INTO que', false, NAMES, 'more');
 test('an INSERT cut behind its table name is waited for', answers, 'INSERT INTO queue', false, NAMES, 'more');
 test('an INSERT into a managed table is known before its data', answers, 'INSERT INTO queue (a) ', false, NAMES, 'whole');
