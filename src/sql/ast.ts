@@ -104,7 +104,9 @@ export interface CreateTable {
   readonly comment?: { readonly value: string; readonly span: Span };
   /** `[EMPTY] AS SELECT …`: the word EMPTY, the SELECT, and all from AS to the SELECT's end. */
   readonly asSelect?: { readonly empty?: Span; readonly query: Span; readonly span: Span };
-  /** End of the last part (before `;`, FORMAT and trailing comments). */
+  /** `FORMAT name`, of the answer. */
+  readonly format?: Span;
+  /** End of the last part (before `;` and trailing comments). */
   readonly end: number;
 }
 

@@ -28,6 +28,7 @@ import {
   splice,
   textOf,
   type CreateTable,
+  type Edit,
   type Span,
   type TableName,
 } from '../../sql/index.ts';
@@ -125,32 +126,32 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   await session.run(action.sql);
   await action.after?.(new AbortController().signal);
   options.logger.info({ table: `${database}.${create.name.table}`, columns: columnList(columns) }, 'columns inferred');
-  const [format = ''] = FORMAT_AT_END.exec(context.text) ?? [];
   const answer = selectRows(
     [{ name: 'name' }, { name: 'type' }],
     columns.map(({ name, type }) => [name, type]),
-    format.replace(/\s*;\s*$/, ''),
+    create.format === undefined ? '' : textOf(context.text, create.format),
   );
   return { kind: 'run', sql: answer, after: async () => Promise.resolve(), ...(action.notice && { notice: action.notice }) };
 }
 
-/** The format of the answer, where the statement says it. */
-const FORMAT_AT_END = /\bFORMAT\s+\w+\s*;?\s*$/i;
-
-/** The same statement with its columns written out, without FORMAT and what stands behind. */
+/** The same statement with its columns written out, and without FORMAT: its answer is the gateway's. */
 function withColumns(
   create: CreateTable,
   columns: readonly InferredColumn[],
   context: StatementContext,
 ): { text: string; statement: CreateTable } {
-  const head = context.text.slice(0, create.end).replace(FORMAT_AT_END, '');
-  const text = splice(head, [insertAt(create.engine?.span.start ?? head.length, `${columnList(columns)} `)]);
+  const place = create.engine?.span.start ?? create.end;
+  const text = splice(context.text, [insertAt(place, `${columnList(columns)} `), ...withoutFormat(create)]);
   return { text, statement: reread(text) };
+}
+
+function withoutFormat({ format }: CreateTable): Edit[] {
+  return format === undefined ? [] : [removeSpan(format)];
 }
 
 type CreateAsSelect = CreateTable & Required<Pick<CreateTable, 'asSelect'>>;
 
-/** The table is made, with the SELECT's columns where it names none, then the SELECT's rows are written to it. A table that cannot be filled is dropped, as by the server. */
+/** The table is made, with the SELECT's columns where it names none, then the SELECT's rows are written to it. A table that cannot be filled is dropped, as by the server; one that has taken another's place would leave none, which `refusalOf` has refused. */
 async function createAsSelect(create: CreateAsSelect, context: StatementContext): Promise<Action> {
   const { session, options } = context;
   const { outboxes } = options;
@@ -191,13 +192,14 @@ function shownExceptionAs({ table }: TableId, { code, exceptionName, text }: Cli
   return new ClickHouseException(code, exceptionName, shownAs({ table }, { from: '', to: '' })(text));
 }
 
-/** The same statement with a column list and without the SELECT. */
+/** The same statement with a column list, without the SELECT and, as its answer is the gateway's, FORMAT. */
 async function withoutSelect(
-  { asSelect, elements, engine }: CreateAsSelect,
+  create: CreateAsSelect,
   select: string,
   { text, session }: StatementContext,
 ): Promise<{ text: string; statement: CreateTable }> {
-  const edits = [removeSpan(asSelect.span)];
+  const { asSelect, elements, engine } = create;
+  const edits = [removeSpan(asSelect.span), ...withoutFormat(create)];
   if (asSelect.empty !== undefined) edits.push(removeSpan(asSelect.empty));
   if (elements === undefined) {
     const rows = await session.run(`DESCRIBE TABLE (${select}\n)`);
