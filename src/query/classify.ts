@@ -1,4 +1,4 @@
-import { firstWords, mentionsIdentifier, parseStatement, type InsertHead } from '../sql/index.ts';
+import { firstWords, mentionsIdentifier, parseStatement, sourceOf, type InsertHead } from '../sql/index.ts';
 
 type Answer = 'forward' | 'more' | 'whole';
 
@@ -62,11 +62,13 @@ function classifyInsert(head: string, isComplete: boolean, names: ReadonlySet<st
   const parsed = parseStatement(head);
   const insert = parsed.ok && parsed.statement.kind === 'insert' ? parsed.statement : undefined;
   const name = insert?.name;
-  if (insert !== undefined && name !== undefined && (isComplete || name.span.end < head.length)) {
-    if (names.has(name.table) || name.hasParameter === true) return isComplete || hasWholeHead(head, insert) ? 'whole' : 'more';
-    const source = insertSource(head.slice(name.span.end));
-    if (source === 'select') return classifyRead(head, isComplete, names);
-    if (source === 'data') return 'forward';
+  if (insert !== undefined && (isComplete || name === undefined || name.span.end < head.length)) {
+    if (name !== undefined && (names.has(name.table) || name.hasParameter === true))
+      return isComplete || hasWholeHead(head, insert) ? 'whole' : 'more';
+    const source = sourceOf(head, insert);
+    if (source?.kind === 'data') return 'forward';
+    // What cannot be read here may be a SELECT yet: this text is bytes.
+    if (source !== undefined || isComplete) return classifyRead(head, isComplete, names);
   }
   return isComplete || head.length > MAX_INSERT_HEAD_BYTES ? 'forward' : 'more';
 }
@@ -81,13 +83,3 @@ function hasWholeHead(head: string, { columns, rest = head.length }: InsertHead)
 // A SELECT in brackets shows in its first words.
 const CAN_BECOME_A_LIST = /^\s*(?:$|(?!\(|(?:SELECT|WITH|FROM|EXPLAIN)[\s(]+[^\s,)]))/i;
 const BEGINS_A_COMMENT = /^(?:\/\*|[-/#]$)/;
-
-const COLUMN_LIST = /^\s*\((?:[^()'"`]|\([^()]*\)|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*")*\)/s;
-
-/** What follows the table of an INSERT: a SELECT or data. Undefined while neither word has come. */
-export function insertSource(behindName: string): 'select' | 'data' | undefined {
-  const rest = behindName.replace(COLUMN_LIST, ' ');
-  const [word] = /\b(?:SELECT|WITH|VALUES|FORMAT|FROM)\b(?=[^A-Za-z0-9_])/i.exec(rest) ?? [];
-  if (word === undefined) return undefined;
-  return /^(?:SELECT|WITH)$/i.test(word) ? 'select' : 'data';
-}

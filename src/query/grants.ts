@@ -122,7 +122,8 @@ function neededToReplace(create: CreateTable, { database, table }: TableId): str
   ];
 }
 
-function replaces({ verb }: CreateTable): boolean {
+/** Whether the statement puts its table in the place of another. */
+export function replaces({ verb }: CreateTable): boolean {
   return verb === 'REPLACE' || verb === 'CREATE OR REPLACE';
 }
 

@@ -96,7 +96,7 @@ function withFullName(landing: string, table: TableId): string {
 export async function dropUnfilled({ ifNotExists }: CreateTable, table: TableId, { session, options }: StatementContext): Promise<void> {
   const sql = `DROP TABLE ${printedName(table)}`;
   try {
-    await session.query(sql);
+    await session.run(sql);
   } catch (error) {
     if (!(error instanceof ClickHouseException) || options.asServiceAccount === undefined || ifNotExists) throw error;
     await options.asServiceAccount(sql, {});

@@ -1,5 +1,5 @@
 import { ClickHouseException } from '../errors.ts';
-import { mentionsIdentifier, readExplainAst, readViewQuery, type ViewQuery } from '../sql/index.ts';
+import { mentionsIdentifier, readExplainAst, readViewQuery, withoutOutput, type ViewQuery } from '../sql/index.ts';
 import { assertReadable, databaseOf, type StatementContext } from './context.ts';
 import type { ClientSession } from './types.ts';
 
@@ -25,18 +25,13 @@ export async function readsManaged(select: string, context: StatementContext): P
 
 async function readQuery(select: string, session: ClientSession): Promise<ViewQuery | undefined> {
   try {
-    const rows = await session.query(`EXPLAIN AST ${withoutFormat(select)}`);
+    const rows = await session.query(`EXPLAIN AST ${withoutOutput(select)}`);
     return readExplainAst(rows.map(([line = '']) => line).join('\n'));
   } catch (error) {
     // A query parameter, for example, whose value only the client's own request carries.
     if (error instanceof ClickHouseException) return readViewQuery(select);
     throw error;
   }
-}
-
-/** It would be the answer's. SETTINGS behind it may stay. */
-export function withoutFormat(select: string): string {
-  return select.replace(/\s*;\s*$/, '').replace(/\bFORMAT\s+\w+(?=\s*$|\s+SETTINGS\b[^']*$)/i, '');
 }
 
 /** `WITH q AS (SELECT …)`: the tree does not tell it from a table. */

@@ -6,13 +6,16 @@ import type { ClickHouseException } from '../errors.ts';
  */
 export interface ClientSession {
   /**
-   * Runs a read-only helper query as the client (same user, roles, session, database, query parameters) and returns its rows, every value as text
-   * (the front end asks for a text format and unescapes). Throws the server's answer as `ClickHouseException`.
+   * Runs a helper query of the gateway's own as the client (same user, roles, session, database, query parameters), without the settings of its request, and
+   * returns its rows, every value as text (the front end asks for a text format and unescapes). It changes nothing on the server. Throws the server's answer
+   * as `ClickHouseException`.
    */
   query(sql: string): Promise<string[][]>;
+  /** The same for a part of what the client's statement does, which may change something or depend on its settings: with the settings of the request, as the statement itself would run. */
+  run(sql: string): Promise<string[][]>;
   /** What the request itself, beside its statement, sets a setting to; undefined when it does not. */
   setting(name: string): string | undefined;
-  /** Does something that takes a while; its signal is aborted when the client is gone. Not while `query` is under way. */
+  /** Does something that takes a while; its signal is aborted when the client is gone. Not while `query` or `run` is under way. */
   whileHere<T>(work: (gone: AbortSignal) => Promise<T>): Promise<T>;
 }
 

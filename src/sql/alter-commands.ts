@@ -118,7 +118,7 @@ function readCommand(input: string, span: Span): AlterCommand {
       return { type, family, span, comment: { value: unquoteString(lexer.tokenText), span: { start: lexer.start, end: lexer.end } } };
     }
   }
-  return { type: type === 'MODIFY_COLUMN' && isCommentOnly(lexer, behind) ? 'COMMENT_COLUMN' : type, family, span };
+  return { type: type === 'MODIFY_COLUMN' && isCommentOnly(lexer, behind, span.end) ? 'COMMENT_COLUMN' : type, family, span };
 }
 
 /** Reads up to three words and takes the longest run of them that names a command. */
@@ -137,7 +137,7 @@ function typeOfCommand(lexer: Lexer): { type: string; family: Family; behind: nu
 }
 
 /** `MODIFY COLUMN [IF EXISTS] c COMMENT '…'` is what the server makes of COMMENT COLUMN. */
-function isCommentOnly(lexer: Lexer, position: number): boolean {
+function isCommentOnly(lexer: Lexer, position: number, end: number): boolean {
   lexer.moveTo(position);
   lexer.next();
   if (lexer.kind === 'word' && lexer.tokenText.toUpperCase() === 'IF') {
@@ -145,5 +145,12 @@ function isCommentOnly(lexer: Lexer, position: number): boolean {
     lexer.next();
   }
   for (lexer.next(); lexer.is('.'); lexer.next()) lexer.next();
-  return lexer.kind === 'word' && lexer.tokenText.toUpperCase() === 'COMMENT' && lexer.next() === 'string';
+  if (lexer.kind !== 'word' || lexer.tokenText.toUpperCase() !== 'COMMENT' || lexer.next() !== 'string') return false;
+  lexer.next();
+  return lexer.start >= end || lexer.is(')') || isQuerySettings(lexer);
+}
+
+/** The whole statement's, which follow its last command; a column's stand in brackets. */
+function isQuerySettings(lexer: Lexer): boolean {
+  return lexer.kind === 'word' && lexer.tokenText.toUpperCase() === 'SETTINGS' && lexer.next() !== 'end' && !lexer.is('(');
 }

@@ -104,7 +104,9 @@ export interface CreateTable {
   readonly comment?: { readonly value: string; readonly span: Span };
   /** `[EMPTY] AS SELECT …`: the word EMPTY, the SELECT, and all from AS to the SELECT's end. */
   readonly asSelect?: { readonly empty?: Span; readonly query: Span; readonly span: Span };
-  /** End of the last part (before `;`, FORMAT and trailing comments). */
+  /** `FORMAT name`, of the answer. */
+  readonly format?: Span;
+  /** End of the last part (before `;` and trailing comments). */
   readonly end: number;
 }
 
@@ -162,6 +164,8 @@ export interface ShowTable {
   readonly name: TableName;
   /** What follows the name, as written: `INTO OUTFILE … FORMAT … SETTINGS …` (may be empty, no `;`). */
   readonly tail: string;
+  /** The SETTINGS in it. */
+  readonly settings: readonly SettingsClause[];
 }
 
 export interface AlterTable {
@@ -210,14 +214,19 @@ export interface InsertColumn {
 /** `INSERT INTO [TABLE] t [(columns)] [SETTINGS …] …`: only the head is read. */
 export interface InsertHead {
   readonly kind: 'insert';
-  /** undefined for INSERT INTO [TABLE] FUNCTION …, and so is all below. */
+  /** undefined for INSERT INTO [TABLE] FUNCTION …, which has no columns either. */
   readonly name?: TableName;
   /** undefined when there is no list, and for brackets around a SELECT or such as are not closed. */
   readonly columns?: { readonly items: readonly InsertColumn[]; readonly span: Span };
-  /** Where that begins which follows name and list: SETTINGS, FORMAT, VALUES, a SELECT; the text's end when nothing does. */
+  /**
+   * Where that begins which follows name and list, or the function: SETTINGS, FORMAT, VALUES, a SELECT; the text's end when nothing does. undefined when the function
+   * cannot be read to its end.
+   */
   readonly rest?: number;
   /** In front of FORMAT, VALUES or SELECT. */
   readonly settings?: SettingsClause;
+  /** `WITH …`, in front of INSERT and up to it: it belongs to the SELECT. */
+  readonly withClause?: Span;
 }
 
 export type Statement =

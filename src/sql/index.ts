@@ -5,6 +5,7 @@ export { quoteIdentifier, quoteIdentifierIfNeeded, quoteString } from './quote.t
 export { insertAt, removeSpan, replaceSpan, splice, textOf, type Edit } from './splice.ts';
 export { blankLiterals } from './blank.ts';
 export { declaredElements, type DeclaredElement } from './columns.ts';
+export { sourceOf, withoutOutput, type InsertSource } from './insert-source.ts';
 export { identifiersIn, mentionsIdentifier, mentionsKafkaEngine } from './mentions.ts';
 export { readExplainAst, readViewQuery, type ViewQuery } from './view-query.ts';
 export { firstWords, type FirstWords } from './words.ts';

@@ -11,13 +11,15 @@ import {
   writeDefinition,
 } from '../../src/engine/index.ts';
 import { ClickHouseException } from '../../src/errors.ts';
-import { classify, insertSource } from '../../src/query/classify.ts';
+import { classify } from '../../src/query/classify.ts';
 import {
   firstWords,
   mentionsIdentifier,
   mentionsKafkaEngine,
   parseStatement,
   readViewQuery,
+  sourceOf,
+  withoutOutput,
   replaceSpan,
   splice,
   textOf,
@@ -37,7 +39,8 @@ export async function checkStatement(text: string): Promise<Outcome> {
   for (const isComplete of [false, true]) classify(text, isComplete, NAMES);
   firstWords(text, 3);
   mentionsIdentifier(text, NAMES);
-  insertSource(text);
+  sourceOf(text, { kind: 'insert', rest: 0 });
+  withoutOutput(text);
   const parsed = parseStatement(text);
   if (!parsed.ok) {
     if (parsed.position < 0 || parsed.position > text.length || parsed.line < 1)

@@ -1,5 +1,13 @@
-import { mentionsIdentifier, mentionsKafkaEngine, parseStatement, readViewQuery, firstWords } from '../../src/sql/index.ts';
-import { classify, insertSource } from '../../src/query/classify.ts';
+import {
+  mentionsIdentifier,
+  mentionsKafkaEngine,
+  parseStatement,
+  readViewQuery,
+  firstWords,
+  sourceOf,
+  withoutOutput,
+} from '../../src/sql/index.ts';
+import { classify } from '../../src/query/classify.ts';
 
 const KAFKA = "CREATE TABLE t (a Int8) ENGINE = Kafka('b','t','g','JSONEachRow')";
 /** The same thing again and again, about so many characters of it. */
@@ -104,7 +112,8 @@ const QUESTIONS: Readonly<Record<string, (text: string) => unknown>> = {
   'first words': (text) => firstWords(text, 3),
   classify: (text) => classify(text, false, NAMES),
   'classify all of it': (text) => classify(text, true, NAMES),
-  'source of an INSERT': insertSource,
+  'source of an INSERT': (text) => sourceOf(text, { kind: 'insert', rest: 0 }),
+  'SELECT without FORMAT': withoutOutput,
   'query of a view': (text) => {
     const at = text.search(/\bSELECT\b/);
     return at === -1 ? undefined : readViewQuery(text.slice(at));

@@ -113,6 +113,7 @@ test(
     post(`EXISTS TABLE q FORMAT ${format} SETTINGS output_format_write_statistics = 0`),
   ]),
   post('DESCRIBE q', '&compress=1'),
+  post('DESCRIBE q', '&describe_compact_output=1'),
   inUrl('GET', 'SHOW CREATE TABLE q'),
   inUrl('HEAD', 'DESCRIBE q'),
 );

@@ -47,6 +47,8 @@ for (const [index, body] of ACCEPTED.entries()) {
       'SHOW CREATE q FORMAT JSON',
     ])
       t.is(withoutTimes(await both.ours(statement)), withoutTimes(await both.native(statement)), statement);
+    await both.same('DESCRIBE TABLE q SETTINGS describe_compact_output = 1 FORMAT TSVWithNames');
+    await both.same("DESCRIBE TABLE q SETTINGS describe_compact_output = 1, log_comment = 'FORMAT' FORMAT TSVWithNames /* SETTINGS */");
     await both.same('DESCRIBE q FORMAT TSVWithNamesAndTypes SETTINGS describe_compact_output = 1');
     await both.same('EXISTS TABLE q');
     await both.same('CREATE TABLE copy AS q');
@@ -250,4 +252,28 @@ test('what the gateway cannot do yet is refused with a sentence', async (t) => {
   const refused = [`CREATE TEMPORARY TABLE q (a Int32) ${ENGINE}`, `CREATE TABLE q (a Int32) ${ENGINE} AS SELECT 1 AS a`];
   for (const sql of refused) t.regex(await both.ours(sql), /^48 NOT_IMPLEMENTED .* not supported yet by the gateway$/, sql);
   t.is(await both.ours('EXISTS TABLE q'), '0');
+});
+
+test('a table is made AS a Kafka table with its engine in front of AS or behind it', async (t) => {
+  const both = await useBoth(t);
+  await both.same(`CREATE TABLE q (a Int32, b String) ${ENGINE} COMMENT 'of q'`);
+  const storages = [
+    'ENGINE = Memory',
+    "ENGINE = MergeTree ORDER BY a SETTINGS index_granularity = 1024 COMMENT 'mine'",
+    'ENGINE = MergeTree PARTITION BY a % 2 ORDER BY (a)',
+    ENGINE,
+  ];
+  for (const storage of storages) {
+    await both.same(`CREATE TABLE copy ${storage} AS q`);
+    await both.same('SHOW CREATE TABLE copy');
+    await both.same('DROP TABLE copy');
+  }
+  await both.same(`CREATE TABLE copy AS q ${ENGINE}`);
+  await both.same('DROP TABLE copy');
+  await both.same("CREATE TABLE events (a Int32) ENGINE = Memory COMMENT 'of events'");
+  await both.same(`CREATE TABLE copy ${ENGINE} AS events FORMAT CSV`);
+  await both.same('SHOW CREATE TABLE copy');
+  await both.same('DROP TABLE copy');
+  await both.same("CREATE TABLE copy COMMENT 'mine' AS q");
+  await both.same('SHOW CREATE TABLE copy');
 });

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { ClickHouseException } from '../../src/errors.ts';
+import { useNativeClient } from '../frontend/native/helpers/native-client.ts';
 import { ownClickHouse } from '../helpers/servers.ts';
 import { KAFKA_ENGINE, useWriting } from '../query/writing.ts';
 
@@ -187,4 +188,39 @@ test('CREATE TABLE … AS SELECT makes the table and writes the rows, or leaves 
   ];
   for (const [statement, answer] of failing) t.regex(await sql(statement), answer, statement);
   t.is(await sql('EXISTS TABLE q4'), '0');
+});
+
+test('a table that is to be replaced by a SELECT stays as it is, and the client is told what to do instead', async (t) => {
+  const { sql, asked } = await useWriting(t);
+  t.is(await sql(`CREATE TABLE q (a UInt8) ${KAFKA_ENGINE}`), '');
+  const refused = /^Code: 48\. DB::Exception: Replacing a table by .* EMPTY AS SELECT .* INSERT INTO/;
+  for (const verb of ['CREATE OR REPLACE', 'REPLACE'])
+    t.regex(await sql(`${verb} TABLE q ${KAFKA_ENGINE} AS SELECT throwIf(number = 0) AS a FROM numbers(1)`), refused);
+  t.is(await sql('EXISTS TABLE q'), '1');
+  t.deepEqual(asked, []);
+  t.is(await sql(`CREATE OR REPLACE TABLE q ${KAFKA_ENGINE} EMPTY AS SELECT 'x' AS s`), '');
+  t.is(await sql('DESCRIBE q SETTINGS describe_compact_output = 1'), 's\tString');
+  t.is(await sql(`CREATE OR REPLACE TABLE made ${KAFKA_ENGINE} AS SELECT 1 AS a`), '');
+  t.regex(await sql(`CREATE OR REPLACE TABLE unmade ${KAFKA_ENGINE} AS SELECT throwIf(1) AS a`), /^Code: 395\./);
+  t.is(await sql('EXISTS TABLE unmade'), '0');
+});
+
+test('CREATE TABLE … AS SELECT keeps to what the request sets, over HTTP and over the native protocol', async (t) => {
+  const { sql, direct, nativePort, database } = await useWriting(t);
+  const tooMany = `CREATE TABLE q ${KAFKA_ENGINE} AS SELECT number AS a FROM numbers(10)`;
+  const limit = { max_rows_to_read: '5', max_block_size: '1', max_query_size: '200' };
+  const suspicious = `CREATE TABLE q ${KAFKA_ENGINE} AS SELECT toLowCardinality(1::UInt8) AS a`;
+  const allowed = { allow_suspicious_low_cardinality_types: '1', max_query_size: '200' };
+  const rows = (): Promise<string> => direct(`SELECT count() FROM ${database}.${OUTBOX}`);
+  t.regex(await sql(tooMany, limit), /^Code: 158\./);
+  t.is(await sql('EXISTS TABLE q'), '0');
+  t.is(await sql(suspicious, allowed), '');
+  t.is(await rows(), '1');
+  t.is(await sql('DROP TABLE q'), '');
+  await direct(`DROP TABLE ${database}.${OUTBOX}`);
+  const client = await useNativeClient(t, nativePort, { database });
+  t.is((await client.query(tooMany, { settings: limit })).exception?.code, 158);
+  t.is(await sql('EXISTS TABLE q'), '0');
+  t.is((await client.query(suspicious, { settings: allowed })).exception, undefined);
+  t.is(await rows(), '1');
 });

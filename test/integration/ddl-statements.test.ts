@@ -41,6 +41,22 @@ const REFUSED_ON_A_TABLE = [
   'SELECT x.a FROM numbers(1) AS n JOIN `q` AS x ON x.a = toInt32(n.number)',
   'INSERT INTO t SELECT a FROM q',
   'INSERT INTO t (a) WITH 1 AS one SELECT a FROM q',
+  'INSERT INTO t (SELECT a FROM q)',
+  'INSERT INTO t (a) (SELECT a FROM q) UNION ALL SELECT 1',
+  'INSERT INTO t ((FROM q SELECT a))',
+  'INSERT INTO t SETTINGS max_threads = 1 (WITH 1 AS one SELECT one FROM q)',
+  'INSERT INTO t /* VALUES */ SELECT a FROM q',
+  'INSERT INTO t (a) /* ) */ SELECT a FROM q FORMAT CSV',
+  "INSERT INTO FUNCTION null('a Int32') SELECT a FROM q",
+  "INSERT INTO TABLE FUNCTION null('a Int32') (SELECT a FROM q)",
+  'WITH x AS (SELECT a FROM q) INSERT INTO t SELECT a FROM x',
+  'SELECT * FROM q FORMAT JSON /* dashboard 7 */',
+  'SELECT * FROM q FORMAT JSON -- dashboard 7',
+  "SELECT 'FORMAT JSON' FROM q FORMAT JSON SETTINGS max_threads = 1;",
+  "ALTER TABLE q MODIFY COLUMN a COMMENT 'x' AFTER b",
+  "ALTER TABLE q MODIFY COLUMN a COMMENT 'x' FIRST",
+  "ALTER TABLE q MODIFY COLUMN a COMMENT 'x' CODEC(ZSTD)",
+  "ALTER TABLE q MODIFY COLUMN a COMMENT 'x' SETTINGS (max_compress_block_size = 1)",
   'CREATE TABLE k3 ENGINE = Memory AS SELECT * FROM q',
 ];
 
@@ -77,6 +93,8 @@ test('comments of a Kafka table and its columns can be changed', async (t) => {
   await both.same(`CREATE TABLE q (a Int32, b String) ${ENGINE}, kafka_sasl_password = 'x' COMMENT 'first'`);
   await both.same("ALTER TABLE q COMMENT COLUMN a 'a''s comment'");
   await both.same("ALTER TABLE q MODIFY COLUMN b COMMENT 'of b'");
+  await both.same("ALTER TABLE q (MODIFY COLUMN b COMMENT 'in brackets')");
+  await both.same("ALTER TABLE q MODIFY COLUMN b COMMENT 'last' SETTINGS alter_sync = 1");
   await both.same("ALTER TABLE q MODIFY COMMENT 'second, \\'quoted\\''");
   await both.same('SHOW CREATE TABLE q');
   await both.same('DESCRIBE q');

@@ -87,7 +87,17 @@ test("the table's format settings and skipped bytes count", async (t) => {
 test('a schema tells the columns without any message', async (t) => {
   const stream = await useStream(t);
   const settings = `format_schema_source = 'string', format_schema_message_name = 'M', format_schema = 'syntax = "proto3"; message M { int32 id = 1; string name = 2; }'`;
-  t.is(await stream.sql(`CREATE TABLE q ${stream.engine({ format: 'Protobuf', settings })}`), 'id\tInt32\nname\tString');
+  const create = `CREATE TABLE q ${stream.engine({ format: 'Protobuf', settings })}`;
+  t.is(await stream.sql(`${create} FORMAT CSV SETTINGS max_threads = 1 -- a comment`), '"id","Int32"\n"name","String"');
+});
+
+test('a request whose settings the server refuses makes no table, inferred columns or not', async (t) => {
+  const stream = await useStream(t);
+  await stream.kafka.produce(stream.topic, ['{"a":1}']);
+  const url = `${stream.gateway.url}/?${new URLSearchParams({ database: stream.database, not_a_setting: '1' })}`;
+  const answer = await fetch(url, { method: 'POST', body: `CREATE TABLE q ${stream.engine()}` });
+  t.regex(await answer.text(), /^Code: 115\./);
+  t.is(await stream.sql('EXISTS TABLE q'), '0');
 });
 
 test('messages in a transaction that was committed are seen, its marks are not', async (t) => {

@@ -96,17 +96,19 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
 }
 
 function sessionOf(send: (sql: string) => Promise<string>): ClientSession {
+  const query = async (sql: string): Promise<string[][]> => {
+    const text = await send(sql);
+    const exception = parseException(text);
+    if (exception) throw exception;
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as string[]);
+  };
   return {
     setting: () => undefined,
     whileHere: async (work) => work(new AbortController().signal),
-    query: async (sql) => {
-      const text = await send(sql);
-      const exception = parseException(text);
-      if (exception) throw exception;
-      return text
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as string[]);
-    },
+    query,
+    run: query,
   };
 }

@@ -47,6 +47,12 @@ for (const head of [
   'INSERT INTO TABLE db.`queue` (a) FORMAT CSV\n1',
   'INSERT INTO t SELECT * FROM queue',
   'INSERT INTO t (select, `format`) WITH 1 AS x SELECT x FROM queue',
+  'INSERT INTO t (SELECT * FROM queue)',
+  'INSERT INTO t ((FROM queue SELECT a))',
+  'INSERT INTO t /* VALUES */ SELECT a FROM queue',
+  'INSERT INTO t SETTINGS a = 1, b (SELECT a FROM queue)',
+  'INSERT INTO FUNCTION file(x) PARTITION BY a SELECT a FROM queue',
+  'INSERT INTO t\u00a0SELECT a FROM queue',
 ]) {
   test(`${JSON.stringify(head)} is read whole: it names a managed table`, answers, head, true, NAMES, 'whole');
 }
@@ -60,6 +66,8 @@ for (const head of [
   'INSERT INTO FUNCTION file(x) VALUES (1)',
   'EXPLAIN SELECT * FROM queue',
   'INSERT INTO t SELECT 1',
+  'INSERT INTO t (a) /* SELECT */ VALUES (queue)',
+  "INSERT INTO t FROM INFILE 'queue' FORMAT CSV",
 ]) {
   test(`${JSON.stringify(head)} is forwarded: it names no managed table`, answers, head, true, NAMES, 'forward');
 }
@@ -73,6 +81,24 @@ test(
   NAMES,
   'forward',
 );
+for (const head of [
+  'INSERT INTO t (from, to',
+  'INSERT INTO t (select',
+  'INSERT INTO t SETTINGS a = ',
+  'INSERT INTO t -- SELECT',
+  'INSERT INTO t SEL',
+])
+  test(`${JSON.stringify(head)} is waited for: it may go on with a SELECT or with data`, answers, head, false, NAMES, 'more');
+test(
+  'an INSERT from a SELECT in brackets is read whole before all of it is there',
+  answers,
+  'INSERT INTO t (SELECT a ',
+  false,
+  NAMES,
+  'whole',
+);
+test('an INSERT into a function that is cut off is waited for', answers, "INSERT INTO FUNCTION file('x', ", false, NAMES, 'more');
+test('data for a function are not waited for', answers, "INSERT INTO FUNCTION file('x') FORMAT CSV\n", false, NAMES, 'forward');
 test('an INSERT cut in its table name is waited for', answers, 'INSERT INTO que', false, NAMES, 'more');
 test('an INSERT cut behind its table name is waited for', answers, 'INSERT INTO queue', false, NAMES, 'more');
 test('an INSERT into a managed table is known before its data', answers, 'INSERT INTO queue (a) ', false, NAMES, 'whole');

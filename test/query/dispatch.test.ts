@@ -21,6 +21,7 @@ async function dispatch(statement: string, answer: (sql: string) => string[][]):
   });
   return dispatcher.dispatch(statement, {
     query: async (sql) => answer(sql),
+    run: async (sql) => answer(sql),
     setting: () => undefined,
     whileHere: async (work) => work(new AbortController().signal),
   });
@@ -107,8 +108,14 @@ test('an INSERT of somebody who may write costs one question, whatever its list 
   };
   for (const sql of ['INSERT INTO d.q VALUES (1, 2)', 'INSERT INTO d.q (a, d.q.b) VALUES (1, 2)'])
     t.is(
-      (await dispatcher.dispatch(sql, { query, setting: () => undefined, whileHere: async (work) => work(new AbortController().signal) }))
-        .kind,
+      (
+        await dispatcher.dispatch(sql, {
+          query,
+          run: query,
+          setting: () => undefined,
+          whileHere: async (work) => work(new AbortController().signal),
+        })
+      ).kind,
       'replace',
     );
   const question = 'CHECK GRANT INSERT(`a`, `b`) ON `d`.`q`, INSERT(`a`, `b`) ON `d`.`.outbox.q`';

@@ -58,7 +58,9 @@ export async function useWriting(t: ExecutionContext): Promise<Writing> {
       ...outboxColumns(new Set(names)).map(({ declaration }) => declaration),
     ];
     const name = `${quoteIdentifier(at)}.${quoteIdentifier(outboxName(table))}`;
-    await client.command(`CREATE TABLE IF NOT EXISTS ${name} (${declarations.join(', ')}) ENGINE = MergeTree ORDER BY tuple()`);
+    await client.command(`CREATE TABLE IF NOT EXISTS ${name} (${declarations.join(', ')}) ENGINE = MergeTree ORDER BY tuple()`, {
+      allow_suspicious_low_cardinality_types: 1,
+    });
     return { database: at, table: outboxName(table), columns: names };
   };
   const dispatcher = createDispatcher({

@@ -93,6 +93,12 @@ test(commands, 'INSERT INTO TABLE d.t (a, b) FORMAT JSONEachRow {"a": "it\'s', '
 test(commands, 'INSERT INTO `a.b`\nSELECT 1', 'a.b', 'insert');
 test(commands, 'WITH x AS (SELECT 1) INSERT INTO t SELECT * FROM x', 't', 'insert');
 
+test('an INSERT knows the WITH in front of it', (t) => {
+  const sql = 'WITH x AS (SELECT 1 AS a)  INSERT INTO t SELECT a FROM x';
+  const { withClause } = read(sql, 'insert');
+  t.is(withClause && textOf(sql, withClause).trim(), 'WITH x AS (SELECT 1 AS a)');
+});
+
 test('an INSERT into a table function has no table', (t) => {
   t.is(read("INSERT INTO FUNCTION null('a Int8') SELECT 1", 'insert').name, undefined);
   t.is(read("INSERT INTO TABLE FUNCTION s3('x') SELECT 1", 'insert').name, undefined);
@@ -143,6 +149,9 @@ test(alters, '(ADD COLUMN a Int8), (CLEAR COLUMN b)', 'ADD_COLUMN', 'DROP_COLUMN
 test(alters, "UPDATE a = 1, delete = 2 WHERE x IN (1, 2), MODIFY SETTING b = 'x,y', c = 2", 'UPDATE', 'MODIFY_SETTING');
 test(alters, 'MODIFY TTL d + INTERVAL 1 DAY, e + INTERVAL 2 DAY', 'MODIFY_TTL');
 test(alters, "MODIFY COLUMN a COMMENT 'x', MODIFY COLUMN b Int8 COMMENT 'x'", 'COMMENT_COLUMN', 'MODIFY_COLUMN');
+test(alters, "MODIFY COLUMN a.b COMMENT 'x' AFTER b, (MODIFY COLUMN a COMMENT 'x' FIRST)", 'MODIFY_COLUMN', 'MODIFY_COLUMN');
+test(alters, "(MODIFY COLUMN a COMMENT 'x'), MODIFY COLUMN a COMMENT 'x' SETTINGS alter_sync = 1", 'COMMENT_COLUMN', 'COMMENT_COLUMN');
+test(alters, "MODIFY COLUMN a COMMENT 'x' SETTINGS (max_compress_block_size = 1)", 'MODIFY_COLUMN');
 test(alters, 'DROP DETACHED PARTITION 1, FREEZE, FREEZE PARTITION 2', 'DROP_DETACHED_PARTITION', 'FREEZE_ALL', 'FREEZE_PARTITION');
 test(alters, 'DO SOMETHING NEW', 'OTHER');
 

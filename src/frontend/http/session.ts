@@ -18,7 +18,24 @@ const IDENTITY_PARAMETERS: ReadonlySet<string> = new Set([
 ]);
 /** Values of query parameters, for helper queries that repeat a part of the statement. */
 const PARAMETER_PREFIX = 'param_';
+/** Parameters about the request's own text and answer, and `close_session`, which would end it before the statement itself; every other one is who asks or a setting. */
+const OF_ONE_REQUEST: ReadonlySet<string> = new Set([
+  'query',
+  'query_id',
+  'default_format',
+  'wait_end_of_query',
+  'buffer_size',
+  'compress',
+  'decompress',
+  'close_session',
+  'stacktrace',
+  'max_query_size',
+  'http_write_exception_in_output_format',
+  'send_progress_in_http_headers',
+]);
 const NOT_IDENTITY_HEADERS: ReadonlySet<string> = new Set(['x-clickhouse-format', 'x-clickhouse-progress', 'x-clickhouse-query-id']);
+/** Describes the data of an external table, which is not sent with helper queries: then the server would take it for a setting. */
+const OF_A_TABLE_IN_A_FORM = /_(?:format|types|structure)$/;
 
 /** `X-ClickHouse-User`, `-Key`, `-Database`, `-Quota`, `-SSL-Certificate-Auth` and later kin, and what proxies say about the client. */
 function saysWhoAsks(header: string): boolean {
@@ -35,6 +52,17 @@ const DEFAULT_MAX_QUERY_BYTES = 262_144;
 export function createClientSession(upstream: Upstream, client: IncomingMessage, target: string): ClientSession {
   const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
   const host = client.headers.host ?? 'clickhouse';
+  const isForm = client.headers['content-type']?.startsWith('multipart/form-data') === true;
+  const ask = async (sql: string, keeps: (parameter: string) => boolean): Promise<string[][]> => {
+    const body = Buffer.from(sql);
+    const helperTarget = changeParameters(target, keeps, {
+      default_format: 'JSONCompactStringsEachRow',
+      wait_end_of_query: '1',
+      ...(body.length > DEFAULT_MAX_QUERY_BYTES ? { max_query_size: String(body.length + 1) } : {}),
+    });
+    const headers = [...rawHeaders, 'Host', host, 'Content-Length', String(body.length)];
+    return parseRows(await post(upstream, helperTarget, headers, body));
+  };
   return {
     setting: (name) => (name === 'readonly' && client.method !== 'POST' ? READ_ONLY_BY_METHOD : findParameter(target, name)),
     whileHere: async (work) => {
@@ -49,16 +77,8 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
         socket.off('close', leave);
       }
     },
-    query: async (sql) => {
-      const body = Buffer.from(sql);
-      const helperTarget = changeParameters(target, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX), {
-        default_format: 'JSONCompactStringsEachRow',
-        wait_end_of_query: '1',
-        ...(body.length > DEFAULT_MAX_QUERY_BYTES ? { max_query_size: String(body.length + 1) } : {}),
-      });
-      const headers = [...rawHeaders, 'Host', host, 'Content-Length', String(body.length)];
-      return parseRows(await post(upstream, helperTarget, headers, body));
-    },
+    query: async (sql) => ask(sql, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX)),
+    run: async (sql) => ask(sql, (name) => !OF_ONE_REQUEST.has(name) && !(isForm && OF_A_TABLE_IN_A_FORM.test(name))),
   };
 }
 
@@ -93,5 +113,16 @@ function parseRows(answer: HelperAnswer): string[][] {
   return answer.text
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as string[]);
+    .map(readRow);
+}
+
+/** A query that names a format of its own is answered in that one. */
+function readRow(line: string): string[] {
+  try {
+    const row: unknown = JSON.parse(line);
+    if (Array.isArray(row)) return row as string[];
+  } catch {
+    // Told below, as is what is no row.
+  }
+  throw clickhouseError('CANNOT_PARSE_TEXT', 'A helper query of the gateway was not answered in the format that it asked for');
 }

@@ -31,14 +31,16 @@ export interface Wires {
  */
 export function createClientSession(wires: Wires, query: ReadQuery): ClientSession {
   let last: Promise<unknown> = Promise.resolve();
+  const inTurn = async (sql: string, keepsSettings: boolean): Promise<string[][]> => {
+    const answer = last.then(async () => ask(wires, (text) => ownQuery(query, wires.revision, text, keepsSettings), sql));
+    last = answer.catch(() => undefined);
+    return answer;
+  };
   return {
     setting: (name) => query.head.settings.values.get(name),
     whileHere: async (work) => wires.client.whileOpen(work),
-    query: async (sql) => {
-      const answer = last.then(async () => ask(wires, query, sql));
-      last = answer.catch(() => undefined);
-      return answer;
-    },
+    query: async (sql) => inTurn(sql, false),
+    run: async (sql) => inTurn(sql, true),
   };
 }
 
@@ -53,12 +55,12 @@ export async function refusalOfSettings(wires: Wires, query: ReadQuery): Promise
   }
 }
 
-async function ask(wires: Wires, query: ReadQuery, sql: string): Promise<string[][]> {
+async function ask(wires: Wires, packetOf: (sql: string) => Buffer, sql: string): Promise<string[][]> {
   try {
-    const answer = await exchange(wires, ownQuery(query, wires.revision, sql));
+    const answer = await exchange(wires, packetOf(sql));
     if (answer.isReadable) return answer.rows;
     // Types that are not read here are turned into text by the server.
-    const asText = await exchange(wires, ownQuery(query, wires.revision, `SELECT * APPLY(toString) FROM (${sql})`));
+    const asText = await exchange(wires, packetOf(`SELECT * APPLY(toString) FROM (${sql})`));
     if (!asText.isReadable)
       throw clickhouseError('CANNOT_CONVERT_TYPE', 'A helper query of the gateway selects a type that it cannot read');
     return asText.rows;

@@ -113,7 +113,8 @@ export function ownQuery(query: ReadQuery, revision: number, sql: string, keepsS
     .raw(part(query, clientInfo.from, clientInfo.to))
     .raw(keepsSettings ? part(query, settings.from, settings.to) : Buffer.alloc(0));
   const bytes = Buffer.byteLength(sql);
-  if (bytes >= DEFAULT_MAX_QUERY_BYTES) writer.raw(writeSetting(revision, 'max_query_size', bytes + 1));
+  const isLimited = keepsSettings && settings.values.has('max_query_size');
+  if (isLimited || bytes >= DEFAULT_MAX_QUERY_BYTES) writer.raw(writeSetting(revision, 'max_query_size', bytes + 1));
   writer.string('').raw(part(query, roles.from, roles.to));
   if (hasFeature(revision, 'interserver secret')) writer.string('');
   writer.varuint(STAGE_COMPLETE).varuint(0).string(sql);

@@ -14,7 +14,7 @@ export async function alter(statement: AlterTable, context: StatementContext): P
     return forwardViewChange(context, [`ALTER VIEW MODIFY QUERY ON ${printedObject(statement.name)}`]);
   }
   for (const command of statement.commands) {
-    const refusal = refusalOf(command, context.text);
+    const refusal = refusalOf(command);
     if (refusal !== undefined) return { kind: 'refuse', exception: refusal };
   }
   const edits = statement.commands.flatMap((command) => commentEdit(command, landing.comment));
@@ -32,21 +32,15 @@ function forwardWithoutSecrets({ commands }: AlterTable, context: StatementConte
 
 type Command = AlterTable['commands'][number];
 
-function refusalOf(command: Command, text: string): ReturnType<typeof clickhouseError> | undefined {
-  const { type, family } = command;
+function refusalOf({ type, family }: Command): ReturnType<typeof clickhouseError> | undefined {
   if (family === 'mutation') return clickhouseError('NOT_IMPLEMENTED', "Table engine Kafka doesn't support mutations");
   if (family === 'partition') return clickhouseError('NOT_IMPLEMENTED', "Table engine Kafka doesn't support partitioning");
-  if (type === 'MODIFY_COMMENT' || type === 'COMMENT_COLUMN' || isColumnComment(command, text)) return undefined;
+  if (type === 'MODIFY_COMMENT' || type === 'COMMENT_COLUMN') return undefined;
   if (type === 'MODIFY_TTL') return clickhouseError('BAD_ARGUMENTS', "Engine Kafka doesn't support TTL clause");
   if (type === 'REMOVE_TTL') return clickhouseError('BAD_ARGUMENTS', "Table doesn't have any table TTL expression, cannot remove");
   if (type === 'RESET_SETTING')
     return clickhouseError('BAD_ARGUMENTS', "Cannot alter settings, because table engine doesn't support settings changes");
   return clickhouseError('NOT_IMPLEMENTED', `Alter of type '${type}' is not supported by storage Kafka`);
-}
-
-/** `MODIFY COLUMN c COMMENT 'x'`, which the server takes for COMMENT COLUMN. */
-function isColumnComment({ type, span }: Command, text: string): boolean {
-  return type === 'MODIFY_COLUMN' && /^\w+\s+COLUMN\s+(?:IF\s+EXISTS\s+)?(?:`[^`]+`|"[^"]+"|[\w.]+)\s+COMMENT\s/i.test(textOf(text, span));
 }
 
 function commentEdit({ comment }: Command, definition: string): Edit[] {

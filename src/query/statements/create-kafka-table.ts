@@ -28,6 +28,8 @@ import {
   splice,
   textOf,
   type CreateTable,
+  type Edit,
+  type Span,
   type TableName,
 } from '../../sql/index.ts';
 import { afterDelivery } from '../after-delivery.ts';
@@ -46,14 +48,14 @@ import {
 } from '../context.ts';
 import { requireOwnExpressions } from '../column-expressions.ts';
 import { noticeOfDelivery } from '../delivery-notice.ts';
-import { mayMakeLanding, requireToFill, requireToMake, withoutBrokers } from '../grants.ts';
+import { mayMakeLanding, replaces, requireToFill, requireToMake, withoutBrokers } from '../grants.ts';
 import { dropUnfilled, forbidsChanges, makeByServiceAccount } from '../landing-maker.ts';
 import { landingPlace } from '../landing-place.ts';
 import { checkOnCreate } from './check-on-create.ts';
 import { columnList, inferColumns, isWithoutColumns, NO_COLUMNS, type InferredColumn } from './infer-columns.ts';
 import { readsManaged } from '../managed-reads.ts';
 import { shownAs } from '../outbox-names.ts';
-import { refuseDirectSelect, refuseNotYet } from '../refusals.ts';
+import { refuse, refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action, ClientSession } from '../types.ts';
 import { refuseUnread } from '../unread.ts';
 
@@ -62,7 +64,7 @@ export async function createTable(create: CreateTable, context: StatementContext
   const isKafka = await makesKafkaTable(create, context);
   const refusal = isKafka ? await refusalOf(create, context) : undefined;
   if (refusal !== undefined) return refusal;
-  if (create.verb === 'REPLACE' || create.verb === 'CREATE OR REPLACE') await beforeDrop([create.name], context);
+  if (replaces(create)) await beforeDrop([create.name], context);
   return isKafka ? createAnyKafkaTable(create, context) : createOtherTable(create, context);
 }
 
@@ -80,12 +82,25 @@ async function refusalOf(create: CreateTable, context: StatementContext): Promis
   const unsupported = notYet(create);
   if (unsupported !== undefined) return refuseNotYet(unsupported);
   const { session } = context;
-  await requireToMake(create, { database: await databaseOf(create.name, session), table: create.name.table }, session);
-  return undefined;
+  const table = { database: await databaseOf(create.name, session), table: create.name.table };
+  await requireToMake(create, table, session);
+  return (await losesTable(create, table, session)) ? refuse('NOT_IMPLEMENTED', NO_REPLACING) : undefined;
 }
 
+/** Whether there would be no table at all if the SELECT failed: the new one is filled when the old one is gone. What other servers of a cluster have is not known. */
+async function losesTable(create: CreateTable, table: TableId, session: ClientSession): Promise<boolean> {
+  if (!replaces(create) || create.asSelect === undefined || create.asSelect.empty !== undefined) return false;
+  if (create.cluster !== undefined) return true;
+  const [[exists] = []] = await session.query(`EXISTS TABLE ${printedName(table)}`);
+  return exists === '1';
+}
+
+const NO_REPLACING =
+  'Replacing a table by CREATE OR REPLACE TABLE … ENGINE = Kafka … AS SELECT is not supported yet by the gateway: ' +
+  'replace it by EMPTY AS SELECT or with a column list, then INSERT INTO it the SELECT';
+
 async function createAnyKafkaTable(create: CreateTable, context: StatementContext): Promise<Action> {
-  // These make the table by a helper query, which does not carry what forbids it to the client's request.
+  // What these ask before they make the table does not carry what forbids it to the client's request.
   if ((create.asSelect !== undefined || isWithoutColumns(create)) && forbidsChanges(context.session)) {
     const database = await databaseOf(create.name, context.session);
     return { kind: 'run', sql: withoutBrokers(create, { database, table: create.name.table }) };
@@ -109,35 +124,35 @@ async function createWithInferredColumns(create: CreateTable, context: Statement
   const action = await makeKafkaTable(statement, { ...context, text }, 'checked');
   if (action.kind !== 'run') return action;
   // The client's statement makes the table and then says what it found, so the table is made here.
-  await session.query(action.sql);
+  await session.run(action.sql);
   await action.after?.(new AbortController().signal);
   options.logger.info({ table: `${database}.${create.name.table}`, columns: columnList(columns) }, 'columns inferred');
-  const [format = ''] = FORMAT_AT_END.exec(context.text) ?? [];
   const answer = selectRows(
     [{ name: 'name' }, { name: 'type' }],
     columns.map(({ name, type }) => [name, type]),
-    format.replace(/\s*;\s*$/, ''),
+    create.format === undefined ? '' : textOf(context.text, create.format),
   );
   return { kind: 'run', sql: answer, after: async () => Promise.resolve(), ...(action.notice && { notice: action.notice }) };
 }
 
-/** The format of the answer, where the statement says it. */
-const FORMAT_AT_END = /\bFORMAT\s+\w+\s*;?\s*$/i;
-
-/** The same statement with its columns written out, without FORMAT and what stands behind. */
+/** The same statement with its columns written out, and without FORMAT: its answer is the gateway's. */
 function withColumns(
   create: CreateTable,
   columns: readonly InferredColumn[],
   context: StatementContext,
 ): { text: string; statement: CreateTable } {
-  const head = context.text.slice(0, create.end).replace(FORMAT_AT_END, '');
-  const text = splice(head, [insertAt(create.engine?.span.start ?? head.length, `${columnList(columns)} `)]);
+  const place = create.engine?.span.start ?? create.end;
+  const text = splice(context.text, [insertAt(place, `${columnList(columns)} `), ...withoutFormat(create)]);
   return { text, statement: reread(text) };
+}
+
+function withoutFormat({ format }: CreateTable): Edit[] {
+  return format === undefined ? [] : [removeSpan(format)];
 }
 
 type CreateAsSelect = CreateTable & Required<Pick<CreateTable, 'asSelect'>>;
 
-/** The table is made, with the SELECT's columns where it names none, then the SELECT's rows are written to it. A table that cannot be filled is dropped, as by the server. */
+/** The table is made, with the SELECT's columns where it names none, then the SELECT's rows are written to it. A table that cannot be filled is dropped, as by the server; one that has taken another's place would leave none, which `refusalOf` has refused. */
 async function createAsSelect(create: CreateAsSelect, context: StatementContext): Promise<Action> {
   const { session, options } = context;
   const { outboxes } = options;
@@ -153,13 +168,13 @@ async function createAsSelect(create: CreateAsSelect, context: StatementContext)
   if (asSelect.empty === undefined) await requireToFill(table, statement, session);
   const action = await createKafkaTable(statement, { ...context, text });
   if (asSelect.empty !== undefined || action.kind !== 'run') return action;
-  await session.query(action.sql);
+  await session.run(action.sql);
   await action.after?.(new AbortController().signal);
   let since: OutboxMark | undefined;
   try {
     const outbox = await outboxes.prepare(table);
     since = outbox.since;
-    await session.query(`INSERT INTO ${printedName(outbox)} (${outbox.columns.map(quoteIdentifier).join(', ')}) ${select}`);
+    await session.run(`INSERT INTO ${printedName(outbox)} (${outbox.columns.map(quoteIdentifier).join(', ')}) ${select}`);
   } catch (error) {
     await dropUnfilled(create, table, context);
     await options.reconcile();
@@ -178,16 +193,17 @@ function shownExceptionAs({ table }: TableId, { code, exceptionName, text }: Cli
   return new ClickHouseException(code, exceptionName, shownAs({ table }, { from: '', to: '' })(text));
 }
 
-/** The same statement with a column list and without the SELECT. */
+/** The same statement with a column list, without the SELECT and, as its answer is the gateway's, FORMAT. */
 async function withoutSelect(
-  { asSelect, elements, engine }: CreateAsSelect,
+  create: CreateAsSelect,
   select: string,
   { text, session }: StatementContext,
 ): Promise<{ text: string; statement: CreateTable }> {
-  const edits = [removeSpan(asSelect.span)];
+  const { asSelect, elements, engine } = create;
+  const edits = [removeSpan(asSelect.span), ...withoutFormat(create)];
   if (asSelect.empty !== undefined) edits.push(removeSpan(asSelect.empty));
   if (elements === undefined) {
-    const rows = await session.query(`DESCRIBE TABLE (${select}\n)`);
+    const rows = await session.run(`DESCRIBE TABLE (${select}\n)`);
     const columns = rows.map(([name = '', type = '']) => ({ name, type: type.replace(/\s*\n\s*/g, ' ') }));
     edits.push(insertAt(engine?.span.start ?? asSelect.span.start, `${columnList(columns)} `));
   }
@@ -324,8 +340,8 @@ async function serversOwnAnswer(create: Asked, database: string, { session }: St
 }
 
 /**
- * The same statement with the columns of the table behind AS written out, and with that table's engine and comment when it is a Kafka
- * table and the statement names no engine (as the server copies them, the consumer group included).
+ * The same statement with the columns of the table behind AS written out, and with that table's comment when the statement
+ * has none, and with its engine when it is a Kafka table and the statement names none (as the server copies them, the consumer group included).
  */
 async function withExplicitColumns(create: CreateTable, context: StatementContext): Promise<{ text: string; statement: CreateTable }> {
   const { asTable } = create;
@@ -336,10 +352,22 @@ async function withExplicitColumns(create: CreateTable, context: StatementContex
   const source = visibleElements(shown, copied);
   if (source === undefined)
     throw clickhouseError('NOT_IMPLEMENTED', 'CREATE TABLE … AS with ENGINE = Kafka is not supported yet by the gateway for this source');
-  const engine = create.engine === undefined ? await copiedEngine(create, shown, context) : '';
-  const { start } = asTable.span;
-  const text = splice(context.text, [{ start, end: asTable.name.span.end, text: `(${source.columnTexts.join(', ')})${engine}` }]);
+  const engine = create.engine === undefined ? `${await copiedEngine(create, shown, context)} ` : '';
+  const comment = create.comment === undefined ? (copied?.comment ?? commentOf(shown)) : '';
+  const storage = storageBeside(create, asTable.span);
+  const text = splice(context.text, [
+    insertAt(storage.start, `(${source.columnTexts.join(', ')}) ${engine}`),
+    removeSpan(asTable.span),
+    insertAt(storage.end, comment === '' ? '' : ` COMMENT ${quoteString(comment)}`),
+  ]);
   return { text, statement: reread(text) };
+}
+
+/** AS with what the statement says about the storage, which may stand before or behind it: columns come before all of that, a comment behind. */
+function storageBeside({ engine, storageClauses, settings, comment }: CreateTable, as: Span): Span {
+  const own = settings.filter(({ scope }) => scope === 'engine');
+  const spans = [as, ...[engine, comment, ...storageClauses, ...own].flatMap((part) => part?.span ?? [])];
+  return { start: Math.min(...spans.map(({ start }) => start)), end: Math.max(...spans.map(({ end }) => end)) };
 }
 
 /** A statement that the grammar is known to read. */
@@ -365,7 +393,7 @@ async function copiedEngine(create: CreateTable, shown: string, { session, optio
       'BAD_ARGUMENTS',
       'SETTINGS cannot be added to the engine of a table with secrets that is copied: write ENGINE = Kafka(…)',
     );
-  return ` ${withSecrets(definition.engine, secrets)}${definition.comment === '' ? '' : ` COMMENT ${quoteString(definition.comment)}`}`;
+  return withSecrets(definition.engine, secrets);
 }
 
 async function uuidOf({ database, table }: TableId, session: ClientSession): Promise<string> {

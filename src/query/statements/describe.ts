@@ -1,5 +1,5 @@
 import { isAddedColumn, readPublicDefinition, virtualColumnsOf, type Definition } from '../../engine/index.ts';
-import type { ShowTable } from '../../sql/index.ts';
+import { textOf, type SettingsClause, type ShowTable } from '../../sql/index.ts';
 import { printedName, readLanding, selectRows, type StatementContext } from '../context.ts';
 import type { Action, ClientSession } from '../types.ts';
 
@@ -12,22 +12,23 @@ interface DescribeSettings {
 }
 
 /** DESCRIBE of a managed table lists the columns of the real one: virtual columns only when asked for, and marked. */
-export async function describe({ name, tail }: ShowTable, { session }: StatementContext): Promise<Action> {
+export async function describe({ name, tail, settings: written }: ShowTable, { text, session }: StatementContext): Promise<Action> {
   const landing = await readLanding(name, session);
   const definition = landing && readPublicDefinition(landing.comment);
   if (definition === undefined) return { kind: 'forward' };
-  const settings = await describeSettings(session, tail);
+  const settings = await describeSettings(session, written, text);
   const own = await ownColumns(name, definition, settings, session);
   const virtual = settings.withVirtualColumns ? virtualColumns(own, definition, settings) : [];
   return { kind: 'run', sql: selectRows(columnsOf(settings), [...own, ...virtual], tail) };
 }
 
-async function describeSettings(session: ClientSession, tail: string): Promise<DescribeSettings> {
-  const settings = /\bSETTINGS\b.*$/is.exec(tail)?.[0] ?? '';
+async function describeSettings(session: ClientSession, written: readonly SettingsClause[], text: string): Promise<DescribeSettings> {
+  const assignments = written.flatMap((clause) => clause.assignments.map(({ span }) => textOf(text, span)));
+  const clause = assignments.length === 0 ? '' : ` SETTINGS ${assignments.join(', ')}`;
   const values = ['describe_compact_output', 'describe_include_virtual_columns', 'describe_include_subcolumns'].map(
     (name) => `toUInt8(getSetting('${name}'))`,
   );
-  const [[compact, virtual, subcolumns] = []] = await session.query(`SELECT ${values.join(', ')} ${settings}`);
+  const [[compact, virtual, subcolumns] = []] = await session.run(`SELECT ${values.join(', ')}${clause}`);
   return { isCompact: compact === '1', withVirtualColumns: virtual === '1', withSubcolumns: subcolumns === '1' };
 }
 

@@ -6,14 +6,15 @@ import {
   parseStatement,
   quoteIdentifier,
   replaceSpan,
+  sourceOf,
   splice,
+  textOf,
   type Edit,
   type InsertColumn,
   type InsertHead,
   type TableName,
 } from '../../sql/index.ts';
 import { afterDelivery } from '../after-delivery.ts';
-import { insertSource } from '../classify.ts';
 import {
   assertReadable,
   findManaged,
@@ -32,16 +33,16 @@ import { select } from './select.ts';
 
 /** INSERT into a Kafka table writes to its outbox. One from a Kafka table fails like the SELECT in it. */
 export async function insert(head: InsertHead, context: StatementContext): Promise<Action> {
-  const source = context.text.slice(head.name?.span.end ?? 0);
-  const isFromSelect = insertSource(source) === 'select';
-  const start = source.search(/\b(?:SELECT|WITH)\b/i);
-  const read: Action = isFromSelect && start >= 0 ? await select(source.slice(start), context) : { kind: 'forward' };
+  const { text } = context;
+  const source = sourceOf(text, head);
+  const withClause = head.withClause === undefined ? '' : textOf(text, head.withClause);
+  const read: Action = source?.kind === 'select' ? await select(withClause + text.slice(source.start), context) : { kind: 'forward' };
   if (read.kind !== 'forward' || head.name === undefined) return read;
   const table = await managedTable(head.name, context);
   if (table === undefined) return read;
   const { outboxes } = context.options;
   if (outboxes === undefined) return refuseNotYet('INSERT into a Kafka table is');
-  return insertIntoOutbox({ ...head, name: head.name }, table, { outboxes, isFromSelect }, context);
+  return insertIntoOutbox({ ...head, name: head.name }, table, { outboxes, isFromSelect: source?.kind === 'select' }, context);
 }
 
 /** The catalog knows names, not query parameters: what they stand for is asked of the server. */

@@ -1,7 +1,7 @@
 import { ClickHouseException, ERROR_CODES } from '../../errors.ts';
-import { mentionsIdentifier } from '../../sql/index.ts';
+import { mentionsIdentifier, withoutOutput } from '../../sql/index.ts';
 import type { StatementContext } from '../context.ts';
-import { readsManaged, withoutFormat } from '../managed-reads.ts';
+import { readsManaged } from '../managed-reads.ts';
 import { refuse, refuseDirectSelect, refuseNotYet } from '../refusals.ts';
 import type { Action } from '../types.ts';
 
@@ -22,7 +22,7 @@ export async function select(text: string, context: StatementContext): Promise<A
 /** Whoever may not read the table is told so by the server, before anything else. */
 async function mayRead(text: string, { session }: StatementContext): Promise<boolean> {
   try {
-    await session.query(`EXPLAIN ${withoutFormat(text)}`);
+    await session.query(`EXPLAIN ${withoutOutput(text)}`);
     return true;
   } catch (error) {
     if (error instanceof ClickHouseException) return error.code !== ERROR_CODES.ACCESS_DENIED;

@@ -409,6 +409,37 @@ test("helper queries never run under the client's query id, which may be in use 
   t.false(ids.includes('by-header') || ids.includes('by-parameter'));
 });
 
+test("a part of the client's own statement runs under the settings of the request, other helper queries do not", async (t) => {
+  const answers: string[] = [];
+  const sql = "SELECT getSetting('max_threads'), getSetting('max_query_size')";
+  const dispatcher = markedDispatcher(async (statement, session) => {
+    answers.push((await session.run(sql)).join(), (await session.query(sql)).join());
+    return runUnmarked(statement);
+  });
+  const { url } = await useFrontEnd(t, { dispatcher });
+  const ofOneRequest = 'query_id=mine&default_format=CSV&buffer_size=1000&stacktrace=1&send_progress_in_http_headers=1&max_query_size=30';
+  const target = `/?max_threads=7&${ofOneRequest}&query=MARKED%20SELECT%201`;
+  t.is(text(await send(url, { target })), '1\n');
+  const body = '--x\r\nContent-Disposition: form-data; name="e"; filename="e"\r\n\r\n5\r\n--x--\r\n';
+  const headers = { 'Content-Type': 'multipart/form-data; boundary=x' };
+  const form = '/?max_threads=7&e_structure=a%20Int8&e_format=CSV&query=MARKED%20SELECT%20a%20FROM%20e';
+  t.is(text(await send(url, { method: 'POST', target: form, headers, body })), '5\n');
+  for (const [ofRequest, ofOthers] of [answers.slice(0, 2), answers.slice(2)]) {
+    t.is(ofRequest, '7,262144');
+    t.notRegex(ofOthers ?? '', /^7,/);
+  }
+});
+
+test('a helper query that is answered in another format than its own throws an exception of ClickHouse', async (t) => {
+  const dispatcher = markedDispatcher(async (_statement, session) => {
+    const errors = await Promise.allSettled([session.query('SELECT 1 FORMAT JSON'), session.query('SELECT 1 FORMAT TSV')]);
+    for (const error of errors) t.is(error.status === 'rejected' && (error.reason as { code?: number }).code, 6);
+    return runUnmarked('MARKED SELECT 1');
+  });
+  const { url } = await useFrontEnd(t, { dispatcher });
+  t.is(text(await send(url, { target: '/?query=MARKED' })), '1\n');
+});
+
 test("a helper query that the server refuses throws the server's exception", async (t) => {
   const dispatcher = markedDispatcher(async (_statement, session) => {
     const error = await session.query('SELECT nope').then(
