@@ -5,6 +5,6 @@ export { quoteIdentifier, quoteIdentifierIfNeeded, quoteString } from './quote.t
 export { insertAt, removeSpan, replaceSpan, splice, textOf, type Edit } from './splice.ts';
 export { blankLiterals } from './blank.ts';
 export { declaredElements, type DeclaredElement } from './columns.ts';
-export { mentionsIdentifier, mentionsKafkaEngine } from './mentions.ts';
+export { mentionsIdentifier, mentionsKafkaEngine, mentionsParallelWith } from './mentions.ts';
 export { readExplainAst, readViewQuery, type ViewQuery } from './view-query.ts';
 export { firstWords, type FirstWords } from './words.ts';
