@@ -12,6 +12,8 @@ export interface ClientSession {
   query(sql: string): Promise<string[][]>;
   /** What the request itself, beside its statement, sets a setting to; undefined when it does not. */
   setting(name: string): string | undefined;
+  /** Whether the session outlives the request, so that there may be temporary tables: the server finds them before others of their name. */
+  readonly mayHaveTemporaryTables: boolean;
   /** Does something that takes a while; its signal is aborted when the client is gone. Not while `query` is under way. */
   whileHere<T>(work: (gone: AbortSignal) => Promise<T>): Promise<T>;
 }

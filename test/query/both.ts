@@ -94,6 +94,7 @@ export async function useBoth(t: ExecutionContext): Promise<Both> {
 function sessionOf(send: (sql: string) => Promise<string>): ClientSession {
   return {
     setting: () => undefined,
+    mayHaveTemporaryTables: false,
     whileHere: async (work) => work(new AbortController().signal),
     query: async (sql) => {
       const text = await send(sql);

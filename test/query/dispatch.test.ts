@@ -22,6 +22,7 @@ async function dispatch(statement: string, answer: (sql: string) => string[][]):
   return dispatcher.dispatch(statement, {
     query: async (sql) => answer(sql),
     setting: () => undefined,
+    mayHaveTemporaryTables: false,
     whileHere: async (work) => work(new AbortController().signal),
   });
 }
@@ -59,6 +60,14 @@ test('a server that does not answer is told to the client, and nothing is create
   });
   t.is(refusalOf(action), 'Code: 210. DB::Exception: Cannot ask ClickHouse. (NETWORK_ERROR)');
 });
+
+for (const statement of ["ALTER TABLE q MODIFY COMMENT 'x'", 'TRUNCATE TABLE q', 'OPTIMIZE TABLE q'])
+  test(`a table of which the server cannot say what it is now is not taken for somebody else's: ${statement}`, async (t) => {
+    const action = await dispatch(statement, () => {
+      throw clickhouseError('TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many simultaneous queries for user');
+    });
+    t.regex(refusalOf(action), /^Code: 202\. /);
+  });
 
 test('a fault of the gateway becomes an error without its inner workings', async (t) => {
   const action = await dispatch("CREATE TABLE q (a Int32) ENGINE = Kafka('b', 't', 'g', 'CSV')", () => {
@@ -107,8 +116,14 @@ test('an INSERT of somebody who may write costs one question, whatever its list 
   };
   for (const sql of ['INSERT INTO d.q VALUES (1, 2)', 'INSERT INTO d.q (a, d.q.b) VALUES (1, 2)'])
     t.is(
-      (await dispatcher.dispatch(sql, { query, setting: () => undefined, whileHere: async (work) => work(new AbortController().signal) }))
-        .kind,
+      (
+        await dispatcher.dispatch(sql, {
+          query,
+          setting: () => undefined,
+          mayHaveTemporaryTables: false,
+          whileHere: async (work) => work(new AbortController().signal),
+        })
+      ).kind,
       'replace',
     );
   const question = 'CHECK GRANT INSERT(`a`, `b`) ON `d`.`q`, INSERT(`a`, `b`) ON `d`.`.outbox.q`';

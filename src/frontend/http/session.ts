@@ -37,6 +37,7 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
   const host = client.headers.host ?? 'clickhouse';
   return {
     setting: (name) => (name === 'readonly' && client.method !== 'POST' ? READ_ONLY_BY_METHOD : findParameter(target, name)),
+    mayHaveTemporaryTables: findParameter(target, 'session_id') !== undefined,
     whileHere: async (work) => {
       const { socket } = client;
       const gone = new AbortController();

@@ -33,6 +33,7 @@ export function createClientSession(wires: Wires, query: ReadQuery): ClientSessi
   let last: Promise<unknown> = Promise.resolve();
   return {
     setting: (name) => query.head.settings.values.get(name),
+    mayHaveTemporaryTables: true,
     whileHere: async (work) => wires.client.whileOpen(work),
     query: async (sql) => {
       const answer = last.then(async () => ask(wires, query, sql));

@@ -1,24 +1,59 @@
 import { clickhouseError } from '../../errors.ts';
-import { SECRET_SETTINGS, withoutPossibleSecrets, withUserComment } from '../../engine/index.ts';
+import { isDefinition, SECRET_SETTINGS, withoutPossibleSecrets, withUserComment } from '../../engine/index.ts';
 import { mentionsIdentifier, quoteString, replaceSpan, splice, textOf, type AlterTable, type Edit } from '../../sql/index.ts';
-import { forwardAndReconcile, readLanding, reconcileOf, type StatementContext } from '../context.ts';
+import { findLanding, forwardAndReconcile, reconcileOf, type StatementContext, type TableId } from '../context.ts';
+import { requireGrants, shownName } from '../grants.ts';
 import { forwardViewChange } from './create-materialized-view.ts';
 import type { Action } from '../types.ts';
 
 /** ALTER of a managed table can do what it can do to a real one: change comments. Of anything else it is the server's. */
 export async function alter(statement: AlterTable, context: StatementContext): Promise<Action> {
-  const landing = await readLanding(statement.name, context.session);
+  const landing = await findLanding(statement.name, context);
   if (landing === undefined) {
     const isViewChange = statement.commands.some(({ type }) => type === 'MODIFY_QUERY');
     return isViewChange ? forwardViewChange(context) : forwardWithoutSecrets(statement, context);
   }
   for (const command of statement.commands) {
     const refusal = refusalOf(command, context.text);
-    if (refusal !== undefined) return { kind: 'refuse', exception: refusal };
+    if (refusal === undefined) continue;
+    // Whoever may not even see the table must not hear what it is.
+    if (landing.comment === undefined) await requireGrants([`${privilegeOf(command)} ON ${shownName(landing)}`], context.session);
+    return { kind: 'refuse', exception: refusal };
   }
-  const edits = statement.commands.flatMap((command) => commentEdit(command, landing.comment));
+  const edits: Edit[] = [];
+  for (const { comment } of statement.commands) {
+    if (comment === undefined) continue;
+    const changed = withUserComment(await definitionOf(landing, context), comment.value);
+    // The client's own text would take the place of a definition that another version of the gateway can read.
+    if (changed === undefined)
+      throw clickhouseError('SUPPORT_IS_DISABLED', `The definition of ${shownName(landing)} cannot be read by this gateway`);
+    edits.push(replaceSpan(comment.span, quoteString(changed)));
+  }
   return { kind: 'run', sql: splice(context.text, edits), after: reconcileOf(context.options) };
 }
+
+/** The comment may be changed by somebody who may not see it: the server looks at the grant for that. */
+async function definitionOf(landing: TableId & { readonly comment?: string }, { session, options }: StatementContext): Promise<string> {
+  const comment = landing.comment ?? (await options.commentOf?.(landing));
+  if (comment !== undefined && isDefinition(comment)) return comment;
+  await requireGrants([`ALTER MODIFY COMMENT, SHOW COLUMNS ON ${shownName(landing)}`], session);
+  throw clickhouseError('UNKNOWN_TABLE', `Table ${shownName(landing)} does not exist`);
+}
+
+/** What the server asks for; ALTER, which is all of it, where that has another name than the command. */
+function privilegeOf({ type, family }: Command): string {
+  if (family === 'partition') return 'ALTER DELETE';
+  const hasItsName = /^(?:(?:ADD|DROP)_(?:COLUMN|INDEX|CONSTRAINT|PROJECTION)|(?:MODIFY|RENAME|CLEAR)_COLUMN|UPDATE|DELETE)$/.test(type);
+  return hasItsName ? `ALTER ${type.replace('_', ' ')}` : (OTHER_PRIVILEGES[type] ?? 'ALTER');
+}
+
+const OTHER_PRIVILEGES: Readonly<Record<string, string>> = {
+  MODIFY_TTL: 'ALTER TTL',
+  REMOVE_TTL: 'ALTER TTL',
+  MODIFY_SETTING: 'ALTER SETTINGS',
+  RESET_SETTING: 'ALTER SETTINGS',
+  MODIFY_ORDER_BY: 'ALTER ORDER BY',
+};
 
 /** Secrets of Kafka's are settings of no other table, so the statement fails, and the server would log their values with it. */
 function forwardWithoutSecrets({ commands }: AlterTable, context: StatementContext): Action {
@@ -46,9 +81,4 @@ function refusalOf(command: Command, text: string): ReturnType<typeof clickhouse
 /** `MODIFY COLUMN c COMMENT 'x'`, which the server takes for COMMENT COLUMN. */
 function isColumnComment({ type, span }: Command, text: string): boolean {
   return type === 'MODIFY_COLUMN' && /^\w+\s+COLUMN\s+(?:IF\s+EXISTS\s+)?(?:`[^`]+`|"[^"]+"|[\w.]+)\s+COMMENT\s/i.test(textOf(text, span));
-}
-
-function commentEdit({ comment }: Command, definition: string): Edit[] {
-  const changed = comment && withUserComment(definition, comment.value);
-  return comment === undefined || changed === undefined ? [] : [replaceSpan(comment.span, quoteString(changed))];
 }
