@@ -14,7 +14,7 @@ export async function readsManaged(select: string, context: StatementContext): P
   if (!mentionsIdentifier(select, catalog.names())) return false;
   const query = await readQuery(select, session);
   for (const { database, table } of query?.tables ?? []) {
-    if (!catalog.names().has(table) || (database === undefined && isSubqueryName(table, select))) continue;
+    if (!catalog.names().has(table) || (database === undefined && (isSubqueryName(table, select) || session.brings(table)))) continue;
     const name = { ...(database !== undefined && { database }), table, span: { start: 0, end: 0 } };
     await assertReadable(name, context);
     if ((await findInSession(name, context)) !== undefined) return true;

@@ -14,6 +14,8 @@ export interface ClientSession {
   setting(name: string): string | undefined;
   /** Whether the session outlives the request, so that there may be temporary tables: the server finds them before others of their name. */
   readonly mayHaveTemporaryTables: boolean;
+  /** Whether the request brings a table of that name for its own query, as far as is known in front of its data. */
+  brings(table: string): boolean;
   /** Does something that takes a while; its signal is aborted when the client is gone. Not while `query` is under way. */
   whileHere<T>(work: (gone: AbortSignal) => Promise<T>): Promise<T>;
 }

@@ -186,3 +186,12 @@ for (const [kind, name] of DOORS.entries()) {
     t.is(await direct('SELECT count() FROM plain'), '2');
   });
 }
+
+test.serial('a table that a form brings comes before a Kafka table of its name', async (t) => {
+  const { ask, refused } = await useDoor(t, 0, 'forms');
+  t.is(await ask(`CREATE TABLE events (a Int32) ${KAFKA}`), '');
+  const table = { table: 'events', name: 'a', values: ['x', 'y'] };
+  t.is(await ask({ sql: 'SELECT count() FROM events', table }), '2');
+  t.is(await refused({ sql: 'SELECT count() FROM forms.events', table }), 620);
+  t.is(await refused({ sql: 'SELECT count() FROM events', table: { ...table, table: 'others' } }), 620);
+});

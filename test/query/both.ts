@@ -95,6 +95,7 @@ function sessionOf(send: (sql: string) => Promise<string>): ClientSession {
   return {
     setting: () => undefined,
     mayHaveTemporaryTables: false,
+    brings: () => false,
     whileHere: async (work) => work(new AbortController().signal),
     query: async (sql) => {
       const text = await send(sql);

@@ -23,6 +23,7 @@ async function dispatch(statement: string, answer: (sql: string) => string[][]):
     query: async (sql) => answer(sql),
     setting: () => undefined,
     mayHaveTemporaryTables: false,
+    brings: () => false,
     whileHere: async (work) => work(new AbortController().signal),
   });
 }
@@ -121,6 +122,7 @@ test('an INSERT of somebody who may write costs one question, whatever its list 
           query,
           setting: () => undefined,
           mayHaveTemporaryTables: false,
+    brings: () => false,
           whileHere: async (work) => work(new AbortController().signal),
         })
       ).kind,

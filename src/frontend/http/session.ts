@@ -38,6 +38,8 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
   return {
     setting: (name) => (name === 'readonly' && client.method !== 'POST' ? READ_ONLY_BY_METHOD : findParameter(target, name)),
     mayHaveTemporaryTables: findParameter(target, 'session_id') !== undefined,
+    brings: (table) =>
+      isForm(client) && SHAPES.some((shape) => findParameter(target, Buffer.from(`${table}${shape}`).toString('latin1')) !== undefined),
     whileHere: async (work) => {
       const { socket } = client;
       const gone = new AbortController();
@@ -61,6 +63,13 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
       return parseRows(await post(upstream, helperTarget, headers, body));
     },
   };
+}
+
+/** A table in a form has its columns in the URL, by one of these behind its name. */
+const SHAPES = ['_structure', '_types'] as const;
+
+function isForm({ headers }: IncomingMessage): boolean {
+  return headers['content-type']?.startsWith('multipart/form-data') === true;
 }
 
 interface HelperAnswer {

@@ -34,6 +34,8 @@ export function createClientSession(wires: Wires, query: ReadQuery): ClientSessi
   return {
     setting: (name) => query.head.settings.values.get(name),
     mayHaveTemporaryTables: true,
+    // They come behind the query.
+    brings: () => false,
     whileHere: async (work) => wires.client.whileOpen(work),
     query: async (sql) => {
       const answer = last.then(async () => ask(wires, query, sql));
