@@ -1,5 +1,5 @@
 import { clickhouseError } from '../../errors.ts';
-import { isDefinition, SECRET_SETTINGS, withoutPossibleSecrets, withUserComment } from '../../engine/index.ts';
+import { SECRET_SETTINGS, withoutPossibleSecrets, withUserComment } from '../../engine/index.ts';
 import { mentionsIdentifier, quoteString, replaceSpan, splice, textOf, type AlterTable, type Edit } from '../../sql/index.ts';
 import { findLanding, forwardAndReconcile, reconcileOf, type StatementContext, type TableId } from '../context.ts';
 import { requireGrants, shownName } from '../grants.ts';
@@ -24,7 +24,7 @@ export async function alter(statement: AlterTable, context: StatementContext): P
   for (const { comment } of statement.commands) {
     if (comment === undefined) continue;
     const changed = withUserComment(await definitionOf(landing, context), comment.value);
-    // The client's own text would take the place of a definition that another version of the gateway can read.
+    // The client's own text would take the definition's place, which perhaps another version of the gateway can read.
     if (changed === undefined)
       throw clickhouseError('SUPPORT_IS_DISABLED', `The definition of ${shownName(landing)} cannot be read by this gateway`);
     edits.push(replaceSpan(comment.span, quoteString(changed)));
@@ -32,12 +32,12 @@ export async function alter(statement: AlterTable, context: StatementContext): P
   return { kind: 'run', sql: splice(context.text, edits), after: reconcileOf(context.options) };
 }
 
-/** The comment may be changed by somebody who may not see it: the server looks at the grant for that. */
+/** The comment may be changed by somebody who may not see it. Empty when it cannot be had. */
 async function definitionOf(landing: TableId & { readonly comment?: string }, { session, options }: StatementContext): Promise<string> {
-  const comment = landing.comment ?? (await options.commentOf?.(landing));
-  if (comment !== undefined && isDefinition(comment)) return comment;
-  await requireGrants([`ALTER MODIFY COMMENT, SHOW COLUMNS ON ${shownName(landing)}`], session);
-  throw clickhouseError('UNKNOWN_TABLE', `Table ${shownName(landing)} does not exist`);
+  if (landing.comment !== undefined) return landing.comment;
+  // It stands in the client's query then, which the server may log.
+  await requireGrants([`ALTER MODIFY COMMENT ON ${shownName(landing)}`], session);
+  return (await options.commentOf?.(landing)) ?? '';
 }
 
 /** What the server asks for; ALTER, which is all of it, where that has another name than the command. */
