@@ -45,6 +45,7 @@ export const ERROR_CODES = {
   BAD_GET: 170,
   LIMIT_EXCEEDED: 290,
   TABLE_NOT_EMPTY: 705,
+  CANNOT_GET_CREATE_TABLE_QUERY: 390,
 } as const;
 
 export type ErrorName = keyof typeof ERROR_CODES;

@@ -5,6 +5,7 @@ import {
   createCatalog,
   ensureDeadLetterTable,
   NamedCollections,
+  readComment,
   removeDeadLetters,
   renewDefinitions,
   tableNameText,
@@ -118,6 +119,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
     outboxes: producers,
     sampleTopics: (table) => sampleTopics(table, logger),
     asServiceAccount: async (sql, settings) => client.command(sql, settings),
+    commentOf: async (table) => readComment(client, table),
     secretKeys,
     sources: { kafka, filesFolder, findCollection: async (name) => (await collections.find([name])).get(name) },
     ...(config.kafkaCheckOnCreate && {

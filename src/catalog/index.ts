@@ -13,5 +13,6 @@ export type {
 } from './types.ts';
 export { ensureDeadLetterTable, removeDeadLetters } from './dead-letter-table.ts';
 export { renewDefinitions, type RenewDefinitionsOptions } from './renew-definitions.ts';
+export { readComment } from './read-comment.ts';
 export { tableNameText } from './table-name.ts';
 export { NamedCollections } from './named-collections.ts';

@@ -3,11 +3,11 @@ import { findManaged, printedName, type StatementContext, type TableId } from '.
 
 /**
  * To be called before tables of these names go away, if there are such tables: what is not in Kafka yet goes with them. Throws the exception that the client must be
- * answered with.
+ * answered with. `find`: what the names stand for.
  */
-export async function beforeDrop(names: readonly TableName[], context: StatementContext): Promise<void> {
+export async function beforeDrop(names: readonly TableName[], context: StatementContext, find = findManaged): Promise<void> {
   for (const name of names) {
-    const table = await findManaged(name, context);
+    const table = await find(name, context);
     if (table !== undefined) await beforeDropOf(table, context);
   }
 }

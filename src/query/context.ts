@@ -1,5 +1,5 @@
-import type { Catalog } from '../catalog/index.ts';
-import { clickhouseError } from '../errors.ts';
+import type { Catalog, UnreadableTable } from '../catalog/index.ts';
+import { ClickHouseException, clickhouseError, ERROR_CODES } from '../errors.ts';
 import { isDefinition, type KafkaTableOptions, type SecretKeys, type Sources } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
 import type { OutboxMark, PreparedOutbox } from '../producing/index.ts';
@@ -87,6 +87,8 @@ export interface DispatcherOptions {
    * a ClickHouseException. Absent: nothing is done for such clients.
    */
   readonly asServiceAccount?: (sql: string, settings: Readonly<Record<string, string>>) => Promise<void>;
+  /** The comment of a table as the service account sees it; undefined when there is no such table. Absent: only what the client may see is known. */
+  readonly commentOf?: (table: TableId) => Promise<string | undefined>;
   /**
    * Goes to the brokers and the schema registry as the table would; throws the ClickHouseException that CREATE must be answered with. When `gone` is
    * aborted nobody waits for it any more: then it ends soon, in any way. Absent: nothing is checked.
@@ -113,31 +115,67 @@ export function reconcileOf({ reconcile }: DispatcherOptions): AfterSuccess {
   return async () => reconcile();
 }
 
-/** The database of a name as the client means it; asks the server only when the name has none. */
+/** The database of a name as the client means it; asks the server only when the name has none, or a query parameter. */
 export async function databaseOf(name: TableName, session: ClientSession): Promise<string> {
-  if (name.database !== undefined) return name.database;
-  const [[database = ''] = []] = await session.query('SELECT currentDatabase()');
-  return database;
+  const { database } = await withoutParameters(name, session);
+  if (database !== undefined) return database;
+  const [[current = ''] = []] = await session.query('SELECT currentDatabase()');
+  return current;
 }
 
-/** The catalog's entry for a name, or undefined. The server is asked only when some managed table is called so. */
-export async function findManaged(name: TableName, { options, session }: StatementContext): Promise<TableId | undefined> {
-  if (!options.catalog.names().has(name.table)) return undefined;
-  return options.catalog.find(await databaseOf(name, session), name.table);
+/** The name with what its query parameters stand for: only the server knows. Throws what the server says to one that has no value. */
+export async function withoutParameters(name: TableName, session: ClientSession): Promise<TableName> {
+  if (name.hasParameter !== true) return name;
+  const { table, database, span } = name;
+  const parts = database === undefined ? [table] : [table, database];
+  const texts = parts.map((part) => (isParameter(part) ? part.replace(/Identifier\}$/, 'String}') : quoteString(part)));
+  const [[itsTable = '', itsDatabase] = []] = await session.query(`SELECT ${texts.join(', ')}`);
+  return { ...(itsDatabase !== undefined && { database: itsDatabase }), table: itsTable, span };
+}
+
+/** Where a table of that name is, if any table of the catalog is called so: then the server may be asked for the current database. */
+async function locate(name: TableName, { options, session }: StatementContext): Promise<TableId | undefined> {
+  const { database, table } = await withoutParameters(name, session);
+  if (!options.catalog.names().has(table)) return undefined;
+  return { database: database ?? (await databaseOf(name, session)), table };
+}
+
+/** The catalog's entry for a name that stands for no temporary table (of CREATE, RENAME, a view's target), or undefined. */
+export async function findManaged(name: TableName, context: StatementContext): Promise<TableId | undefined> {
+  const at = await locate(name, context);
+  return at && context.options.catalog.find(at.database, at.table);
+}
+
+/** The same for a name by which the server finds a temporary table of the session first, as INSERT, SELECT and DROP do. */
+export async function findInSession(name: TableName, context: StatementContext): Promise<TableId | undefined> {
+  const table = await findManaged(name, context);
+  return table === undefined || (await isTemporary(name, context.session)) ? undefined : table;
+}
+
+async function isTemporary(name: TableName, session: ClientSession): Promise<boolean> {
+  if (name.database !== undefined || !session.mayHaveTemporaryTables) return false;
+  const [[exists] = []] = await session.query(`EXISTS TEMPORARY TABLE ${printedName(name)}`);
+  return exists === '1';
 }
 
 /** Throws when the table of that name says that it is a Kafka table and must not be run as one: what it was asked for cannot be done by its landing table. */
-export async function assertReadable(name: TableName, { options, session }: StatementContext): Promise<void> {
-  const called = options.catalog.unreadable().filter(({ table }) => table === name.table);
-  if (called.length === 0) return;
-  const at = await databaseOf(name, session);
-  const found = called.find(({ database }) => database === at);
-  if (found)
-    throw clickhouseError('SUPPORT_IS_DISABLED', `${at}.${name.table} is no Kafka table that the gateway can run: ${found.reason}`);
+export async function assertReadable(name: TableName, context: StatementContext): Promise<void> {
+  if (context.options.catalog.unreadable().length === 0) return;
+  const at = await locate(name, context);
+  const found = at && findUnreadable(at, context);
+  if (found !== undefined && !(await isTemporary(name, context.session)))
+    throw clickhouseError(
+      'SUPPORT_IS_DISABLED',
+      `${found.database}.${found.table} is no Kafka table that the gateway can run: ${found.reason}`,
+    );
+}
+
+function findUnreadable({ database, table }: TableId, { options }: StatementContext): UnreadableTable | undefined {
+  return options.catalog.unreadable().find((one) => one.database === database && one.table === table);
 }
 
 /** A landing table as the server describes it to the client now. */
-export interface LandingRead {
+export interface LandingRead extends TableId {
   /** The answer of SHOW CREATE TABLE. */
   readonly statement: string;
   /** The comment with the definition. */
@@ -146,44 +184,90 @@ export interface LandingRead {
 
 /**
  * The landing table of that name, read from the server and not from the catalog: another gateway may have made it a moment ago, and a
- * detached one is not in the catalog. Undefined when there is no such table, it is not ours, or the client may not see it: then the
- * server answers for itself.
+ * detached one is not in the catalog. Undefined when there is no such table, it is not ours (a temporary table comes first), or the client may not see it.
  */
 export async function readLanding(name: TableName, session: ClientSession): Promise<LandingRead | undefined> {
   const statement = await readCreate(name, session);
-  const comment = statement === undefined ? undefined : definitionIn(statement);
-  return statement === undefined || comment === undefined ? undefined : { statement, comment };
+  return statement === undefined ? undefined : landingIn(statement);
+}
+
+/**
+ * The same for statements that change the table, also when the client may not see it: then the catalog says whether it is one, and there is no `comment`. It must not be
+ * taken for a table of somebody else's, since its landing table would do what a Kafka table cannot do.
+ */
+export async function findLanding(
+  name: TableName,
+  context: StatementContext,
+): Promise<(TableId & Pick<Partial<LandingRead>, 'comment'>) | undefined> {
+  try {
+    const statement = await askCreate(name, context.session);
+    return statement === undefined ? undefined : landingIn(statement);
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+    await context.options.catalog.refresh();
+    const at = await locate(name, context);
+    const isOurs = at && (context.options.catalog.find(at.database, at.table) ?? findUnreadable(at, context)) !== undefined;
+    return isOurs === true ? at : undefined;
+  }
 }
 
 /** The server's own answer to SHOW CREATE TABLE; undefined when there is no such table or view, or the client may not see it. */
 export async function readCreate(name: TableName, session: ClientSession): Promise<string | undefined> {
   try {
+    return await askCreate(name, session);
+  } catch (error) {
+    // Whatever the server says to this, it says to the client's own statement as well.
+    if (isDenied(error)) return undefined;
+    throw error;
+  }
+}
+
+async function askCreate(name: TableName, session: ClientSession): Promise<string | undefined> {
+  try {
     const [[statement] = []] = await session.query(`SHOW CREATE TABLE ${printedName(name)}`);
     return statement;
-  } catch {
-    // Whatever the server says to this, it says to the client's own statement as well.
-    return undefined;
+  } catch (error) {
+    if (error instanceof ClickHouseException && NO_SUCH_TABLE.has(error.code)) return undefined;
+    // Nothing is known of the table then.
+    throw error;
   }
+}
+
+const NO_SUCH_TABLE: ReadonlySet<number> = new Set(
+  (['UNKNOWN_TABLE', 'UNKNOWN_DATABASE', 'CANNOT_GET_CREATE_TABLE_QUERY'] as const).map((name) => ERROR_CODES[name]),
+);
+
+function isDenied(error: unknown): boolean {
+  return error instanceof ClickHouseException && error.code === ERROR_CODES.ACCESS_DENIED;
 }
 
 /** The comment with the definition in a landing table's CREATE TABLE; undefined for any other statement. */
 export function definitionIn(statement: string): string | undefined {
+  return landingIn(statement)?.comment;
+}
+
+function landingIn(statement: string): LandingRead | undefined {
   if (!statement.includes('COMMENT')) return undefined;
   const parsed = parseStatement(statement);
   if (!parsed.ok || parsed.statement.kind !== 'create-table') return undefined;
-  const comment = parsed.statement.comment?.value;
-  return comment !== undefined && isDefinition(comment) ? comment : undefined;
+  const { name, comment } = parsed.statement;
+  if (comment === undefined || !isDefinition(comment.value)) return undefined;
+  return { database: name.database ?? '', table: name.table, statement, comment: comment.value };
 }
 
 /** The name for a helper query, which is sent with the client's query parameters. */
 export function printedName({ database, table, hasParameter }: Pick<TableName, 'database' | 'table' | 'hasParameter'>): string {
-  const print = (part: string): string => (hasParameter === true && part.startsWith('{') ? part : quoteIdentifier(part));
+  const print = (part: string): string => (hasParameter === true && isParameter(part) ? part : quoteIdentifier(part));
   return database === undefined ? print(table) : `${print(database)}.${print(table)}`;
 }
 
 /** The name as the object of a privilege, which has no query parameters: what one stands for is not known, so everything. */
 export function printedObject(name: TableName): string {
   return name.hasParameter === true ? '*.*' : printedName(name);
+}
+
+function isParameter(part: string): boolean {
+  return /^\{[^\s{}:]+:Identifier\}$/.test(part);
 }
 
 /** A query that gives `rows` of text under these column names, with the client's own FORMAT and SETTINGS (`tail`) behind it. */

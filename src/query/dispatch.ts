@@ -3,12 +3,13 @@ import { ClickHouseException, clickhouseError } from '../errors.ts';
 import { firstWords, mentionsKafkaEngine, parseStatement, type ParseResult, type Statement } from '../sql/index.ts';
 import { classify } from './classify.ts';
 import { forwardAndReconcile, type DispatcherOptions, type StatementContext } from './context.ts';
+import { refuseParallel } from './parallel-with.ts';
 import { alter } from './statements/alter.ts';
 import { createTable } from './statements/create-kafka-table.ts';
 import { createView } from './statements/create-materialized-view.ts';
 import { describe } from './statements/describe.ts';
 import { dropCollection } from './statements/drop-collection.ts';
-import { dropOrMove } from './statements/drop.ts';
+import { dropOrMove, truncateTables } from './statements/drop.ts';
 import { insert } from './statements/insert.ts';
 import { replayDeadLetters } from './statements/replay-dead-letters.ts';
 import { select } from './statements/select.ts';
@@ -34,6 +35,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
 async function dispatch(context: StatementContext): Promise<Action> {
   const parsed = parseStatement(context.text);
+  const refusal = await refuseParallel(parsed, context);
+  if (refusal !== undefined) return refusal;
   return parsed.ok ? dispatchStatement(parsed.statement, context) : dispatchUnread(parsed, context);
 }
 
@@ -47,6 +50,8 @@ async function dispatchStatement(statement: Statement, context: StatementContext
     case 'attach':
     case 'rename':
       return dropOrMove(statement, context);
+    case 'truncate-tables':
+      return truncateTables(statement, context);
     case 'drop-collection':
       return dropCollection(statement, context);
     case 'show-create':

@@ -1,6 +1,6 @@
 import { ClickHouseException } from '../errors.ts';
 import { mentionsIdentifier, readExplainAst, readViewQuery, withoutOutput, type ViewQuery } from '../sql/index.ts';
-import { assertReadable, databaseOf, type StatementContext } from './context.ts';
+import { assertReadable, findInSession, type StatementContext } from './context.ts';
 import type { ClientSession } from './types.ts';
 
 /**
@@ -14,11 +14,10 @@ export async function readsManaged(select: string, context: StatementContext): P
   if (!mentionsIdentifier(select, catalog.names())) return false;
   const query = await readQuery(select, session);
   for (const { database, table } of query?.tables ?? []) {
-    if (!catalog.names().has(table) || (database === undefined && isSubqueryName(table, select))) continue;
+    if (!catalog.names().has(table) || (database === undefined && (isSubqueryName(table, select) || session.brings(table)))) continue;
     const name = { ...(database !== undefined && { database }), table, span: { start: 0, end: 0 } };
     await assertReadable(name, context);
-    const at = await databaseOf(name, session);
-    if (catalog.find(at, table) !== undefined) return true;
+    if ((await findInSession(name, context)) !== undefined) return true;
   }
   return false;
 }

@@ -15,6 +15,10 @@ export interface ClientSession {
   run(sql: string): Promise<string[][]>;
   /** What the request itself, beside its statement, sets a setting to; undefined when it does not. */
   setting(name: string): string | undefined;
+  /** Whether the session outlives the request, so that there may be temporary tables: the server finds them before others of their name. */
+  readonly mayHaveTemporaryTables: boolean;
+  /** Whether the request brings a table of that name for its own query, as far as is known in front of its data. */
+  brings(table: string): boolean;
   /** Does something that takes a while; its signal is aborted when the client is gone. Not while `query` or `run` is under way. */
   whileHere<T>(work: (gone: AbortSignal) => Promise<T>): Promise<T>;
 }

@@ -12,7 +12,7 @@ export interface Span {
 export interface TableName {
   readonly database?: string;
   readonly table: string;
-  /** A part is a query parameter, `{name:Identifier}`: then that part holds those characters as written. */
+  /** A part is a query parameter: then that part is `{name:Identifier}`, without the white space and comments that may be written in it. */
   readonly hasParameter?: true;
   readonly span: Span;
 }
@@ -130,10 +130,21 @@ export interface CreateView {
 export interface DropTables {
   readonly kind: 'drop';
   readonly verb: 'DROP' | 'DETACH' | 'TRUNCATE' | 'UNDROP';
+  /** With the word TEMPORARY: no other table is meant. */
+  readonly temporary: boolean;
   readonly object: 'TABLE' | 'VIEW' | 'DICTIONARY' | 'DATABASE';
   readonly ifExists: boolean;
   readonly names: readonly TableName[];
   readonly permanently: boolean;
+}
+
+/** `TRUNCATE [ALL] TABLES FROM database [[NOT] LIKE|ILIKE 'pattern']`. */
+export interface TruncateTables {
+  readonly kind: 'truncate-tables';
+  /** The name's `table` is the database. */
+  readonly database: TableName;
+  /** `LIKE 'pattern'` and the like as written; empty when there is none. */
+  readonly filter: string;
 }
 
 /** `DROP NAMED COLLECTION name`. */
@@ -233,6 +244,7 @@ export type Statement =
   | CreateTable
   | CreateView
   | DropTables
+  | TruncateTables
   | DropCollection
   | AttachTable
   | RenameTables

@@ -6,6 +6,6 @@ export { insertAt, removeSpan, replaceSpan, splice, textOf, type Edit } from './
 export { blankLiterals } from './blank.ts';
 export { declaredElements, type DeclaredElement } from './columns.ts';
 export { sourceOf, withoutOutput, type InsertSource } from './insert-source.ts';
-export { identifiersIn, mentionsIdentifier, mentionsKafkaEngine } from './mentions.ts';
+export { identifiersIn, mentionsIdentifier, mentionsKafkaEngine, mentionsParallelWith } from './mentions.ts';
 export { readExplainAst, readViewQuery, type ViewQuery } from './view-query.ts';
 export { firstWords, type FirstWords } from './words.ts';

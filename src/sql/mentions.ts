@@ -20,6 +20,24 @@ export function mentionsKafkaEngine(text: string): boolean {
   return false;
 }
 
+const BEHIND_A_COLUMN = ['TOTALS', 'ROLLUP', 'CUBE', 'FILL', 'TIES'] as const;
+
+/** Are there statements joined by `PARALLEL WITH`? A column of the name `parallel` with `WITH TOTALS` and the like behind it joins none. Linear. */
+export function mentionsParallelWith(text: string): boolean {
+  if (!/parallel/i.test(text)) return false;
+  const lexer = new Lexer(text);
+  while (lexer.next() !== 'end') {
+    if (lexer.kind === 'error') return /\bparallel\s+with\b/i.test(text.slice(lexer.start));
+    while (isWord(lexer, 'PARALLEL')) {
+      lexer.next();
+      if (!isWord(lexer, 'WITH')) continue;
+      lexer.next();
+      if (!BEHIND_A_COLUMN.some((word) => isWord(lexer, word))) return true;
+    }
+  }
+  return false;
+}
+
 /** Does a bare or quoted identifier equal one of `names`? `a.b` is two identifiers. Linear. */
 export function mentionsIdentifier(text: string, names: ReadonlySet<string>): boolean {
   if (names.size === 0) return false;

@@ -107,6 +107,8 @@ function sessionOf(send: (sql: string) => Promise<string>): ClientSession {
   };
   return {
     setting: () => undefined,
+    mayHaveTemporaryTables: false,
+    brings: () => false,
     whileHere: async (work) => work(new AbortController().signal),
     query,
     run: query,

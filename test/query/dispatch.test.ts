@@ -23,6 +23,8 @@ async function dispatch(statement: string, answer: (sql: string) => string[][]):
     query: async (sql) => answer(sql),
     run: async (sql) => answer(sql),
     setting: () => undefined,
+    mayHaveTemporaryTables: false,
+    brings: () => false,
     whileHere: async (work) => work(new AbortController().signal),
   });
 }
@@ -60,6 +62,14 @@ test('a server that does not answer is told to the client, and nothing is create
   });
   t.is(refusalOf(action), 'Code: 210. DB::Exception: Cannot ask ClickHouse. (NETWORK_ERROR)');
 });
+
+for (const statement of ["ALTER TABLE q MODIFY COMMENT 'x'", 'TRUNCATE TABLE q', 'OPTIMIZE TABLE q'])
+  test(`a table of which the server cannot say what it is now is not taken for somebody else's: ${statement}`, async (t) => {
+    const action = await dispatch(statement, () => {
+      throw clickhouseError('TOO_MANY_SIMULTANEOUS_QUERIES', 'Too many simultaneous queries for user');
+    });
+    t.regex(refusalOf(action), /^Code: 202\. /);
+  });
 
 test('a fault of the gateway becomes an error without its inner workings', async (t) => {
   const action = await dispatch("CREATE TABLE q (a Int32) ENGINE = Kafka('b', 't', 'g', 'CSV')", () => {
@@ -113,6 +123,8 @@ test('an INSERT of somebody who may write costs one question, whatever its list 
           query,
           run: query,
           setting: () => undefined,
+          mayHaveTemporaryTables: false,
+          brings: () => false,
           whileHere: async (work) => work(new AbortController().signal),
         })
       ).kind,

@@ -65,6 +65,9 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
   };
   return {
     setting: (name) => (name === 'readonly' && client.method !== 'POST' ? READ_ONLY_BY_METHOD : findParameter(target, name)),
+    mayHaveTemporaryTables: findParameter(target, 'session_id') !== undefined,
+    brings: (table) =>
+      isForm && SHAPES.some((shape) => findParameter(target, Buffer.from(`${table}${shape}`).toString('latin1')) !== undefined),
     whileHere: async (work) => {
       const { socket } = client;
       const gone = new AbortController();
@@ -81,6 +84,9 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
     run: async (sql) => ask(sql, (name) => !OF_ONE_REQUEST.has(name) && !(isForm && OF_A_TABLE_IN_A_FORM.test(name))),
   };
 }
+
+/** A table in a form has its columns in the URL, by one of these behind its name. */
+const SHAPES = ['_structure', '_types'] as const;
 
 interface HelperAnswer {
   readonly status: number;

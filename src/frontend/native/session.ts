@@ -38,6 +38,9 @@ export function createClientSession(wires: Wires, query: ReadQuery): ClientSessi
   };
   return {
     setting: (name) => query.head.settings.values.get(name),
+    mayHaveTemporaryTables: true,
+    // They come behind the query.
+    brings: () => false,
     whileHere: async (work) => wires.client.whileOpen(work),
     query: async (sql) => inTurn(sql, false),
     run: async (sql) => inTurn(sql, true),

@@ -1,13 +1,14 @@
 import { clickhouseError } from '../../errors.ts';
 import { SECRET_SETTINGS, withoutPossibleSecrets, withUserComment } from '../../engine/index.ts';
 import { mentionsIdentifier, quoteString, replaceSpan, splice, textOf, type AlterTable, type Edit } from '../../sql/index.ts';
-import { forwardAndReconcile, printedObject, readLanding, reconcileOf, type StatementContext } from '../context.ts';
+import { findLanding, forwardAndReconcile, printedObject, reconcileOf, type StatementContext, type TableId } from '../context.ts';
+import { requireGrants, shownName } from '../grants.ts';
 import { forwardViewChange } from './create-materialized-view.ts';
 import type { Action } from '../types.ts';
 
 /** ALTER of a managed table can do what it can do to a real one: change comments. Of anything else it is the server's. */
 export async function alter(statement: AlterTable, context: StatementContext): Promise<Action> {
-  const landing = await readLanding(statement.name, context.session);
+  const landing = await findLanding(statement.name, context);
   if (landing === undefined) {
     const isViewChange = statement.commands.some(({ type }) => type === 'MODIFY_QUERY');
     if (!isViewChange) return forwardWithoutSecrets(statement, context);
@@ -15,11 +16,45 @@ export async function alter(statement: AlterTable, context: StatementContext): P
   }
   for (const command of statement.commands) {
     const refusal = refusalOf(command);
-    if (refusal !== undefined) return { kind: 'refuse', exception: refusal };
+    if (refusal === undefined) continue;
+    // Whoever may not even see the table must not hear what it is.
+    if (landing.comment === undefined) await requireGrants([`${privilegeOf(command)} ON ${shownName(landing)}`], context.session);
+    return { kind: 'refuse', exception: refusal };
   }
-  const edits = statement.commands.flatMap((command) => commentEdit(command, landing.comment));
+  const edits: Edit[] = [];
+  for (const { comment } of statement.commands) {
+    if (comment === undefined) continue;
+    const changed = withUserComment(await definitionOf(landing, context), comment.value);
+    // The client's own text would take the definition's place, which perhaps another version of the gateway can read.
+    if (changed === undefined)
+      throw clickhouseError('SUPPORT_IS_DISABLED', `The definition of ${shownName(landing)} cannot be read by this gateway`);
+    edits.push(replaceSpan(comment.span, quoteString(changed)));
+  }
   return { kind: 'run', sql: splice(context.text, edits), after: reconcileOf(context.options) };
 }
+
+/** The comment may be changed by somebody who may not see it. Empty when it cannot be had. */
+async function definitionOf(landing: TableId & { readonly comment?: string }, { session, options }: StatementContext): Promise<string> {
+  if (landing.comment !== undefined) return landing.comment;
+  // It stands in the client's query then, which the server may log.
+  await requireGrants([`ALTER MODIFY COMMENT ON ${shownName(landing)}`], session);
+  return (await options.commentOf?.(landing)) ?? '';
+}
+
+/** What the server asks for; ALTER, which is all of it, where that has another name than the command. */
+function privilegeOf({ type, family }: Command): string {
+  if (family === 'partition') return 'ALTER DELETE';
+  const hasItsName = /^(?:(?:ADD|DROP)_(?:COLUMN|INDEX|CONSTRAINT|PROJECTION)|(?:MODIFY|RENAME|CLEAR)_COLUMN|UPDATE|DELETE)$/.test(type);
+  return hasItsName ? `ALTER ${type.replace('_', ' ')}` : (OTHER_PRIVILEGES[type] ?? 'ALTER');
+}
+
+const OTHER_PRIVILEGES: Readonly<Record<string, string>> = {
+  MODIFY_TTL: 'ALTER TTL',
+  REMOVE_TTL: 'ALTER TTL',
+  MODIFY_SETTING: 'ALTER SETTINGS',
+  RESET_SETTING: 'ALTER SETTINGS',
+  MODIFY_ORDER_BY: 'ALTER ORDER BY',
+};
 
 /** Secrets of Kafka's are settings of no other table, so the statement fails, and the server would log their values with it. */
 function forwardWithoutSecrets({ commands }: AlterTable, context: StatementContext): Action {
@@ -41,9 +76,4 @@ function refusalOf({ type, family }: Command): ReturnType<typeof clickhouseError
   if (type === 'RESET_SETTING')
     return clickhouseError('BAD_ARGUMENTS', "Cannot alter settings, because table engine doesn't support settings changes");
   return clickhouseError('NOT_IMPLEMENTED', `Alter of type '${type}' is not supported by storage Kafka`);
-}
-
-function commentEdit({ comment }: Command, definition: string): Edit[] {
-  const changed = comment && withUserComment(definition, comment.value);
-  return comment === undefined || changed === undefined ? [] : [replaceSpan(comment.span, quoteString(changed))];
 }

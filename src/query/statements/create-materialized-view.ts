@@ -1,8 +1,19 @@
 import type { ManagedTable } from '../../catalog/index.ts';
+import { clickhouseError } from '../../errors.ts';
 import { identifiersIn, insertAt, removeSpan, replaceSpan, splice, textOf, type CreateView, type TableName } from '../../sql/index.ts';
 import { noticeOfDelivery } from '../delivery-notice.ts';
 import { beforeDrop } from '../before-drop.ts';
-import { findManaged, forwardAndReconcile, printedObject, type StatementContext, type TableId } from '../context.ts';
+import {
+  assertReadable,
+  databaseOf,
+  findLanding,
+  findManaged,
+  forwardAndReconcile,
+  printedObject,
+  withoutParameters,
+  type StatementContext,
+  type TableId,
+} from '../context.ts';
 import { outboxInPlaceOf, shownAs } from '../outbox-names.ts';
 import { isGranted, mayWrite } from '../grants.ts';
 import { readsManaged } from '../managed-reads.ts';
@@ -14,7 +25,7 @@ export async function createView(statement: CreateView, context: StatementContex
   if (statement.orReplace) await beforeDrop([statement.name], context);
   if (!statement.materialized) return forwardAndReconcile(context);
   if (statement.populate && (await readsManaged(textOf(context.text, statement.select), context))) return refuseDirectSelect();
-  const table = statement.target && (await findManaged(statement.target, context));
+  const table = statement.target && (await findTarget(statement.target, context));
   return table === undefined || statement.target === undefined
     ? forwardViewChange(context, neededToMake(statement))
     : createViewToTable({ ...statement, target: statement.target }, table, context);
@@ -22,6 +33,21 @@ export async function createView(statement: CreateView, context: StatementContex
 
 function neededToMake({ name, orReplace }: CreateView): string[] {
   return [`CREATE VIEW${orReplace ? ', DROP VIEW' : ''} ON ${printedObject(name)}`];
+}
+
+/** The Kafka table that a view writes to. One that was made a moment ago through another gateway is not in the catalog yet. */
+async function findTarget(target: TableName, context: StatementContext): Promise<TableId | undefined> {
+  const known = await findManaged(target, context);
+  if (known !== undefined) return known;
+  // With its database, so that no temporary table is read in its place.
+  const full = { ...(await withoutParameters(target, context.session)), database: await databaseOf(target, context.session) };
+  if ((await findLanding(full, context)) === undefined) return undefined;
+  await context.options.catalog.refresh();
+  await assertReadable(full, context);
+  const found = await findManaged(full, context);
+  if (found === undefined)
+    throw clickhouseError('ABORTED', `The gateway has not read the Kafka table ${full.database}.${full.table} yet: try again`);
+  return found;
 }
 
 /** The view writes to the table's outbox. */

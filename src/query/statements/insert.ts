@@ -3,7 +3,6 @@ import { ClickHouseException, ERROR_CODES } from '../../errors.ts';
 import {
   firstWords,
   insertAt,
-  parseStatement,
   quoteIdentifier,
   replaceSpan,
   sourceOf,
@@ -15,15 +14,7 @@ import {
   type TableName,
 } from '../../sql/index.ts';
 import { afterDelivery } from '../after-delivery.ts';
-import {
-  assertReadable,
-  findManaged,
-  readLanding,
-  type Outboxes,
-  type PreparedOutbox,
-  type StatementContext,
-  type TableId,
-} from '../context.ts';
+import { assertReadable, findInSession, type Outboxes, type PreparedOutbox, type StatementContext, type TableId } from '../context.ts';
 import { insertPrivilege, mayWrite } from '../grants.ts';
 import { filledColumns, readColumn } from '../insert-columns.ts';
 import { outboxInPlaceOf, shownAs, withoutAddedColumns } from '../outbox-names.ts';
@@ -38,24 +29,12 @@ export async function insert(head: InsertHead, context: StatementContext): Promi
   const withClause = head.withClause === undefined ? '' : textOf(text, head.withClause);
   const read: Action = source?.kind === 'select' ? await select(withClause + text.slice(source.start), context) : { kind: 'forward' };
   if (read.kind !== 'forward' || head.name === undefined) return read;
-  const table = await managedTable(head.name, context);
+  await assertReadable(head.name, context);
+  const table = await findInSession(head.name, context);
   if (table === undefined) return read;
   const { outboxes } = context.options;
   if (outboxes === undefined) return refuseNotYet('INSERT into a Kafka table is');
   return insertIntoOutbox({ ...head, name: head.name }, table, { outboxes, isFromSelect: source?.kind === 'select' }, context);
-}
-
-/** The catalog knows names, not query parameters: what they stand for is asked of the server. */
-async function managedTable(name: TableName, context: StatementContext): Promise<TableId | undefined> {
-  if (!name.hasParameter) {
-    await assertReadable(name, context);
-    return findManaged(name, context);
-  }
-  const landing = await readLanding(name, context.session);
-  const parsed = landing && parseStatement(landing.statement);
-  if (!parsed?.ok || parsed.statement.kind !== 'create-table') return undefined;
-  const { database = '', table } = parsed.statement.name;
-  return { database, table };
 }
 
 type NamedHead = InsertHead & { readonly name: TableName };

@@ -1,5 +1,5 @@
 import type { TableCommand } from '../../sql/index.ts';
-import { databaseOf, readLanding, type StatementContext } from '../context.ts';
+import { findLanding, type StatementContext } from '../context.ts';
 import { requireGrants, shownName } from '../grants.ts';
 import { refuse } from '../refusals.ts';
 import type { Action } from '../types.ts';
@@ -12,11 +12,11 @@ const PRIVILEGES: Readonly<Partial<Record<TableCommand['kind'], string>>> = {
 };
 
 /** OPTIMIZE, CHECK, DELETE and UPDATE: the real engine has none of them. */
-export async function tableCommand({ kind, name }: TableCommand, { session }: StatementContext): Promise<Action> {
-  if ((await readLanding(name, session)) === undefined) return { kind: 'forward' };
+export async function tableCommand({ kind, name }: TableCommand, context: StatementContext): Promise<Action> {
+  const table = await findLanding(name, context);
+  if (table === undefined) return { kind: 'forward' };
   const privilege = PRIVILEGES[kind];
-  const table = { database: await databaseOf(name, session), table: name.table };
-  if (privilege !== undefined) await requireGrants([`${privilege} ON ${shownName(table)}`], session);
+  if (privilege !== undefined) await requireGrants([`${privilege} ON ${shownName(table)}`], context.session);
   switch (kind) {
     case 'optimize':
       return refuse('NOT_IMPLEMENTED', 'Method optimize is not supported by storage Kafka');
