@@ -26,9 +26,9 @@ export type ForwardedBody =
 export interface AnswerOptions {
   /**
    * Called when the server answered 200, awaited before the client gets the end of the answer, and of an answer of a few kilobytes before it gets anything,
-   * unless the head comes in pieces. `signal`: the client has gone.
+   * unless the head comes in pieces. `signal`: the client has gone; `queryId`: as the server answered.
    */
-  readonly after?: (signal: AbortSignal) => Promise<void>;
+  readonly after?: (signal: AbortSignal, queryId: string | undefined) => Promise<void>;
   /** What the client gets in the place of the success when `after` rejects. `isBegun`: it has the status 200 already. Absent: the connection is cut. */
   readonly failed?: (reason: unknown, head: AnswerHead, isBegun: boolean) => Promise<WholeAnswer>;
   /**

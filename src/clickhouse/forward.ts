@@ -200,7 +200,7 @@ function relayWhenDone(back: WayBack, head: AnswerHead, options: AnswerOptions &
     return true;
   };
   const end = (): void => {
-    run(options.after, answer).then(
+    run(options.after, back).then(
       () => {
         if (writeHeld(back.early === undefined ? options.notice?.() : undefined)) endAnswer(back);
       },
@@ -225,13 +225,14 @@ function relayWhenDone(back: WayBack, head: AnswerHead, options: AnswerOptions &
 }
 
 /** Runs `after` for as long as the client is there. */
-async function run(after: NonNullable<AnswerOptions['after']>, answer: ServerResponse): Promise<void> {
+async function run(after: NonNullable<AnswerOptions['after']>, { received, answer }: WayBack): Promise<void> {
   const gone = new AbortController();
   const leave = (): void => gone.abort();
   answer.once('close', leave);
   if (answer.destroyed) leave();
   try {
-    await after(gone.signal);
+    const { 'x-clickhouse-query-id': queryId } = received.headers;
+    await after(gone.signal, typeof queryId === 'string' ? queryId : undefined);
   } finally {
     answer.off('close', leave);
   }
@@ -303,7 +304,7 @@ function relayHoldingEnd(back: WayBack, after: NonNullable<AnswerOptions['after'
     held = chunk;
   });
   received.on('end', () => {
-    run(after, answer).then(
+    run(after, back).then(
       () => {
         if (held !== undefined) answer.write(held);
         endAnswer(back);

@@ -4,9 +4,9 @@ import type { AfterSuccess } from './types.ts';
 
 /** Waits until what the statement wrote to the table is in Kafka. Who gives the wait up is told where the rows are. */
 export function afterDelivery(outboxes: Outboxes, table: TableId, since: OutboxMark | undefined): AfterSuccess {
-  return async (signal) => {
+  return async (signal, queryId) => {
     try {
-      await outboxes.delivered(table, signal, since);
+      await outboxes.delivered(table, signal, since, queryId);
     } catch (error) {
       if (!signal.aborted) throw error;
     }

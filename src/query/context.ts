@@ -41,9 +41,10 @@ export interface Outboxes {
   /**
    * Resolves when Kafka has acknowledged everything that is in the outbox at the call (at once when the table does not wait); throws a ClickHouseException
    * (time-out: the rows are queued; or why they cannot be sent). Nobody waits for it any more when `signal` is aborted: then it ends soon, in any way.
-   * `since`: of the INSERT's `PreparedOutbox`; what was inserted before it is waited for as well, but its failures are others'.
+   * `since`: of the INSERT's `PreparedOutbox`; what was inserted before it is waited for as well, but its failures are others', as are those of
+   * other queries where `queryId` is known.
    */
-  delivered(table: TableId, signal?: AbortSignal, since?: OutboxMark): Promise<void>;
+  delivered(table: TableId, signal?: AbortSignal, since?: OutboxMark, queryId?: string): Promise<void>;
   /**
    * Before a table is dropped or replaced: waits for what is undelivered, or throws a ClickHouseException that says how many rows there are and what to
    * do; resolves at once when the table says they may be dropped.

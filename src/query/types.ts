@@ -55,9 +55,10 @@ export interface OnAnswer {
 /**
  * Called once the server answered success and before the client sees the end of the answer, which waits for it. A ClickHouseException that it throws is the
  * client's answer instead of the success; it must not throw anything else. `signal`: nobody waits for the answer any more, or (native protocol) its client would
- * rather not: what is no use without somebody who waits ends soon, anything else goes on, and its success is told.
+ * rather not: what is no use without somebody who waits ends soon, anything else goes on, and its success is told. `queryId`: the server's, or the client's, of the
+ * statement; undefined when it is not known.
  */
-export type AfterSuccess = (signal: AbortSignal) => Promise<void>;
+export type AfterSuccess = (signal: AbortSignal, queryId?: string) => Promise<void>;
 
 /** What the client should be told beside the answer, in one sentence or some; undefined: nothing. Asked after a success, when `after` is over. Must not throw. */
 export type Notice = () => string | undefined;

@@ -250,7 +250,7 @@ export class Relay {
     const wires = { client, server: this.#server, revision: this.#revision };
     const session = createClientSession(wires, query);
     const decided = await this.#dispatcher.dispatch(text, session);
-    const action = checked(decided, { text, isUtf8, statement });
+    const action = knowingId(checked(decided, { text, isUtf8, statement }), head.id);
     try {
       await this.#act(action, { query, bytes, isWhole, text, wires, session });
     } finally {
@@ -472,4 +472,11 @@ function checked(action: Action, { text, isUtf8, statement }: CheckedText): Acti
 function isTextOf(statement: Buffer, text: string): boolean {
   const bytes = Buffer.from(text);
   return statement.subarray(0, bytes.length).equals(bytes);
+}
+
+/** The server does not tell a native client the id that it made. */
+function knowingId(action: Action, id: string): Action {
+  if (action.kind === 'refuse' || action.after === undefined || id === '') return action;
+  const { after } = action;
+  return { ...action, after: async (signal) => after(signal, id) };
 }

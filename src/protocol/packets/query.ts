@@ -11,6 +11,8 @@ import { readSettings, writeSetting } from './settings.ts';
 export interface QueryHead {
   /** Where the packet's number stands. */
   readonly start: number;
+  /** Empty: the server makes one. */
+  readonly id: string;
   readonly clientInfo: Span & ClientInfo;
   readonly settings: Span & { readonly values: ReadonlyMap<string, string> };
   /** Roles on behalf of which another server asks; empty below revision 54472. */
@@ -29,7 +31,7 @@ const MAX_STAGE = 7;
 
 /** Reads what follows the packet's number, which stands at `start`, up to the first byte of the text. */
 export async function readQueryHead(reader: ByteReader, revision: number, start: number): Promise<QueryHead> {
-  await reader.skipString();
+  const id = await reader.string();
   const clientInfo = await spanning(reader, async () =>
     hasFeature(revision, 'client info') ? readClientInfo(reader, revision) : { queryKind: 0 },
   );
@@ -46,7 +48,7 @@ export async function readQueryHead(reader: ByteReader, revision: number, start:
   const bytes = await reader.varuint();
   if (bytes > MAX_TEXT_BYTES) throw new ProtocolError(`a statement of ${bytes} bytes is too long`);
   const text = { lengthAt, from: reader.position, to: reader.position + bytes };
-  return { start, clientInfo, settings, roles, stage, isCompressed, text };
+  return { start, id, clientInfo, settings, roles, stage, isCompressed, text };
 }
 
 /** The server's own limit of a string. */
