@@ -31,6 +31,11 @@ export class KnownParts {
     return this.#position;
   }
 
+  /** False: all parts count as unsent, and may be sent all the same. */
+  get isPositionKnown(): boolean {
+    return this.#isPositionKnown;
+  }
+
   /** Of all that were ever seen, those that are gone as well. */
   get newestBlock(): number | undefined {
     return this.#newestBlock;

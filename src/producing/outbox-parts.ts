@@ -3,6 +3,7 @@ import type { ServiceClient } from '../clickhouse/index.ts';
 import { outboxName } from '../engine/index.ts';
 import { ClickHouseException } from '../errors.ts';
 import { quoteString } from '../sql/index.ts';
+import { NO_UUID } from './outbox-table.ts';
 import type { Part } from './position.ts';
 
 type Id = Pick<Outbox, 'database' | 'name'>;
@@ -23,11 +24,11 @@ export async function readSigns(client: Pick<ServiceClient, 'rows'>): Promise<Ou
   );
 }
 
-/** The parts of an outbox in the order in which they were inserted. */
-export async function readParts(client: Pick<ServiceClient, 'rows'>, { database, name }: Id): Promise<Part[]> {
+/** The parts of an outbox, whatever it is called by now, in the order in which they were inserted. */
+export async function readParts(client: Pick<ServiceClient, 'rows'>, outbox: Outbox): Promise<Part[]> {
   const rows = await client.rows<{ name: string; uuid: string; block: string; rows: string; bytes: string; insertedAt: number }>(
     `SELECT name, toString(uuid) AS uuid, min_block_number AS block, rows, bytes_on_disk AS bytes, toUnixTimestamp(modification_time) AS insertedAt ` +
-      `FROM system.parts WHERE ${IS_PART} AND database = ${quoteString(database)} AND table = ${quoteString(name)} ORDER BY min_block_number`,
+      `FROM system.parts WHERE ${IS_PART} AND (database, table) IN (${nameNow(outbox)}) ORDER BY min_block_number`,
   );
   return rows.map((row) => ({
     name: row.name,
@@ -39,14 +40,31 @@ export async function readParts(client: Pick<ServiceClient, 'rows'>, { database,
   }));
 }
 
+/** A query for database and name: another gateway may have renamed the outbox, and given its name to another one, since the catalog was read. */
+function nameNow({ database, name, uuid }: Outbox): string {
+  const isIt =
+    uuid === NO_UUID || uuid === ''
+      ? `database = ${quoteString(database)} AND name = ${quoteString(name)}`
+      : `startsWith(name, ${quoteString(outboxName(''))}) AND uuid = ${quoteString(uuid)}`;
+  return `SELECT database, name FROM system.tables WHERE ${isIt}`;
+}
+
+/** The outbox under its name of this moment. */
+async function found(client: Pick<ServiceClient, 'rows'>, outbox: Outbox): Promise<Id> {
+  const [id] = await client.rows<Id>(nameNow(outbox));
+  if (id === undefined) throw new Error(`the outbox ${tableNameText(outbox)} is gone`);
+  return id;
+}
+
 /** One after the other, in this order; those that are gone already are no matter. */
-export async function dropParts(client: Pick<ServiceClient, 'command'>, outbox: Id, parts: readonly Part[]): Promise<void> {
+export async function dropParts(client: Pick<ServiceClient, 'command' | 'rows'>, outbox: Outbox, parts: readonly Part[]): Promise<void> {
+  const id = await found(client, outbox);
   try {
-    await alterParts(client, outbox, parts);
+    await alterParts(client, id, parts);
   } catch (error) {
     if (!isGone(error)) throw error;
     for (const part of parts)
-      await alterParts(client, outbox, [part]).catch((reason: unknown) => {
+      await alterParts(client, id, [part]).catch((reason: unknown) => {
         if (!isGone(reason)) throw reason;
       });
   }
@@ -64,8 +82,8 @@ function isGone(error: unknown): boolean {
 }
 
 /** Puts a part aside: it stays on the server's disk and is not sent. */
-export async function detachPart(client: Pick<ServiceClient, 'command'>, outbox: Id, part: Part): Promise<void> {
-  await client.command(`ALTER TABLE ${tableNameText(outbox)} DETACH PART ${quoteString(part.name)}`);
+export async function detachPart(client: Pick<ServiceClient, 'command' | 'rows'>, outbox: Outbox, part: Part): Promise<void> {
+  await client.command(`ALTER TABLE ${tableNameText(await found(client, outbox))} DETACH PART ${quoteString(part.name)}`);
 }
 
 /** Statements for a person: to send a part that was put aside, and to throw it away. */
