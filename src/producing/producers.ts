@@ -3,7 +3,7 @@ import type { ServiceClient } from '../clickhouse/index.ts';
 import { nameBehindOutbox } from '../engine/index.ts';
 import { clickhouseError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { readParts, readSigns } from './outbox-parts.ts';
+import { readParts, readRefusing, readSigns } from './outbox-parts.ts';
 import type { OutboxReport } from './outbox-status.ts';
 import {
   adoptOutbox,
@@ -24,6 +24,8 @@ import { checkWritable } from './writable.ts';
 
 /** How often all outboxes are looked at: rows that views wrote are noticed so late. */
 const LOOK_MS = 250;
+/** How often it is looked at which outboxes refuse INSERTs. */
+const REFUSALS_MS = 1_000;
 const STOP_GRACE_MS = 2_000;
 /** How often what failed with an outbox is tried again: nothing in the catalog changes when its reason goes. */
 const RETRY_MS = 5_000;
@@ -80,6 +82,7 @@ export class Producers {
   readonly #troubles = new Map<string, string>();
   #aligning: Promise<void> = Promise.resolve();
   #retriedAtMs = 0;
+  #refusalsReadAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -225,12 +228,14 @@ export class Producers {
     if (this.#producers.size === 0) return;
     try {
       const found = new Map((await readSigns(this.#context.client)).map(({ database, name, sign }) => [`${database}.${name}`, sign]));
+      const refusing = await this.#readRefusing();
       for (const [uuid, producer] of this.#producers) {
         const { database, name } = producer.outbox;
         const sign = found.get(`${database}.${name}`) ?? '';
-        // What waits grows older without a sign, and what was sent makes room without one.
-        if (this.#signs.get(uuid) === sign && producer.unsentRows === 0 && producer.full === undefined) continue;
         await this.#apart(uuid, async () => {
+          if (refusing !== undefined) await producer.heed(refusing.has(uuid));
+          // What waits grows older without a sign, and what was sent makes room without one.
+          if (this.#signs.get(uuid) === sign && producer.unsentRows === 0 && producer.full === undefined) return;
           await producer.look();
           this.#signs.set(uuid, sign);
         });
@@ -238,6 +243,13 @@ export class Producers {
     } catch (error) {
       this.#logger.debug({ err: error }, 'outboxes cannot be looked into');
     }
+  }
+
+  /** Outboxes that refuse INSERTs, by UUID: another gateway may have said so. Undefined: it was read a moment ago. */
+  async #readRefusing(): Promise<ReadonlySet<string> | undefined> {
+    if (Date.now() - this.#refusalsReadAtMs < REFUSALS_MS) return undefined;
+    this.#refusalsReadAtMs = Date.now();
+    return readRefusing(this.#context.client);
   }
 
   /** What fails with one outbox is told once, and does not keep others from anything. Never rejects. */
@@ -256,12 +268,13 @@ export class Producers {
     const { catalog } = this.#context;
     const tables = new Map(catalog.tables().map((table) => [ownerOf(table), table]));
     const found = catalog.outboxes();
-    for (const known of [this.#parts, this.#told])
-      for (const uuid of known.keys()) if (!found.some((outbox) => outbox.uuid === uuid)) known.delete(uuid);
+    const wanted = catalog.wantedOutboxes();
+    const known = new Set([...found.map(({ uuid }) => uuid), ...wanted.map(({ database, name }) => `${database}.${name}`)]);
+    for (const map of [this.#parts, this.#told, this.#troubles]) for (const key of map.keys()) if (!known.has(key)) map.delete(key);
     for (const owner of this.#writable.keys()) if (!tables.has(owner)) this.#writable.delete(owner);
     const dropped = await this.#stopGone(tables, found);
     for (const { uuid } of found) if (!dropped.has(uuid)) await this.#apart(uuid, async () => this.#alignOutbox(uuid));
-    for (const { database, name } of catalog.wantedOutboxes()) {
+    for (const { database, name } of wanted) {
       if (catalog.outboxes().some((one) => isAt(one, { database, name }))) continue;
       const table = catalog.find(database, nameBehindOutbox(name) ?? '');
       if (table !== undefined) await this.#apart(`${database}.${name}`, async () => createOutbox(this.#context.client, table));
