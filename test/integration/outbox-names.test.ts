@@ -161,3 +161,23 @@ test.serial(
     await at.has('a', [1, 12]);
   },
 );
+
+test.serial(
+  'a table made under the name of one that was dropped without a gateway is written to, though its columns are others',
+  async (t) => {
+    const at = await useOutlets(t);
+    const { gateway, database } = at;
+    await at.sql(`CREATE TABLE q ${at.queue('a')}`, 'INSERT INTO q VALUES (1)');
+    await at.has('a', [1]);
+    await gateway.stop();
+    await at.direct('DROP TABLE q SYNC');
+    const second = await useGateway(t);
+    await waitFor(() => Promise.resolve(second.logs().includes('they may be in Kafka already')), { message: 'the rows to be told of' });
+    const send = async (sql: string): Promise<string> =>
+      (await fetch(`${second.url}/?database=${database}`, { method: 'POST', body: sql })).text();
+    t.is(await send(`CREATE TABLE q ${at.queue('b').replace('(id UInt64)', '(id UInt64, name String)')}`), '');
+    t.is(await send("INSERT INTO q VALUES (2, 'new')"), '');
+    await at.has('b', [2]);
+    t.regex(await at.outboxes(), /^\['\.outbox\.q','\.outbox\.q\.[0-9a-f-]{36}'\]$/);
+  },
+);
