@@ -16,6 +16,8 @@ export class KnownParts {
   #newestBlock: number | undefined;
   /** When this process learned that a part is sent, by its UUID. */
   readonly #sentAtMs = new Map<string, number>();
+  /** UUIDs of the parts of the first look. */
+  #old: ReadonlySet<string> | undefined;
   /** Called after each change of parts or position. */
   onChange: () => void = () => undefined;
 
@@ -27,8 +29,21 @@ export class KnownParts {
     return splitAt(this.#parts, this.#position).unsent;
   }
 
+  /**
+   * Those that wait, unless another gateway sends them. Before the position is known, that can be said only of what was inserted after the first look: the gateway that
+   * was here before may have sent the rest.
+   */
+  get surelyUnsent(): readonly Part[] {
+    return this.#isPositionKnown ? this.unsent : this.#parts.filter(({ uuid }) => this.#old?.has(uuid) === false);
+  }
+
   get position(): Position {
     return this.#position;
+  }
+
+  /** False: all parts count as unsent, and may be sent all the same. */
+  get isPositionKnown(): boolean {
+    return this.#isPositionKnown;
   }
 
   /** Of all that were ever seen, those that are gone as well. */
@@ -42,6 +57,7 @@ export class KnownParts {
     const parts = await read();
     // Parts that were sent since would seem to wait when the newest of them, the position, is missing.
     if (number <= this.#newestLook) return;
+    this.#old ??= new Set(parts.map(({ uuid }) => uuid));
     this.#newestLook = number;
     this.#parts = parts;
     const newest = parts.at(-1);

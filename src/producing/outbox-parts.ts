@@ -23,30 +23,63 @@ export async function readSigns(client: Pick<ServiceClient, 'rows'>): Promise<Ou
   );
 }
 
-/** The parts of an outbox in the order in which they were inserted. */
-export async function readParts(client: Pick<ServiceClient, 'rows'>, { database, name }: Id): Promise<Part[]> {
-  const rows = await client.rows<{ name: string; uuid: string; block: string; rows: string; bytes: string; insertedAt: number }>(
+/**
+ * The parts of an outbox, whatever it is called by now, in the order in which they were inserted: another gateway may have renamed it, and given its name to another
+ * one, since the catalog was read. Throws when it is gone.
+ */
+export async function readParts(client: Pick<ServiceClient, 'rows'>, outbox: Outbox): Promise<Part[]> {
+  const parts = (await partsAt(client, outbox, outbox)) ?? (await partsAt(client, outbox, await nameNow(client, outbox)));
+  if (parts === undefined) throw new Error(`the outbox ${tableNameText(outbox)} is being renamed`);
+  return parts;
+}
+
+interface PartRow {
+  readonly name: string;
+  readonly uuid: string;
+  readonly block: string;
+  readonly rows: string;
+  readonly bytes: string;
+  readonly insertedAt: number;
+}
+
+/** Undefined when another table has this name, or none. A row without name tells whose the parts are. */
+async function partsAt(client: Pick<ServiceClient, 'rows'>, { uuid }: Outbox, { database, name }: Id): Promise<Part[] | undefined> {
+  const [inDatabase, named] = [`database = ${quoteString(database)}`, quoteString(name)];
+  const found = await client.rows<PartRow>(
     `SELECT name, toString(uuid) AS uuid, min_block_number AS block, rows, bytes_on_disk AS bytes, toUnixTimestamp(modification_time) AS insertedAt ` +
-      `FROM system.parts WHERE ${IS_PART} AND database = ${quoteString(database)} AND table = ${quoteString(name)} ORDER BY min_block_number`,
+      `FROM system.parts WHERE ${IS_PART} AND ${inDatabase} AND table = ${named} ` +
+      `UNION ALL SELECT '', toString(uuid), 0, 0, 0, 0 FROM system.tables WHERE ${inDatabase} AND name = ${named}`,
   );
-  return rows.map((row) => ({
-    name: row.name,
-    uuid: row.uuid,
-    block: Number(row.block),
-    rows: Number(row.rows),
-    bytes: Number(row.bytes),
-    insertedAtMs: row.insertedAt * 1_000,
-  }));
+  if (!found.some((row) => row.name === '' && row.uuid === uuid)) return undefined;
+  return found
+    .filter((row) => row.name !== '')
+    .map((row) => ({
+      name: row.name,
+      uuid: row.uuid,
+      block: Number(row.block),
+      rows: Number(row.rows),
+      bytes: Number(row.bytes),
+      insertedAtMs: row.insertedAt * 1_000,
+    }))
+    .sort((one, other) => one.block - other.block);
+}
+
+/** Throws when the outbox is gone. */
+async function nameNow(client: Pick<ServiceClient, 'rows'>, outbox: Outbox): Promise<Id> {
+  const [id] = await client.rows<Id>(`SELECT database, name FROM system.tables WHERE uuid = ${quoteString(outbox.uuid)}`);
+  if (id === undefined) throw new Error(`the outbox ${tableNameText(outbox)} is gone`);
+  return id;
 }
 
 /** One after the other, in this order; those that are gone already are no matter. */
-export async function dropParts(client: Pick<ServiceClient, 'command'>, outbox: Id, parts: readonly Part[]): Promise<void> {
+export async function dropParts(client: Pick<ServiceClient, 'command' | 'rows'>, outbox: Outbox, parts: readonly Part[]): Promise<void> {
+  const id = await nameNow(client, outbox);
   try {
-    await alterParts(client, outbox, parts);
+    await alterParts(client, id, parts);
   } catch (error) {
     if (!isGone(error)) throw error;
     for (const part of parts)
-      await alterParts(client, outbox, [part]).catch((reason: unknown) => {
+      await alterParts(client, id, [part]).catch((reason: unknown) => {
         if (!isGone(reason)) throw reason;
       });
   }
@@ -64,8 +97,8 @@ function isGone(error: unknown): boolean {
 }
 
 /** Puts a part aside: it stays on the server's disk and is not sent. */
-export async function detachPart(client: Pick<ServiceClient, 'command'>, outbox: Id, part: Part): Promise<void> {
-  await client.command(`ALTER TABLE ${tableNameText(outbox)} DETACH PART ${quoteString(part.name)}`);
+export async function detachPart(client: Pick<ServiceClient, 'command' | 'rows'>, outbox: Outbox, part: Part): Promise<void> {
+  await client.command(`ALTER TABLE ${tableNameText(await nameNow(client, outbox))} DETACH PART ${quoteString(part.name)}`);
 }
 
 /** A part that was put aside, by whatever gateway, and is still there. */
@@ -102,6 +135,15 @@ export function statementsForDetached(outbox: Id, { name }: Pick<Part, 'name'>):
 }
 
 const CONSTRAINT = 'sluice_outbox_is_full';
+
+/** UUIDs of all outboxes that refuse INSERTs. */
+export async function readRefusing(client: Pick<ServiceClient, 'rows'>): Promise<ReadonlySet<string>> {
+  const rows = await client.rows<{ uuid: string }>(
+    `SELECT toString(uuid) AS uuid FROM system.tables ` +
+      `WHERE startsWith(name, ${quoteString(outboxName(''))}) AND position(create_table_query, ${quoteString(CONSTRAINT)}) > 0`,
+  );
+  return new Set(rows.map(({ uuid }) => uuid));
+}
 
 /** From now on every INSERT fails with `sentence`, those of views as well. */
 export async function refuseInserts(client: Pick<ServiceClient, 'command'>, outbox: Id, sentence: string): Promise<void> {

@@ -90,6 +90,24 @@ export async function renameOutbox(
   await client.command(`RENAME TABLE ${tableNameText(from)} TO ${tableNameText(to)}`);
 }
 
+/** Both have a name at every moment: views write on meanwhile. */
+export async function exchangeOutboxes(
+  client: Pick<ServiceClient, 'command'>,
+  one: Pick<Outbox, 'database' | 'name'>,
+  other: Pick<Outbox, 'database' | 'name'>,
+): Promise<void> {
+  await client.command(`EXCHANGE TABLES ${tableNameText(one)} AND ${tableNameText(other)}`);
+}
+
+/** A name for an outbox without table, so that another one may have its name: no table's name makes it an outbox of its own. */
+export function asideOf({ database, name, uuid }: Outbox): { readonly database: string; readonly name: string } {
+  return { database, name: `${name}.${uuid}` };
+}
+
+export function isAt(outbox: Pick<Outbox, 'database' | 'name'>, { database, name }: Pick<Outbox, 'database' | 'name'>): boolean {
+  return outbox.database === database && outbox.name === name;
+}
+
 /** Its rows belong to `table` from now on. */
 export async function adoptOutbox(client: Pick<ServiceClient, 'command'>, outbox: Outbox, table: ManagedTable): Promise<void> {
   await client.command(`ALTER TABLE ${tableNameText(outbox)} MODIFY COMMENT ${commentFor(table, outbox.uuid)}`);

@@ -3,18 +3,34 @@ import type { ServiceClient } from '../clickhouse/index.ts';
 import { nameBehindOutbox } from '../engine/index.ts';
 import { clickhouseError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { readDetached, readParts, readSigns, statementsForDetached } from './outbox-parts.ts';
+import { readDetached, readParts, readRefusing, readSigns, statementsForDetached } from './outbox-parts.ts';
 import type { OutboxReport } from './outbox-status.ts';
-import { adoptOutbox, createOutbox, dropOutbox, misfitOf, outboxOf, ownerExists, ownerOf, renameOutbox } from './outbox-table.ts';
+import {
+  adoptOutbox,
+  asideOf,
+  createOutbox,
+  dropOutbox,
+  exchangeOutboxes,
+  isAt,
+  misfitOf,
+  outboxOf,
+  ownerExists,
+  ownerOf,
+  renameOutbox,
+} from './outbox-table.ts';
 import { KnownParts } from './known-parts.ts';
 import { TableProducer } from './table-producer.ts';
 import { checkWritable } from './writable.ts';
 
 /** How often all outboxes are looked at: rows that views wrote are noticed so late. */
 const LOOK_MS = 250;
+/** How often it is looked at which outboxes refuse INSERTs. */
+const REFUSALS_MS = 1_000;
 const STOP_GRACE_MS = 2_000;
 /** How often it is looked at what was put aside, here or by another gateway. */
 const LOOK_ASIDE_MS = 10_000;
+/** How often what failed with an outbox is tried again: nothing in the catalog changes when its reason goes. */
+const RETRY_MS = 5_000;
 
 export interface ProducersContext {
   readonly client: ServiceClient;
@@ -64,7 +80,11 @@ export class Producers {
   readonly #writable = new Map<string, string>();
   /** What was told about outboxes that nobody empties, by UUID, so that it is told once. */
   readonly #told = new Map<string, string>();
+  /** What fails with an outbox, by its UUID or name, as long as it does, so that it is told once. */
+  readonly #troubles = new Map<string, string>();
   #aligning: Promise<void> = Promise.resolve();
+  #retriedAtMs = 0;
+  #refusalsReadAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #lookedAsideAtMs = 0;
   #isClosed = false;
@@ -192,12 +212,13 @@ export class Producers {
     await this.reconcile();
     const producer = this.#producerOf(table.database, table.table);
     if (producer !== undefined) return producer;
-    const { database, name } = outboxOf(table);
-    const outbox = this.#context.catalog.outboxes().find((one) => one.database === database && one.name === name);
-    const reason = outbox && this.#told.get(outbox.uuid);
+    const wanted = outboxOf(table);
+    const outboxes = this.#context.catalog.outboxes();
+    const outbox = outboxes.find(({ owner }) => owner === ownerOf(table)) ?? outboxes.find((one) => isAt(one, wanted));
+    const reason = outbox && (this.#troubles.get(outbox.uuid) ?? this.#told.get(outbox.uuid));
     throw clickhouseError(
       'ABORTED',
-      `The outbox ${database}.${name} cannot be used for ${table.database}.${table.table}${reason === undefined ? '' : `: ${reason}`}`,
+      `The outbox ${wanted.database}.${wanted.name} cannot be used for ${table.database}.${table.table}${reason === undefined ? '' : `: ${reason}`}`,
     );
   }
 
@@ -236,19 +257,46 @@ export class Producers {
 
   /** Wakes the producers of outboxes in which something happened. */
   async #look(): Promise<void> {
+    if (this.#troubles.size > 0 && Date.now() - this.#retriedAtMs > RETRY_MS) {
+      this.#retriedAtMs = Date.now();
+      void this.reconcile();
+    }
     if (this.#producers.size === 0) return;
     try {
       const found = new Map((await readSigns(this.#context.client)).map(({ database, name, sign }) => [`${database}.${name}`, sign]));
+      const refusing = await this.#readRefusing();
       for (const [uuid, producer] of this.#producers) {
         const { database, name } = producer.outbox;
         const sign = found.get(`${database}.${name}`) ?? '';
-        // What waits grows older without a sign, and what was sent makes room without one.
-        if (this.#signs.get(uuid) === sign && producer.unsentRows === 0 && producer.full === undefined) continue;
-        await producer.look();
-        this.#signs.set(uuid, sign);
+        await this.#apart(uuid, async () => {
+          if (refusing !== undefined) await producer.heed(refusing.has(uuid));
+          // What waits grows older without a sign, and what was sent makes room without one.
+          if (this.#signs.get(uuid) === sign && producer.unsentRows === 0 && producer.full === undefined) return;
+          await producer.look();
+          this.#signs.set(uuid, sign);
+        });
       }
     } catch (error) {
       this.#logger.debug({ err: error }, 'outboxes cannot be looked into');
+    }
+  }
+
+  /** Outboxes that refuse INSERTs, by UUID: another gateway may have said so. Undefined: it was read a moment ago. */
+  async #readRefusing(): Promise<ReadonlySet<string> | undefined> {
+    if (Date.now() - this.#refusalsReadAtMs < REFUSALS_MS) return undefined;
+    this.#refusalsReadAtMs = Date.now();
+    return readRefusing(this.#context.client);
+  }
+
+  /** What fails with one outbox is told once, and does not keep others from anything. Never rejects. */
+  async #apart(outbox: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#troubles.delete(outbox);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (this.#troubles.get(outbox) !== reason) this.#logger.warn({ err: error, outbox }, 'an outbox cannot be looked after');
+      this.#troubles.set(outbox, reason);
     }
   }
 
@@ -256,19 +304,16 @@ export class Producers {
     const { catalog } = this.#context;
     const tables = new Map(catalog.tables().map((table) => [ownerOf(table), table]));
     const found = catalog.outboxes();
-    for (const uuid of this.#parts.keys()) if (!found.some((outbox) => outbox.uuid === uuid)) this.#parts.delete(uuid);
+    const wanted = catalog.wantedOutboxes();
+    const known = new Set([...found.map(({ uuid }) => uuid), ...wanted.map(({ database, name }) => `${database}.${name}`)]);
+    for (const map of [this.#parts, this.#told, this.#troubles]) for (const key of map.keys()) if (!known.has(key)) map.delete(key);
     for (const owner of this.#writable.keys()) if (!tables.has(owner)) this.#writable.delete(owner);
     const dropped = await this.#stopGone(tables, found);
-    for (const outbox of found) {
-      if (dropped.has(outbox.uuid)) continue;
-      const table = tables.get(outbox.owner);
-      if (table !== undefined) await this.#alignOwned(outbox, table);
-      else await this.#alignOrphan(outbox);
-    }
-    for (const { database, name } of catalog.wantedOutboxes()) {
-      if (found.some((one) => one.database === database && one.name === name)) continue;
+    for (const { uuid } of found) if (!dropped.has(uuid)) await this.#apart(uuid, async () => this.#alignOutbox(uuid));
+    for (const { database, name } of wanted) {
+      if (catalog.outboxes().some((one) => isAt(one, { database, name }))) continue;
       const table = catalog.find(database, nameBehindOutbox(name) ?? '');
-      if (table !== undefined) await createOutbox(this.#context.client, table);
+      if (table !== undefined) await this.#apart(`${database}.${name}`, async () => createOutbox(this.#context.client, table));
     }
   }
 
@@ -283,12 +328,20 @@ export class Producers {
         table !== undefined &&
         JSON.stringify([outbox, essence(table)]) === JSON.stringify([producer.outbox, essence(producer.table)]);
       if (isSame) continue;
-      this.#producers.delete(uuid);
-      this.#signs.delete(uuid);
-      await producer.stop(STOP_GRACE_MS);
-      if (outbox !== undefined && table === undefined && (await this.#dropEmptied(outbox, producer))) dropped.add(uuid);
+      await this.#stop(uuid);
+      if (outbox === undefined || table !== undefined) continue;
+      await this.#apart(uuid, async () => {
+        if (await this.#dropEmptied(outbox, producer)) dropped.add(uuid);
+      });
     }
     return dropped;
+  }
+
+  async #stop(uuid: string): Promise<void> {
+    const producer = this.#producers.get(uuid);
+    this.#producers.delete(uuid);
+    this.#signs.delete(uuid);
+    await producer?.stop(STOP_GRACE_MS);
   }
 
   /** The outbox of a table that was dropped goes with it, unless something in it was not sent that the user wants to be sent. */
@@ -300,46 +353,108 @@ export class Producers {
     return true;
   }
 
-  async #alignOwned(outbox: Outbox, table: ManagedTable): Promise<void> {
-    const wanted = outboxOf(table);
-    if (outbox.database !== wanted.database || outbox.name !== wanted.name) {
-      await renameOutbox(this.#context.client, outbox, wanted);
-      // Or the next look at it would find it under its old name.
+  /** The outbox under the name that it has now, and its table; undefined when it is gone. */
+  #current(uuid: string): { readonly outbox: Outbox; readonly table: ManagedTable | undefined } | undefined {
+    const { catalog } = this.#context;
+    const outbox = catalog.outboxes().find((one) => one.uuid === uuid);
+    return outbox && { outbox, table: this.#tableOf(outbox) };
+  }
+
+  #tableOf({ owner }: Outbox): ManagedTable | undefined {
+    return this.#context.catalog.tables().find((table) => ownerOf(table) === owner);
+  }
+
+  async #alignOutbox(uuid: string): Promise<void> {
+    let current = this.#current(uuid);
+    if (current?.table !== undefined && !isAt(current.outbox, outboxOf(current.table))) {
+      // Another gateway may have renamed it a moment ago.
       await this.#context.catalog.refresh();
-      this.#logger.info({ from: outbox.name, to: wanted.name }, 'the outbox follows its table');
-      return this.#alignOwned({ ...outbox, ...wanted }, table);
+      current = this.#current(uuid);
     }
+    if (current === undefined) return;
+    const { outbox, table } = current;
+    if (table === undefined) await this.#alignOrphan(outbox);
+    else await this.#alignOwned(isAt(outbox, outboxOf(table)) ? outbox : await this.#move(outbox, table), table);
+  }
+
+  async #alignOwned(outbox: Outbox, table: ManagedTable): Promise<void> {
     if (this.#producers.has(outbox.uuid)) return;
-    const parts = this.#parts.get(outbox.uuid) ?? new KnownParts();
-    this.#parts.set(outbox.uuid, parts);
-    const producer = new TableProducer(table, outbox, parts, this.#context);
+    const producer = new TableProducer(table, outbox, this.#partsOf(outbox), this.#context);
     this.#producers.set(outbox.uuid, producer);
     producer.start();
     await producer.look();
   }
 
-  /** The Kafka table is gone. One that was made under its name afterwards takes the rows. */
+  #partsOf({ uuid }: Outbox): KnownParts {
+    const parts = this.#parts.get(uuid) ?? new KnownParts();
+    this.#parts.set(uuid, parts);
+    return parts;
+  }
+
+  /** The outbox follows its table; what has its name by now makes room. Answers the outbox as it is called now. */
+  async #move(outbox: Outbox, table: ManagedTable): Promise<Outbox> {
+    const { client, catalog } = this.#context;
+    const wanted = outboxOf(table);
+    const holder = catalog.outboxes().find((one) => isAt(one, wanted));
+    // Two gateways may have made one each for the same table: both are emptied, and views write to the one with the name.
+    if (holder?.owner === outbox.owner) return outbox;
+    // Nobody goes by a name that is another one's in a moment.
+    for (const moved of [outbox, ...(holder === undefined ? [] : [holder])]) await this.#stop(moved.uuid);
+    // The holder's table was renamed as well, then the holder goes on from here to its own name; or it has none to go to.
+    if (holder !== undefined && this.#tableOf(holder) !== undefined) await exchangeOutboxes(client, outbox, wanted);
+    else {
+      if (holder !== undefined) await renameOutbox(client, holder, asideOf(holder));
+      await renameOutbox(client, outbox, wanted);
+    }
+    await catalog.refresh();
+    const moved = this.#current(outbox.uuid)?.outbox;
+    if (moved === undefined || !isAt(moved, wanted)) throw new Error(`the outbox is not called ${wanted.database}.${wanted.name} yet`);
+    this.#logger.info({ from: outbox.name, to: wanted.name }, 'the outbox follows its table');
+    return moved;
+  }
+
+  /** The Kafka table is gone. One that was made under its name afterwards takes the rows, or gets an outbox of its own when it cannot. */
   async #alignOrphan(outbox: Outbox): Promise<void> {
     const { client, catalog } = this.#context;
     if (await ownerExists(client, outbox)) return;
     const heir = catalog.find(outbox.database, nameBehindOutbox(outbox.name) ?? '');
-    const misfit = heir && (await misfitOf(client, outbox, heir));
+    const misfit = heir && (await this.#misfitOf(outbox, heir));
     if (heir !== undefined && misfit === undefined) {
       await adoptOutbox(client, outbox, heir);
       return this.#alignOwned({ ...outbox, owner: ownerOf(heir) }, heir);
     }
-    const parts = this.#parts.get(outbox.uuid) ?? new KnownParts();
+    const parts = this.#partsOf(outbox);
     await parts.look(async () => readParts(client, outbox));
     const rows = parts.unsent.reduce((sum, part) => sum + part.rows, 0);
-    if (rows === 0) {
-      await dropOutbox(client, outbox);
-      if (heir !== undefined) await createOutbox(client, heir);
-      return;
-    }
-    const reason = misfit ?? 'its Kafka table is gone';
-    if (this.#told.get(outbox.uuid) === reason) return;
-    this.#told.set(outbox.uuid, reason);
-    this.#logger.warn({ outbox: `${outbox.database}.${outbox.name}`, rows, reason }, 'rows in an outbox that nobody sends');
+    if (rows === 0) await dropOutbox(client, outbox);
+    else this.#tellOrphan(outbox, rows, misfit ?? 'its Kafka table is gone', heir && asideOf(outbox));
+    if (heir === undefined) return;
+    if (rows > 0) await renameOutbox(client, outbox, asideOf(outbox));
+    await this.#giveOutbox(heir);
+  }
+
+  /** Why the rows of an outbox without table cannot become those of `heir`; undefined: they can. */
+  async #misfitOf(outbox: Outbox, heir: ManagedTable): Promise<string | undefined> {
+    if (this.#context.catalog.outboxes().some(({ owner }) => owner === ownerOf(heir))) return 'the table of its name has another outbox';
+    return misfitOf(this.#context.client, outbox, heir);
+  }
+
+  /** After its name was another outbox's. */
+  async #giveOutbox(table: ManagedTable): Promise<void> {
+    const { client, catalog } = this.#context;
+    const find = (): Outbox | undefined => catalog.outboxes().find(({ owner }) => owner === ownerOf(table));
+    if (find() === undefined) await createOutbox(client, table);
+    await catalog.refresh();
+    const outbox = find();
+    if (outbox !== undefined) await this.#alignOutbox(outbox.uuid);
+  }
+
+  #tellOrphan({ uuid, database, name }: Outbox, rows: number, why: string, to: Pick<Outbox, 'name'> | undefined): void {
+    const reason = this.#parts.get(uuid)?.isPositionKnown === true ? why : `${why}; they may be in Kafka already`;
+    if (this.#told.get(uuid) === reason) return;
+    this.#told.set(uuid, reason);
+    const renamed = to && { to: `${database}.${to.name}` };
+    this.#logger.warn({ outbox: `${database}.${name}`, rows, reason, ...renamed }, 'rows in an outbox that nobody sends');
   }
 }
 

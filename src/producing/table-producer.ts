@@ -64,7 +64,10 @@ export class TableProducer {
   #running: Promise<void> | undefined;
   readonly #parts: KnownParts;
   #cleanedUpAtMs = 0;
+  /** What this gateway did last about INSERTs; undefined: nothing. */
   #isRefusing: boolean | undefined;
+  /** Another gateway, which knew better, takes INSERTs that this one refused. */
+  #isOverruled = false;
   #maxBatchBytes: number;
   /** The same, when a transaction succeeded last. */
   #goodBatchBytes: number;
@@ -102,7 +105,16 @@ export class TableProducer {
 
   /** Why INSERTs are refused now. */
   get full(): string | undefined {
-    return this.#recorder.full;
+    return this.#isOverruled ? undefined : this.#recorder.full;
+  }
+
+  /** `isRefusing`: INSERTs into the outbox are refused now, whichever gateway did it. */
+  async heed(isRefusing: boolean): Promise<void> {
+    this.#isOverruled = this.#isRefusing === true && !isRefusing;
+    if (this.#isRefusing !== false || !isRefusing) return;
+    // By a gateway that knows less of what is sent, perhaps.
+    this.#isRefusing = undefined;
+    await this.look();
   }
 
   start(): void {
@@ -172,7 +184,7 @@ export class TableProducer {
 
   report(): OutboxReport {
     const unsent = this.#unsent;
-    const { state, full, messagesSent, transactions, lastSentAtMs, parked, exceptions } = this.#recorder;
+    const { state, messagesSent, transactions, lastSentAtMs, parked, exceptions } = this.#recorder;
     return {
       state,
       table: `${this.#outbox.database}.${this.#outbox.name}`,
@@ -180,7 +192,7 @@ export class TableProducer {
       parts: unsent.length,
       bytes: unsent.reduce((bytes, part) => bytes + part.bytes, 0),
       oldest: timeText(unsent[0]?.insertedAtMs),
-      full: full ?? null,
+      full: this.full ?? null,
       messages_sent: messagesSent,
       transactions,
       last_sent: timeText(lastSentAtMs),
@@ -243,15 +255,19 @@ export class TableProducer {
     }
   }
 
-  /** Drops those of `parts` that an INSERT with a deduplication token has brought a second time. */
+  /**
+   * The first of `parts`, up to one that an INSERT with a deduplication token has brought a second time: that one is dropped when it is its turn, for then what it
+   * repeats is sent. If that was parked instead, it is no repeat.
+   */
   async #withoutRepeats(parts: readonly Part[]): Promise<readonly Part[]> {
     if (parts.length === 0) return parts;
     const repeats = await this.#repeats.among(this.#parts.all, parts);
-    if (repeats.length === 0) return parts;
-    this.#logger.info({ parts: repeats.map(({ name }) => name) }, 'a repeated INSERT is left out');
-    await this.#drop(repeats);
-    const left = parts.filter((part) => !repeats.includes(part));
-    return left.length > 0 ? left : this.#withoutRepeats(partsForOneTransaction(this.#unsent, this.#aloneUpTo));
+    const firstOther = parts.findIndex((part) => !repeats.includes(part));
+    if (firstOther === 0) return untilOneOf(repeats, parts);
+    const dropped = firstOther === -1 ? parts : parts.slice(0, firstOther);
+    this.#logger.info({ parts: dropped.map(({ name }) => name) }, 'a repeated INSERT is left out');
+    await this.#drop(dropped);
+    return this.#withoutRepeats(partsForOneTransaction(this.#unsent, this.#aloneUpTo));
   }
 
   /** False when they were not sent, but something was done about it. Throws when nothing can be done about it. */
@@ -347,9 +363,16 @@ export class TableProducer {
     this.#parts.forget(parts);
   }
 
+  /**
+   * Refuses INSERTs when too much surely waits, and takes them when it would not be too much even if nothing of it were sent. In between, before Kafka was reached,
+   * all stays as it is. Another gateway that has sent what seems to wait here takes the refusal back (`heed`).
+   */
   async #enforceLimits(): Promise<void> {
-    const { write } = this.#options;
-    const sentence = fullSentence(this.#table, this.#unsent, write, this.#recorder.full !== undefined, this.problem);
+    const isFull = this.#recorder.full !== undefined;
+    const full = (unsent: readonly Part[]): string | undefined =>
+      fullSentence(this.#table, unsent, this.#options.write, isFull, this.problem);
+    const sentence = full(this.#parts.surelyUnsent);
+    if (sentence === undefined && full(this.#unsent) !== undefined) return;
     this.#recorder.full = sentence;
     const refuses = sentence !== undefined;
     if (this.#isRefusing === refuses) return;
@@ -426,6 +449,11 @@ export class TableProducer {
         `Do not repeat the INSERT, or repeat it with the same insert_deduplication_token: see ${tableNameText(this.#outbox)}`,
     );
   }
+}
+
+function untilOneOf(ends: readonly Part[], parts: readonly Part[]): readonly Part[] {
+  const end = parts.findIndex((part) => ends.includes(part));
+  return end === -1 ? parts : parts.slice(0, end);
 }
 
 function timeText(ms: number | undefined): string | null {

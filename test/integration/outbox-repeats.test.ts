@@ -1,5 +1,5 @@
 import test from 'ava';
-import { useKafka } from '../helpers/index.ts';
+import { useKafka, useOwnKafka, waitFor } from '../helpers/index.ts';
 import { readCommitted } from '../helpers/read-committed.ts';
 import { useStream } from '../helpers/stream.ts';
 
@@ -50,4 +50,27 @@ test('equal blocks of one INSERT with a token are all sent, and none when it com
   const messages = await readCommitted(t, kafka, stream.topic, 9);
   const ids = messages.map(({ value }) => (JSON.parse(String(value)) as { id: number }).id).sort();
   t.deepEqual(ids, [7, 7, 7, 7, 7, 7, 7, 7, 8], 'of the longer one the fourth block is new');
+});
+
+test('a repeated INSERT is not told that its rows are sent when those that it repeats cannot be', async (t) => {
+  const kafka = await useOwnKafka(t);
+  await kafka.withAdmin(async (admin) => {
+    const configEntries = [{ name: 'max.message.bytes', value: '2000' }];
+    await admin.createTopics({ topics: [{ topic: 'small', numPartitions: 1, replicationFactor: 1, configEntries }], waitForLeaders: true });
+  });
+  const stream = await useStream(t);
+  const insert = "INSERT INTO queue SELECT repeat('x', 10000) SETTINGS insert_deduplication_token = 'a'";
+  const parts = async (): Promise<string> => stream.direct('SELECT count() FROM `.outbox.queue`');
+  await stream.sql(
+    `CREATE TABLE queue (text String) ENGINE = Kafka('${kafka.brokers}', 'small', 'g', 'RawBLOB') SETTINGS kafka_delivery_timeout_ms = 120000`,
+    "INSERT INTO queue VALUES ('before')",
+  );
+  await kafka.kill();
+  const inserted: Promise<unknown>[] = [];
+  for (const count of ['2', '3']) {
+    inserted.push(t.throwsAsync(stream.sql(insert), { message: /put aside, none of them was sent/ }));
+    await waitFor(async () => (await parts()) === count);
+  }
+  await kafka.restart();
+  await Promise.all(inserted);
 });

@@ -84,6 +84,42 @@ test.serial('an outbox that reached its limit refuses rows of views and INSERTs,
   t.true(ids.includes(3000) && !ids.includes(2000));
 });
 
+test.serial(
+  'after a restart without brokers, rows that were sent count for no limit, and what another gateway refused wrongly is taken again',
+  async (t) => {
+    const first = await useGateway(t);
+    const outlet = await useOutlet(t, 'kafka_outbox_max_age_ms = 2000, kafka_outbox_max_rows = 15', first);
+    await outlet.sql("INSERT INTO source SELECT number, 'sent' FROM numbers(10)");
+    t.is((await idsIn(t, outlet.own, 10)).length, 10);
+    // As a gateway would do that cannot reach Kafka.
+    const refuse = "ALTER TABLE `.outbox.queue` ADD CONSTRAINT sluice_outbox_is_full CHECK throwIf(1, 'The outbox is full') = 0";
+    await outlet.direct(refuse);
+    await t.throwsAsync(outlet.direct("INSERT INTO source VALUES (100, 'refused')"), { message: /The outbox is full/ });
+    await waitFor(async () => !(await outlet.direct('SHOW CREATE TABLE `.outbox.queue`')).includes('CONSTRAINT'), {
+      message: 'INSERTs are taken again',
+    });
+    await outlet.direct("INSERT INTO source SELECT number + 10, 'sent' FROM numbers(10)");
+    t.is((await idsIn(t, outlet.own, 20)).length, 20);
+    await first.stop();
+    await outlet.own.kill();
+    const second = await useGateway(t);
+    const outbox = async (): Promise<{ state: string; rows: number; full: string | null; exceptions: unknown[] } | undefined> => {
+      const status = (await (await fetch(`${second.adminUrl}/status`)).json()) as { tables: { table: string; outbox?: never }[] };
+      return status.tables.find(({ table }) => table === 'queue')?.outbox;
+    };
+    await waitFor(async () => ((await outbox())?.exceptions.length ?? 0) > 0, { timeoutMs: 30_000, message: 'Kafka is missed' });
+    await waitFor(
+      async () =>
+        (await outlet.direct("SELECT max(now64(3) - modification_time) > 3 FROM system.parts WHERE table = '.outbox.queue' AND active")) ===
+        '1',
+    );
+    t.is((await outbox())?.full, null);
+    await outlet.direct("INSERT INTO source SELECT number + 20, 'waits' FROM numbers(10)");
+    await outlet.own.restart();
+    t.deepEqual(await idsIn(t, outlet.own, 30), range(0, 30));
+  },
+);
+
 test.serial('a table with rows that are not sent cannot be dropped, unless it says that they may be lost', async (t) => {
   const outlet = await useOutlet(t, 'kafka_wait_for_delivery = 0');
   await outlet.own.kill();

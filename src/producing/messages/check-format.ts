@@ -7,7 +7,7 @@ import type { OutboxReader, RenderedTable } from './types.ts';
 const TIMEOUT_MS = 60_000;
 
 /** Virtual columns of the outbox by which its rows are read. */
-const READ_BY_US: ReadonlySet<string> = new Set(['_part', '_part_offset']);
+const READ_BY_US: ReadonlySet<string> = new Set(['_part', '_part_uuid', '_part_offset']);
 
 /** Throws what the server's own engine says when the table's format cannot be written, whatever the rows are. Reads no row; an AvroConfluent schema is registered. */
 export async function checkFormat(client: Pick<OutboxReader, 'stream'>, table: RenderedTable): Promise<void> {

@@ -69,8 +69,10 @@ function partIndex(parts: readonly OutboxPart[]): string {
   return parts.length === 1 ? '0' : `indexOf([${namesOf(parts)}], _part) - 1`;
 }
 
+/** None, when another outbox has got the name of this one meanwhile. */
 function rowsOf(table: RenderedTable, parts: readonly OutboxPart[]): string {
-  return `${tableNameText(table.outbox)} WHERE _part IN (${namesOf(parts)})`;
+  const uuids = parts.map(({ uuid }) => quoteString(uuid)).join(', ');
+  return `${tableNameText(table.outbox)} WHERE _part IN (${namesOf(parts)}) AND _part_uuid IN (${uuids})`;
 }
 
 function namesOf(parts: readonly OutboxPart[]): string {

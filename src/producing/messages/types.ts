@@ -8,6 +8,8 @@ export type OutboxReader = Pick<ServiceClient, 'stream' | 'rows'>;
 /** A part of the outbox, with all of its rows. */
 export interface OutboxPart {
   readonly name: string;
+  /** Another outbox has parts of the same names. */
+  readonly uuid: string;
   readonly rows: number;
 }
 

@@ -119,10 +119,10 @@ export async function useOutbox(t: ExecutionContext, one: WrittenCase, database:
     options: { format: one.format, schema, formatSettings, write: writeOptions(one) },
   };
   const parts = async (): Promise<OutboxPart[]> => {
-    const rows = await server.rows<{ name: string; rows: string }>(
-      `SELECT name, rows FROM system.parts WHERE database = '${database}' AND table = 'outbox' AND active AND rows > 0 ORDER BY min_block_number`,
+    const rows = await server.rows<{ name: string; uuid: string; rows: string }>(
+      `SELECT name, toString(uuid) AS uuid, rows FROM system.parts WHERE database = '${database}' AND table = 'outbox' AND active AND rows > 0 ORDER BY min_block_number`,
     );
-    return rows.map((row) => ({ name: row.name, rows: Number(row.rows) }));
+    return rows.map((row) => ({ name: row.name, uuid: row.uuid, rows: Number(row.rows) }));
   };
   return {
     table,
