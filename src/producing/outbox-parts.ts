@@ -1,6 +1,6 @@
 import { tableNameText, type Outbox } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { outboxName } from '../engine/index.ts';
+import { OUTBOX_COMMENT_PREFIX, outboxName } from '../engine/index.ts';
 import { ClickHouseException, ERROR_CODES } from '../errors.ts';
 import { quoteString } from '../sql/index.ts';
 import type { Part } from './position.ts';
@@ -33,6 +33,11 @@ export async function readParts(client: Pick<ServiceClient, 'rows'>, outbox: Out
   return parts;
 }
 
+/** SQL: `Outbox.uuid` of a row of `system.tables`. */
+const UUID_OF_OUTBOX =
+  `if(toString(system.tables.uuid) = '00000000-0000-0000-0000-000000000000', ` +
+  `substring(comment, ${OUTBOX_COMMENT_PREFIX.length + 1}, 36), toString(system.tables.uuid))`;
+
 interface PartRow {
   readonly name: string;
   readonly uuid: string;
@@ -48,7 +53,7 @@ async function partsAt(client: Pick<ServiceClient, 'rows'>, { uuid }: Outbox, { 
   const found = await client.rows<PartRow>(
     `SELECT name, toString(uuid) AS uuid, min_block_number AS block, rows, bytes_on_disk AS bytes, toUnixTimestamp(modification_time) AS insertedAt ` +
       `FROM system.parts WHERE ${IS_PART} AND ${inDatabase} AND table = ${named} ` +
-      `UNION ALL SELECT '', toString(uuid), 0, 0, 0, 0 FROM system.tables WHERE ${inDatabase} AND name = ${named}`,
+      `UNION ALL SELECT '', ${UUID_OF_OUTBOX}, 0, 0, 0, 0 FROM system.tables WHERE ${inDatabase} AND name = ${named}`,
   );
   if (!found.some((row) => row.name === '' && row.uuid === uuid)) return undefined;
   return found
@@ -66,7 +71,9 @@ async function partsAt(client: Pick<ServiceClient, 'rows'>, { uuid }: Outbox, { 
 
 /** Throws when the outbox is gone. */
 async function nameNow(client: Pick<ServiceClient, 'rows'>, outbox: Outbox): Promise<Id> {
-  const [id] = await client.rows<Id>(`SELECT database, name FROM system.tables WHERE uuid = ${quoteString(outbox.uuid)}`);
+  const [id] = await client.rows<Id>(
+    `SELECT database, name FROM system.tables WHERE startsWith(name, ${quoteString(outboxName(''))}) AND ${UUID_OF_OUTBOX} = ${quoteString(outbox.uuid)}`,
+  );
   if (id === undefined) throw new Error(`the outbox ${tableNameText(outbox)} is gone`);
   return id;
 }
@@ -139,7 +146,7 @@ const CONSTRAINT = 'sluice_outbox_is_full';
 /** UUIDs of all outboxes that refuse INSERTs. */
 export async function readRefusing(client: Pick<ServiceClient, 'rows'>): Promise<ReadonlySet<string>> {
   const rows = await client.rows<{ uuid: string }>(
-    `SELECT toString(uuid) AS uuid FROM system.tables ` +
+    `SELECT ${UUID_OF_OUTBOX} AS uuid FROM system.tables ` +
       `WHERE startsWith(name, ${quoteString(outboxName(''))}) AND position(create_table_query, ${quoteString(CONSTRAINT)}) > 0`,
   );
   return new Set(rows.map(({ uuid }) => uuid));

@@ -131,12 +131,12 @@ export class Producers {
   }
 
   /** As `TableProducer.delivered`; at once when the table does not wait. */
-  async delivered(id: TableId, signal?: AbortSignal, since?: OutboxMark): Promise<void> {
+  async delivered(id: TableId, signal?: AbortSignal, since?: OutboxMark, queryId?: string): Promise<void> {
     for (;;) {
       const producer = await this.#senderOf(id, since);
       const { waitsForDelivery, deliveryTimeoutMs } = producer.table.options.write;
       try {
-        return await (waitsForDelivery ? producer.delivered(deliveryTimeoutMs, signal, since?.block) : producer.look());
+        return await (waitsForDelivery ? producer.delivered(deliveryTimeoutMs, signal, { block: since?.block, queryId }) : producer.look());
       } catch (error) {
         // When its table is renamed or changed, another producer takes its place and sends the rows.
         if (this.#isClosed || signal?.aborted === true || this.#producers.get(producer.outbox.uuid) === producer) throw error;
@@ -166,7 +166,7 @@ export class Producers {
     if (onDrop === 'drop') return;
     await this.#assertNothingAside(id, producer.outbox);
     try {
-      await producer.delivered(deliveryTimeoutMs, undefined, producer.newestBlock);
+      await producer.delivered(deliveryTimeoutMs, undefined, { block: producer.newestBlock });
     } catch (error) {
       const rows = producer.unsentRows;
       if (rows === 0) return;

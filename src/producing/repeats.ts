@@ -52,6 +52,11 @@ export class Repeats {
     return repeats;
   }
 
+  /** The query that brought the part (`QUERY_COLUMN`), if it was among those that `among` was asked about. */
+  queryOf({ uuid }: Part): string | undefined {
+    return this.#origins.get(uuid)?.query;
+  }
+
   #mayRepeat(part: Part, { token, query }: Origin, { uuid, block, rows }: Part): boolean {
     const origin = this.#origins.get(uuid);
     return block < part.block && rows === part.rows && origin?.token === token && origin.query !== query;

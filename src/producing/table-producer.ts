@@ -23,7 +23,7 @@ import { committedPosition, readPosition, type Part } from './position.ts';
 import { kafkaNameOf, maxBatchBytes, producerOptions } from './producer-options.ts';
 import { Repeats } from './repeats.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
-import { Waiters } from './waiters.ts';
+import { mayBeOf, Waiters } from './waiters.ts';
 import { renderedTable } from './writable.ts';
 
 /**
@@ -73,7 +73,7 @@ export class TableProducer {
   #goodBatchBytes: number;
   /** Each part alone, up to and with this block: one of several could not be sent. */
   #aloneUpTo = -1;
-  readonly #parkedBlocks: { readonly block: number; readonly error: () => ClickHouseException }[] = [];
+  readonly #parkedBlocks: { readonly block: number; readonly query: string | undefined; readonly error: () => ClickHouseException }[] = [];
   #fencedInARow = 0;
   #isStopping = false;
   #wake: () => void = () => undefined;
@@ -152,21 +152,26 @@ export class TableProducer {
   }
 
   /**
-   * Resolves when everything that is in the outbox now is in Kafka. Rejects when that takes longer than `timeoutMs` or `signal` is aborted, when a part that came after block `since` had to be parked,
+   * Resolves when everything that is in the outbox now is in Kafka. Rejects when that takes longer than `timeoutMs` or `signal` is aborted, when a part that came after `block` had to be parked (of the query `queryId`, if that is known),
    * and at once when nothing can be sent before somebody changes something (topic, grants).
    */
-  async delivered(timeoutMs: number, signal?: AbortSignal, since?: number): Promise<void> {
+  async delivered(
+    timeoutMs: number,
+    signal?: AbortSignal,
+    { block: since, queryId }: { readonly block?: number | undefined; readonly queryId?: string | undefined } = {},
+  ): Promise<void> {
     try {
       await this.look();
     } catch (error) {
       throw this.#queued('TIMEOUT_EXCEEDED', `ClickHouse does not tell of them: ${error instanceof Error ? error.message : String(error)}`);
     }
     // It may have been put aside before anybody waited for it.
-    const parked = this.#parkedBlocks.find(({ block }) => block > (since ?? -1));
+    const parked = this.#parkedBlocks.find(({ block, query }) => block > (since ?? -1) && mayBeOf(query, queryId));
     if (parked !== undefined) throw parked.error();
     const deadline = AbortSignal.timeout(timeoutMs);
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
-    await this.#waiters.wait(this.#unsent, { since, signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]), late });
+    const either = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
+    await this.#waiters.wait(this.#unsent, { since, queryId, signal: either, late });
   }
 
   /** `detached`: the outbox's parts that were aside at `askedAtMs`. */
@@ -336,9 +341,10 @@ export class TableProducer {
     this.#logger.error({ part: part.name, rows: part.rows, reason, ...statements }, 'rows cannot be sent, they are put aside');
     this.#recorder.exception(text);
     const putAside = (): ClickHouseException => new ClickHouseException(1001, 'STD_EXCEPTION', text);
-    this.#parkedBlocks.push({ block: part.block, error: putAside });
+    const query = this.#repeats.queryOf(part);
+    this.#parkedBlocks.push({ block: part.block, query, error: putAside });
     if (this.#parkedBlocks.length > KEPT_PARKED) this.#parkedBlocks.shift();
-    this.#waiters.fail(putAside, part);
+    this.#waiters.fail(putAside, part, query);
     // Behind it: to those who wait for it, a part that is gone is sent.
     this.#parts.forget([part]);
   }

@@ -6,6 +6,7 @@ interface Waiter {
   readonly awaited: Set<string>;
   /** UUIDs of those that may be its own. */
   readonly own: ReadonlySet<string>;
+  readonly queryId: string | undefined;
   readonly resolve: () => void;
   readonly reject: (error: ClickHouseException) => void;
 }
@@ -16,15 +17,21 @@ export class Waiters {
 
   /**
    * Resolves when all of `parts` are sent; rejects with what `fail` is called with, or when `signal` is aborted with `late()`. Parts up to block `since` are of others (unless block
-   * numbers have begun anew, and none is behind it).
+   * numbers have begun anew, and none is behind it), and parts of other queries than `queryId`, where that is known.
    */
   wait(
     parts: readonly Part[],
     {
       since = -1,
+      queryId,
       signal,
       late,
-    }: { readonly since?: number | undefined; readonly signal: AbortSignal; readonly late: () => ClickHouseException },
+    }: {
+      readonly since?: number | undefined;
+      readonly queryId?: string | undefined;
+      readonly signal: AbortSignal;
+      readonly late: () => ClickHouseException;
+    },
   ): Promise<void> {
     const after = parts.filter(({ block }) => block > since);
     return new Promise((resolve, reject) => {
@@ -38,6 +45,7 @@ export class Waiters {
       };
       const waiter: Waiter = {
         awaited: new Set(parts.map(({ uuid }) => uuid)),
+        queryId,
         own: new Set((after.length > 0 ? after : parts).map(({ uuid }) => uuid)),
         resolve: () => {
           end(resolve);
@@ -66,8 +74,14 @@ export class Waiters {
     }
   }
 
-  /** Whoever inserted this part, as far as can be told, hears that it will not be sent; all hear it without one. */
-  fail(error: () => ClickHouseException, part?: Part): void {
-    for (const waiter of [...this.#waiters]) if (part === undefined || waiter.own.has(part.uuid)) waiter.reject(error());
+  /** Whoever inserted this part by `query` (`QUERY_COLUMN`), as far as can be told, hears that it will not be sent; all hear it without one. */
+  fail(error: () => ClickHouseException, part?: Part, query?: string): void {
+    for (const waiter of [...this.#waiters])
+      if (part === undefined || (waiter.own.has(part.uuid) && mayBeOf(query, waiter.queryId))) waiter.reject(error());
   }
+}
+
+/** Whether a part that `query` brought (`QUERY_COLUMN`) may be of the query with this id; true when either is not known. */
+export function mayBeOf(query: string | undefined, queryId: string | undefined): boolean {
+  return query === undefined || queryId === undefined || query.startsWith(`${queryId} `);
 }

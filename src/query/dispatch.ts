@@ -91,9 +91,9 @@ function guarded(action: Action, options: DispatcherOptions): Action {
   const { after } = action;
   return {
     ...action,
-    after: async (signal) => {
+    after: async (signal, queryId) => {
       try {
-        await after(signal);
+        await after(signal, queryId);
       } catch (error) {
         throw asException(error, options);
       }

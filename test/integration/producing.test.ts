@@ -212,6 +212,20 @@ test('a partition that the topic does not have is told, and nothing of the INSER
   t.deepEqual(texts(await readCommitted(t, stream.kafka, stream.topic, 3)), Array(3).fill('{"id":3,"name":""}\n'));
 });
 
+test('an INSERT hears nothing of the rows that another one had put aside at the same time', async (t) => {
+  const stream = await useStream(t, { partitions: 1 });
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`, "INSERT INTO queue VALUES (0, '')");
+  const ids = [1, 2, 3, 4, 5, 6];
+  await Promise.all(
+    ids.flatMap((id) => [
+      t.throwsAsync(stream.sql(`INSERT INTO queue (id, _partition) VALUES (10${id}, 55)`), { message: /put aside, none of them was sent/ }),
+      t.notThrowsAsync(stream.sql(`INSERT INTO queue (id) VALUES (${id})`)),
+    ]),
+  );
+  const sent = await readCommitted(t, stream.kafka, stream.topic, 7);
+  t.deepEqual(sent.map(({ value }) => (JSON.parse(String(value)) as { id: number }).id).sort(), [0, ...ids]);
+});
+
 test('rows that come to the server past the gateway are refused, not lost', async (t) => {
   const stream = await useStream(t);
   await stream.sql(
