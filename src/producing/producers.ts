@@ -181,6 +181,10 @@ export class Producers {
     }
   }
 
+  async #hasAside(outbox: Outbox): Promise<boolean> {
+    return (await readDetached(this.#context.client, outbox)).length > 0;
+  }
+
   async #assertNothingAside({ database, table }: TableId, outbox: Outbox): Promise<void> {
     const detached = await readDetached(this.#context.client, outbox);
     const [first] = detached;
@@ -348,7 +352,7 @@ export class Producers {
   async #dropEmptied(outbox: Outbox, producer: TableProducer): Promise<boolean> {
     if (await ownerExists(this.#context.client, outbox)) return false;
     await producer.look();
-    if (producer.unsentRows > 0 && producer.table.options.write.onDrop === 'wait') return false;
+    if (producer.table.options.write.onDrop === 'wait' && (producer.unsentRows > 0 || (await this.#hasAside(outbox)))) return false;
     await dropOutbox(this.#context.client, outbox);
     return true;
   }
@@ -426,10 +430,11 @@ export class Producers {
     const parts = this.#partsOf(outbox);
     await parts.look(async () => readParts(client, outbox));
     const rows = parts.unsent.reduce((sum, part) => sum + part.rows, 0);
-    if (rows === 0) await dropOutbox(client, outbox);
+    const isEmpty = rows === 0 && !(await this.#hasAside(outbox));
+    if (isEmpty) await dropOutbox(client, outbox);
     else this.#tellOrphan(outbox, rows, misfit ?? 'its Kafka table is gone', heir && asideOf(outbox));
     if (heir === undefined) return;
-    if (rows > 0) await renameOutbox(client, outbox, asideOf(outbox));
+    if (!isEmpty) await renameOutbox(client, outbox, asideOf(outbox));
     await this.#giveOutbox(heir);
   }
 

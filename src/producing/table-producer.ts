@@ -2,7 +2,13 @@ import { tableNameText, type ManagedTable, type Outbox } from '../catalog/index.
 import { ClickHouseUnreachable, type ServiceClient } from '../clickhouse/index.ts';
 import { checkReach, reachedBy, type KafkaTableOptions } from '../engine/index.ts';
 import { ClickHouseException, clickhouseError } from '../errors.ts';
-import { createTransactionalProducer, describeKafkaError, KafkaProduceError, type TransactionalProducer } from '../kafka/index.ts';
+import {
+  createTransactionalProducer,
+  describeKafkaError,
+  explainKafkaError,
+  KafkaProduceError,
+  type TransactionalProducer,
+} from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from '../pauses.ts';
 import { checkFormat, isAboutValue, readMessages, type RenderedTable } from './messages/index.ts';
@@ -439,7 +445,10 @@ export class TableProducer {
 
   async #report(error: unknown, attempt: number): Promise<void> {
     if (this.#isDone) return;
-    const text = error instanceof ClickHouseException || error instanceof ClickHouseUnreachable ? error.message : describeKafkaError(error);
+    const isServers = error instanceof ClickHouseException || error instanceof ClickHouseUnreachable;
+    const told = isServers ? error.message : explainKafkaError(error);
+    const { topic } = this.#at;
+    const text = isServers || told.includes(topic) ? told : `${told} (topic ${topic})`;
     const isNew = this.#recorder.exception(text);
     this.#recorder.state = 'retrying';
     if (isNew) this.#logger.error({ err: error, reason: text }, 'rows of the outbox cannot be sent, trying again');

@@ -168,6 +168,19 @@ test.serial(
   },
 );
 
+test.serial('a table that is made anew with the same columns, with the right broker for example, sends the rows that wait', async (t) => {
+  const stream = await useStream(t, { partitions: 1 });
+  const create = (brokers: string, columns = COLUMNS): string =>
+    `CREATE OR REPLACE TABLE queue ${columns} ENGINE = Kafka('${brokers}', '${stream.topic}', 'g', 'JSONEachRow') ` +
+    'SETTINGS kafka_check_on_create = 0, kafka_delivery_timeout_ms = 1000';
+  await stream.sql(create('127.0.0.1:1'));
+  await t.throwsAsync(stream.sql("INSERT INTO queue VALUES (1, 'waits')"), { message: /^Code: 159\. / });
+  await t.throwsAsync(stream.sql(create(stream.kafka.brokers, '(id UInt64)')), { message: /^Code: 705\. / });
+  await stream.sql(create(stream.kafka.brokers));
+  const [message] = await readCommitted(t, stream.kafka, stream.topic, 1);
+  t.is(message?.value?.toString(), '{"id":1,"name":"waits"}\n');
+});
+
 test.serial('an INSERT waits for its rows although its table gets another name meanwhile', async (t) => {
   const outlet = await useOutlet(t);
   await outlet.sql(

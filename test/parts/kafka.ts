@@ -7,6 +7,7 @@ import { installOnce } from './cache.ts';
 import { makeFolder, removeFolder } from './folder.ts';
 import { freePort } from './ports.ts';
 import { runCommand, startProcess, type RunningProcess } from './process.ts';
+import { waitFor } from './wait-for.ts';
 
 const HERE = fileURLToPath(new URL('./kafka/', import.meta.url));
 const RETRY_MS = 20_000;
@@ -288,7 +289,12 @@ function topicsAndGroups(brokers: string): TopicsAndGroups {
     },
     deleteTopic: async (topic) => withAdmin(async (admin) => admin.deleteTopics({ topics: [topic] })),
     addPartitions: async (topic, count) => {
-      await withAdmin(async (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }));
+      await withAdmin(async (admin) => {
+        await admin.createPartitions({ topicPartitions: [{ topic, count }] });
+        // kafkajs throws messages away, without a word, whose partition the broker does not tell it of yet.
+        const known = async (): Promise<number> => (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions.length ?? 0;
+        await waitFor(async () => (await known()) === count, { message: `topic ${topic} has ${count} partitions` });
+      });
     },
     produce: async (topic, messages) => produceTo(brokers, topic, messages),
     groupOffsets: async (groupId) => {

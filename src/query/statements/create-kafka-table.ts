@@ -64,8 +64,17 @@ export async function createTable(create: CreateTable, context: StatementContext
   const isKafka = await makesKafkaTable(create, context);
   const refusal = isKafka ? await refusalOf(create, context) : undefined;
   if (refusal !== undefined) return refusal;
-  if (replaces(create)) await beforeDrop([create.name], context);
+  if (replaces(create) && !(isKafka && (await takesRows(create, context)))) await beforeDrop([create.name], context);
   return isKafka ? createAnyKafkaTable(create, context) : createOtherTable(create, context);
+}
+
+/** A Kafka table with the columns of the one that it replaces takes over what waits in its outbox: so settings are changed, a password that was wrong for example. */
+async function takesRows({ name, elements }: CreateTable, { text, session }: StatementContext): Promise<boolean> {
+  const landing = elements && (await readLanding(name, session));
+  const old = landing && parseStatement(landing.statement);
+  if (elements === undefined || landing === undefined || old?.ok !== true || old.statement.kind !== 'create-table') return false;
+  const before = old.statement.elements;
+  return before !== undefined && textOf(landing.statement, before.span) === textOf(text, elements.span);
 }
 
 /** The client may name a Kafka table behind AS that it must not see: then it hears so when it has the other grants. */
