@@ -71,10 +71,14 @@ export async function createTable(create: CreateTable, context: StatementContext
 /** A Kafka table with the columns of the one that it replaces takes over what waits in its outbox: so settings are changed, a password that was wrong for example. */
 async function takesRows({ name, elements }: CreateTable, { text, session }: StatementContext): Promise<boolean> {
   const landing = elements && (await readLanding(name, session));
-  const old = landing && parseStatement(landing.statement);
-  if (elements === undefined || landing === undefined || old?.ok !== true || old.statement.kind !== 'create-table') return false;
-  const before = old.statement.elements;
-  return before !== undefined && textOf(landing.statement, before.span) === textOf(text, elements.span);
+  const before = landing && visibleElements(landing.statement, readPublicDefinition(landing.comment))?.texts;
+  const after = elements?.items.map(({ span }) => textOf(text, span));
+  return before !== undefined && before.map(withoutQuotes).join() === after?.map(withoutQuotes).join();
+}
+
+/** As the server prints a column, and as people write one. */
+function withoutQuotes(column: string): string {
+  return column.replace(/[`"]/g, '').replace(/\s+/g, ' ');
 }
 
 /** The client may name a Kafka table behind AS that it must not see: then it hears so when it has the other grants. */
