@@ -3,6 +3,7 @@ import type { ServiceClient } from '../clickhouse/index.ts';
 import { OUTBOX_COMMENT_PREFIX, outboxName } from '../engine/index.ts';
 import { ClickHouseException, ERROR_CODES } from '../errors.ts';
 import { quoteString } from '../sql/index.ts';
+import { NO_UUID } from './outbox-table.ts';
 import type { Part } from './position.ts';
 
 type Id = Pick<Outbox, 'database' | 'name'>;
@@ -35,7 +36,7 @@ export async function readParts(client: Pick<ServiceClient, 'rows'>, outbox: Out
 
 /** SQL: `Outbox.uuid` of a row of `system.tables`. */
 const UUID_OF_OUTBOX =
-  `if(toString(system.tables.uuid) = '00000000-0000-0000-0000-000000000000', ` +
+  `if(toString(system.tables.uuid) = ${quoteString(NO_UUID)}, ` +
   `substring(comment, ${OUTBOX_COMMENT_PREFIX.length + 1}, 36), toString(system.tables.uuid))`;
 
 interface PartRow {

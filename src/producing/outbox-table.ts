@@ -6,7 +6,8 @@ import { ClickHouseException } from '../errors.ts';
 import { formatSettingsColumn } from './messages/index.ts';
 import { quoteString } from '../sql/index.ts';
 
-const NO_UUID = '00000000-0000-0000-0000-000000000000';
+/** What the server tells of a table in a database without UUIDs. */
+export const NO_UUID = '00000000-0000-0000-0000-000000000000';
 
 /**
  * - Merges are off, so that each inserted block stays one part; many may gather while Kafka is away.

@@ -248,9 +248,8 @@ export class Producers {
     try {
       const found = await readDetached(this.#context.client);
       for (const producer of this.#producers.values()) {
-        const { database, name } = producer.outbox;
         producer.sawDetached(
-          found.filter((one) => one.database === database && one.name === name),
+          found.filter((one) => isAt(one, producer.outbox)),
           askedAtMs,
         );
       }
