@@ -15,14 +15,8 @@ export const HEAD_COLUMN = '_sluice_row';
 
 /** Formats whose rows are lines, each ended by the only line feed in it, by lower-case name. */
 export const LINE_SHAPES: Readonly<Record<string, LineShape>> = {
-  ...sameFor({ open: `{"${HEAD_COLUMN}":"`, close: '",', beginning: '{' }, [
-    'jsoneachrow',
-    'jsonl',
-    'jsonlines',
-    'ndjson',
-    'jsonstringseachrow',
-  ]),
-  ...sameFor({ open: '["', close: '", ', beginning: '[' }, ['jsoncompacteachrow', 'jsoncompactstringseachrow']),
+  jsonstringseachrow: { open: `{"${HEAD_COLUMN}":"`, close: '",', beginning: '{' },
+  jsoncompactstringseachrow: { open: '["', close: '", ', beginning: '[' },
   ...sameFor({ open: '', close: '\t' }, ['tabseparated', 'tsv']),
   tskv: { open: `${HEAD_COLUMN}=`, close: '\t' },
 };

@@ -9,10 +9,11 @@ import { JoinedRows, oneRowEach, tombstone } from './joined-rows.ts';
 import {
   documentQuery,
   IN_ORDER,
-  lineSettings,
+  LINES_ALONE,
   linesQuery,
   oneBlock,
   outputSettings,
+  rowsInOrder,
   rowsQuery,
   withSecretSettings,
 } from './outbox-query.ts';
@@ -93,18 +94,29 @@ class Reading {
   }
 
   #byValue(value: string, settings: Readonly<Record<string, string>> = {}): RowsAnswer {
-    return { sql: rowsQuery(this.#table, this.#parts, value), settings: { ...settings, ...IN_ORDER }, cutter: new BinaryRows() };
+    return {
+      sql: rowsQuery(this.#table, this.#parts, value),
+      settings: { ...settings, ...rowsInOrder(this.#parts) },
+      cutter: new BinaryRows(),
+    };
   }
 
   #byLines({ format, shape }: Lines): RowsAnswer {
-    return { sql: linesQuery(this.#table, this.#parts, format), settings: lineSettings(this.#parts), cutter: new LineRows(shape) };
+    return {
+      sql: linesQuery(this.#table, this.#parts, format),
+      settings: { ...LINES_ALONE, ...rowsInOrder(this.#parts) },
+      cutter: new LineRows(shape),
+    };
   }
 
   async #readRows({ sql, settings, cutter }: RowsAnswer, rowSink: RowSink, told: () => Promise<void>): Promise<void> {
     const expectedRows = this.#parts.map((part) => part.rows);
     const rows = new RenderedRows(cutter, expectedRows, rowSink);
     const answer = this.#client.stream(withSecretSettings(this.#table, sql), { ...outputSettings(this.#table), ...settings }, this.#signal);
-    for await (const piece of answer) if (rows.take(piece)) await told();
+    for await (const piece of answer) {
+      rows.take(piece);
+      await told();
+    }
     rows.end();
     await told();
   }

@@ -47,8 +47,8 @@ export function linesQuery(table: RenderedTable, parts: readonly OutboxPart[], f
 const ALL = 1_000_000_000_000_000;
 
 /**
- * One thread reads a part, and all of them write: they keep the order of what is read. Of several parts each could get a thread. Each block is written as one piece of
- * text: smaller ones than usual let the first bytes come sooner and take less of the server's memory.
+ * One thread reads a part, and others write: they keep the order of what is read. Of several parts each could get a thread. Each block is written as one piece: smaller
+ * ones than usual let the first bytes come sooner and take less of the server's memory.
  */
 const ONE_PART_IN_ORDER = {
   output_format_parallel_formatting: 1,
@@ -60,10 +60,13 @@ const ONE_PART_IN_ORDER = {
   ...UNLIMITED,
 } as const;
 
-/** One row is one line, and nothing stands around them, whatever a profile says. */
-export function lineSettings(parts: readonly OutboxPart[]): Record<string, number> {
-  return { output_format_json_array_of_rows: 0, extremes: 0, ...(parts.length === 1 ? ONE_PART_IN_ORDER : IN_ORDER) };
+/** For `rowsQuery` and `linesQuery`: rows come in the order of the parts, and of each part's rows. */
+export function rowsInOrder(parts: readonly OutboxPart[]): Record<string, number> {
+  return parts.length === 1 ? ONE_PART_IN_ORDER : IN_ORDER;
 }
+
+/** For `linesQuery`: one row is one line, and nothing stands around them, whatever a profile says. */
+export const LINES_ALONE = { output_format_json_array_of_rows: 0, extremes: 0 } as const;
 
 function partIndex(parts: readonly OutboxPart[]): string {
   return parts.length === 1 ? '0' : `indexOf([${namesOf(parts)}], _part) - 1`;

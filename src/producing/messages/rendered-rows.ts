@@ -15,69 +15,87 @@ export interface RowSink {
   ): void;
 }
 
-const FIRST_WINDOW_BYTES = 1024 * 1024;
+/** So much of a piece is tried at least to complete a row that began in the one before. */
+const LEAST_BYTES = 4096;
 
 /**
- * Cuts the server's answer into rows. The bytes are copied once, into a window that is as large as a piece of the answer and as the largest row; rows are told by
- * their positions in it, and no object is made for a row.
+ * Cuts the server's answer into rows. They are told by their positions where they stand, and no object is made for a row; only one that two pieces share, or more, is
+ * copied together.
  */
 export class RenderedRows {
   readonly #cutter: RowCutter;
   readonly #expectedRows: readonly number[];
   readonly #sink: RowSink;
-  #window: Buffer;
+  /** What came of rows that are not whole. */
+  #window = Buffer.alloc(0);
   #filled = 0;
   #part = 0;
   #offset = 0;
 
   /** `expectedRows`: of each part, in the order in which they must come. */
-  constructor(cutter: RowCutter, expectedRows: readonly number[], sink: RowSink, windowBytes = FIRST_WINDOW_BYTES) {
+  constructor(cutter: RowCutter, expectedRows: readonly number[], sink: RowSink) {
     this.#cutter = cutter;
-    this.#window = Buffer.allocUnsafe(windowBytes);
     this.#expectedRows = expectedRows;
     this.#sink = sink;
   }
 
-  /** Takes a piece of the answer; true: rows were told, and the next piece may wait for what became of them. */
-  take(piece: Buffer): boolean {
-    this.#makeRoom(piece.length);
-    this.#filled += piece.copy(this.#window, this.#filled);
-    // Rows are told many at a time, so that what is left of the last one is seldom moved.
-    if (this.#filled < this.#window.length / 2) return false;
-    this.#tellRows();
-    return true;
+  /** Takes a piece of the answer, which may be written over. */
+  take(piece: Buffer): void {
+    const from = this.#completeRow(piece);
+    if (from === piece.length) return;
+    const end = this.#tellRows(piece, from, piece.length);
+    this.#keep(piece, end, piece.length);
   }
 
   /** Throws unless every row came, each in its place. */
   end(): void {
-    this.#tellRows();
+    const end = this.#tellRows(this.#window, 0, this.#filled);
     this.#skipFinished();
-    if (this.#part === this.#expectedRows.length && this.#filled === 0) return;
+    if (this.#part === this.#expectedRows.length && end === this.#filled) return;
     throw new Error(
       `the outbox answered other rows than its parts have: part ${this.#part + 1} of ${this.#expectedRows.length}, row ${this.#offset}`,
     );
   }
 
-  #makeRoom(bytes: number): void {
-    const needed = this.#filled + bytes;
-    if (needed <= this.#window.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(needed, this.#window.length * 2));
-    this.#window.copy(larger, 0, 0, this.#filled);
-    this.#window = larger;
+  /** Adds to the window until the row in it is whole; answers where the rows behind it begin in the piece. */
+  #completeRow(piece: Buffer): number {
+    let from = 0;
+    while (this.#filled > 0 && from < piece.length) {
+      // Twice as much each time: a large row is not looked through again for every piece.
+      const wanted = Math.max(this.#filled, LEAST_BYTES);
+      const added = Math.min(wanted, piece.length - from);
+      this.#keep(piece, from, from + added);
+      from += added;
+      if (added < wanted) break;
+      const rest = this.#filled - this.#tellRows(this.#window, 0, this.#filled);
+      if (rest > added) this.#window.copyWithin(0, this.#filled - rest, this.#filled);
+      else from -= rest;
+      this.#filled = rest > added ? rest : 0;
+    }
+    return from;
   }
 
-  #tellRows(): void {
-    const [window, filled, cutter] = [this.#window, this.#filled, this.#cutter];
-    let begin = 0;
-    for (; begin < filled && cutter.find(window, begin, filled); begin = cutter.end) {
+  #keep(piece: Buffer, from: number, to: number): void {
+    const needed = this.#filled + to - from;
+    if (needed > this.#window.length) {
+      const larger = Buffer.allocUnsafe(needed * 2);
+      this.#window.copy(larger, 0, 0, this.#filled);
+      this.#window = larger;
+    }
+    this.#filled += piece.copy(this.#window, this.#filled, from, to);
+  }
+
+  /** Tells the whole rows among these bytes; answers where they end. */
+  #tellRows(bytes: Buffer, from: number, to: number): number {
+    const cutter = this.#cutter;
+    let begin = from;
+    for (; begin < to && cutter.find(bytes, begin, to); begin = cutter.end) {
       this.#expect(cutter.part, cutter.offset);
       const { traitsStart, traitsEnd, keyStart, keyEnd, valueStart, valueEnd } = cutter;
-      const traits = traitsStart === traitsEnd ? undefined : readTraits(window, traitsStart, traitsEnd);
-      this.#sink.row(this.#part, window, keyStart, keyEnd, valueStart, valueEnd, traits);
+      const traits = traitsStart === traitsEnd ? undefined : readTraits(bytes, traitsStart, traitsEnd);
+      this.#sink.row(this.#part, bytes, keyStart, keyEnd, valueStart, valueEnd, traits);
     }
-    if (begin === 0) return;
-    window.copyWithin(0, begin, filled);
-    this.#filled = filled - begin;
+    return begin;
   }
 
   /** That this is the next row. */

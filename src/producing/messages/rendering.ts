@@ -13,6 +13,7 @@ import {
   XML_DOCUMENT,
   type Framing,
 } from './framing.ts';
+import { jsonRow } from './json-rows.ts';
 import { LINE_SHAPES, type LineShape } from './line-rows.ts';
 import { bodyColumns } from './message-columns.ts';
 import { documentOf, emptyDocumentQuery, IN_ORDER, outputSettings, withSecretSettings } from './outbox-query.ts';
@@ -67,10 +68,7 @@ const markdown: RowFormat = { join: async (...of) => framed(await emptyDocument(
 const withProgress: RowFormat = { join: async (...of) => withFirstLine(await emptyDocument(...of)), alwaysJoins: true };
 const custom: RowFormat = { join: customFraming, alwaysJoins: true, renderedAs: headless };
 const jsonRows: RowFormat = {
-  join: (_client, { options }) =>
-    isOn(options.formatSettings['output_format_json_array_of_rows'])
-      ? framed(Buffer.from('[\n'), Buffer.from(',\n'), Buffer.from('\n]\n'))
-      : CONCATENATED,
+  join: (_client, table) => (isArrayOfRows(table) ? framed(Buffer.from('[\n'), Buffer.from(',\n'), Buffer.from('\n]\n')) : CONCATENATED),
 };
 const json: RowFormat = { join: async (...of) => counted(JSON_DOCUMENT, await emptyDocument(...of)), alwaysJoins: true };
 const xml: RowFormat = { join: async (...of) => counted(XML_DOCUMENT, await emptyDocument(...of)), alwaysJoins: true };
@@ -130,8 +128,11 @@ export async function renderingOf(
 
 function linesOf(table: RenderedTable, format: string): Lines | undefined {
   const shape = LINE_SHAPES[format.toLowerCase()];
-  const isArray = isOn(table.options.formatSettings['output_format_json_array_of_rows']);
-  return shape === undefined || isArray || bodyColumns(table).length === 0 ? undefined : { format, shape };
+  return shape === undefined || isArrayOfRows(table) || bodyColumns(table).length === 0 ? undefined : { format, shape };
+}
+
+function isArrayOfRows({ options }: RenderedTable): boolean {
+  return isOn(options.formatSettings['output_format_json_array_of_rows']);
 }
 
 const ROW_NAME = '_sluice_row_name';
@@ -140,7 +141,10 @@ const ROW_NAME = '_sluice_row_name';
 function valueOf(table: RenderedTable, format: string): { readonly value: string; readonly settings: Record<string, string> } {
   const setting = 'format_json_object_each_row_column_for_object_name';
   const isNumbered = format.toLowerCase() === 'jsonobjecteachrow' && (table.options.formatSettings[setting] ?? '') === '';
-  if (!isNumbered) return { value: documentOf(table, format), settings: {} };
+  if (!isNumbered) {
+    const document = documentOf(table, format);
+    return { value: (isArrayOfRows(table) ? undefined : jsonRow(table, format, document)) ?? document, settings: {} };
+  }
   const name = `concat('row_', toString(_part_offset + 1)) AS ${quoteIdentifier(ROW_NAME)}`;
   return { value: documentOf(table, format, name), settings: { [setting]: ROW_NAME } };
 }

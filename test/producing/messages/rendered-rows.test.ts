@@ -43,7 +43,7 @@ function linesOf(shape: LineShape): Encoding {
 const ENCODINGS: Readonly<Record<string, Encoding>> = {
   RowBinary: BINARY,
   ...Object.fromEntries(
-    ['jsoneachrow', 'jsoncompacteachrow', 'tsv', 'tskv'].map((format) => [format, linesOf(LINE_SHAPES[format] as LineShape)]),
+    ['jsonstringseachrow', 'jsoncompactstringseachrow', 'tsv', 'tskv'].map((format) => [format, linesOf(LINE_SHAPES[format] as LineShape)]),
   ),
 };
 
@@ -124,7 +124,7 @@ for (const [name, { cutter, value, encode }] of Object.entries(ENCODINGS)) {
           const bytes = Buffer.concat(parts.flatMap((rows, part) => rows.map((row, offset) => encode(row, part, offset))));
           const { rows, sink } = gathering();
           const expectedRows = parts.map(({ length }) => length);
-          const rendered = new RenderedRows(cutter(), expectedRows, sink, 1024);
+          const rendered = new RenderedRows(cutter(), expectedRows, sink);
           for (let at = 0, i = 0; at < bytes.length; i++) {
             const size = sizes[i % sizes.length] as number;
             rendered.take(bytes.subarray(at, at + size));
@@ -143,9 +143,9 @@ for (const [name, { cutter, value, encode }] of Object.entries(ENCODINGS)) {
 }
 
 test('a line that is no row of the outbox is an error', (t) => {
-  const { cutter } = ENCODINGS['jsoneachrow'] as Encoding;
+  const { cutter } = ENCODINGS['jsonstringseachrow'] as Encoding;
   for (const line of ['{"_sluice_row":"0,0,-","a":1}\n', '{"a":1}\n', '\n', '{"_sluice_row":"0,0,,-"}\n', '{"exception":"Code: 1"}\n']) {
-    const rendered = new RenderedRows(cutter(), [2], gathering().sink, 16);
+    const rendered = new RenderedRows(cutter(), [2], gathering().sink);
     const read = (): void => {
       rendered.take(Buffer.from(line));
       rendered.end();
