@@ -22,7 +22,7 @@ const freeBuffers: Buffer[] = [];
 /** A query as it is on the wire. */
 export interface WireQuery {
   /** The whole request, a POST of HTTP/1.1. */
-  readonly request: string;
+  readonly request: string | Buffer;
   /** Longest silence of the server, in milliseconds. */
   readonly silenceMs: number;
   readonly signal: AbortSignal;

@@ -1,3 +1,4 @@
+export { answerBytes } from './answer-bytes.ts';
 export { httpStatusOf, parseException, renderException } from './exception.ts';
 export type { ServerTls } from './connections.ts';
 export { createUpstream, MAX_HEADER_BYTES, type Upstream, type UpstreamOptions } from './upstream.ts';

@@ -26,6 +26,8 @@ export interface Upstream {
   request(options: Pick<ClientRequestArgs, 'method' | 'path' | 'headers'>): ClientRequest;
   /** The same connections without Node's HTTP around them; absent for `https`. */
   readonly connections?: ConnectionPool;
+  /** The same for long answers (`answerBytes`), also for `https`. */
+  readonly streams: ConnectionPool;
   /** Calls `listener` when the server promises another time than before for which it keeps idle connections, in milliseconds. */
   onKeepAlive(listener: (promisedMs: number) => void): void;
   /** To be called with what each answer promises (`promisedIdleMs`). */
@@ -57,6 +59,7 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   closeBeforeTheServerDoes(agent, idleMs);
   readOnInAgent(agent);
   const connections = isTls ? undefined : new ConnectionPool(address, idleMs);
+  const streams = connections ?? new ConnectionPool(address, idleMs, options.tls ?? {});
   const base: ClientRequestArgs = {
     host,
     port,
@@ -82,8 +85,9 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       keepAliveListener(promisedMs);
     },
     ...(connections === undefined ? {} : { connections }),
+    streams,
     end: () => {
-      connections?.end();
+      streams.end();
       agent.destroy();
     },
   };

@@ -33,6 +33,7 @@ export {
   nameBehindOutbox,
   OUTBOX_COMMENT_PREFIX,
   OUTBOX_MEMORY,
+  addedColumnType,
   addedOutboxColumns,
   FORMAT_SETTINGS_COLUMN,
   outboxColumns,

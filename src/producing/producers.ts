@@ -19,6 +19,7 @@ import {
   renameOutbox,
 } from './outbox-table.ts';
 import { KnownParts } from './known-parts.ts';
+import type { RowsSelect } from './messages/index.ts';
 import { TableProducer } from './table-producer.ts';
 import { checkWritable } from './writable.ts';
 
@@ -128,6 +129,11 @@ export class Producers {
     const { uuid, database, name } = producer.outbox;
     const columns = table.written.columns.map((column) => column.name);
     return { database, table: name, columns, since: { outbox: uuid, block: producer.newestBlock } };
+  }
+
+  /** As `TableProducer.sendSelected`; `since`: of the INSERT's `PreparedOutbox`. */
+  async sendSelected({ outbox }: OutboxMark, select: RowsSelect, gone: AbortSignal): Promise<number | undefined> {
+    return this.#producers.get(outbox)?.sendSelected(select, gone);
   }
 
   /** As `TableProducer.delivered`; at once when the table does not wait. */

@@ -7,11 +7,21 @@ import {
   describeKafkaError,
   explainKafkaError,
   KafkaProduceError,
+  type OpenTransaction,
   type TransactionalProducer,
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { backoffMs, pause } from '../pauses.ts';
-import { checkFormat, isAboutValue, readMessages, type RenderedTable } from './messages/index.ts';
+import {
+  canReadSelected,
+  checkFormat,
+  isAboutValue,
+  readMessages,
+  readSelected,
+  type MessageSink,
+  type RenderedTable,
+  type RowsSelect,
+} from './messages/index.ts';
 import {
   acceptInserts,
   detachPart,
@@ -28,6 +38,7 @@ import { partsForOneTransaction } from './part-choice.ts';
 import { committedPosition, readPosition, type Part } from './position.ts';
 import { kafkaNameOf, maxBatchBytes, producerOptions } from './producer-options.ts';
 import { Repeats } from './repeats.ts';
+import { idsWith, SelectedInsert, SelectedInserts } from './selected-inserts.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
 import { mayBeOf, Waiters } from './waiters.ts';
 import { renderedTable } from './writable.ts';
@@ -64,6 +75,7 @@ export class TableProducer {
   readonly #outbox: Outbox;
   readonly #recorder = new OutboxRecorder();
   readonly #waiters = new Waiters();
+  readonly #selected = new SelectedInserts();
   readonly #repeats: Repeats;
   readonly #stopping = new AbortController();
   #table: ManagedTable;
@@ -137,6 +149,7 @@ export class TableProducer {
     clearTimeout(cut);
     this.#stopping.abort();
     this.#waiters.fail(() => this.#queued('ABORTED', 'the gateway is stopping'));
+    this.#selected.stop();
   }
 
   /** Of all that were ever seen, those that are gone as well. */
@@ -178,6 +191,25 @@ export class TableProducer {
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
     const either = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
     await this.#waiters.wait(this.#unsent, { since, queryId, signal: either, late });
+  }
+
+  /**
+   * Sends what is selected without the detour by the outbox, behind everything that was inserted before. Answers how many rows are in Kafka; undefined: none is, and the
+   * INSERT must take its usual way, whatever the reason. Throws UNKNOWN_STATUS_OF_INSERT when that cannot be found out.
+   */
+  async sendSelected(select: RowsSelect, gone: AbortSignal): Promise<number | undefined> {
+    const isReady = this.#recorder.state === 'idle' || this.#recorder.state === 'sending';
+    if (this.#isDone || !isReady || !this.#options.write.waitsForDelivery || !canReadSelected(this.#rendered)) return undefined;
+    try {
+      await this.look();
+    } catch {
+      return undefined;
+    }
+    const insert = new SelectedInsert(select, this.#unsent, gone);
+    this.#selected.add(insert);
+    if (this.#isDone) this.#selected.notSent(insert);
+    this.#wake();
+    return insert.outcome;
   }
 
   /** `detached`: the outbox's parts that were aside at `askedAtMs`. */
@@ -225,6 +257,11 @@ export class TableProducer {
     return { topic: this.#options.topics[0] ?? '', partition: 0, groupId: kafkaNameOf(this.#outbox) };
   }
 
+  /** The same of inserts that did not go by the outbox: a group of their own, so that a position does not write over it. */
+  get #atSelected(): { readonly topic: string; readonly partition: number; readonly groupId: string } {
+    return { ...this.#at, groupId: `${kafkaNameOf(this.#outbox)}-selected` };
+  }
+
   async #keepSending(): Promise<void> {
     let attempt = 0;
     while (await this.#somethingToSend()) {
@@ -235,11 +272,13 @@ export class TableProducer {
         await checkReach(reachedBy(this.#options));
         await producer.open();
         this.#parts.takeCommitted(readPosition(await producer.committed(this.#at)));
+        await this.#selected.decide(async () => (await producer.committed(this.#atSelected)).metadata);
         // The position may be of a part that was inserted, and sent by another gateway, after the last look.
         await this.look();
         await this.#sendAll(producer);
       } catch (error) {
         if (this.#recorder.transactions > sentBefore) attempt = 0;
+        this.#selected.giveUp();
         if (isFenced(error)) await this.#standBy();
         else await this.#report(error, attempt++);
       } finally {
@@ -258,7 +297,9 @@ export class TableProducer {
     while (isUsable && !this.#isDone) {
       await this.#cleanUp();
       const parts = await this.#withoutRepeats(partsForOneTransaction(this.#unsent, this.#aloneUpTo));
-      if (parts.length === 0) {
+      const insert = this.#selected.next(this.#unsent);
+      if (insert !== undefined) isUsable = await this.#sendSelected(producer, insert);
+      else if (parts.length === 0) {
         this.#recorder.state = 'idle';
         if (Date.now() - (this.#recorder.lastSentAtMs ?? 0) > IDLE_MS) return;
         await this.#changed();
@@ -302,6 +343,42 @@ export class TableProducer {
   }
 
   async #send(producer: TransactionalProducer, parts: readonly Part[]): Promise<void> {
+    const last = parts.at(-1) as Part;
+    const commit = { ...this.#at, ...committedPosition(last) };
+    await this.#inTransaction(producer, commit, async (sink) =>
+      readMessages(this.#context.client, this.#rendered, parts, sink, this.#stopping.signal),
+    );
+    this.#goodBatchBytes = this.#maxBatchBytes;
+    this.#parts.sentUpTo(last);
+  }
+
+  /** False: nothing of it is sent, and the producer must not be used any more. Throws when nobody can send now. */
+  async #sendSelected(producer: TransactionalProducer, insert: SelectedInsert): Promise<boolean> {
+    const signal = AbortSignal.any([insert.signal, this.#stopping.signal]);
+    try {
+      const { offset, metadata } = await producer.committed(this.#atSelected);
+      const commit = { ...this.#atSelected, offset: offset + 1n, metadata: idsWith(metadata, insert) };
+      await this.#inTransaction(producer, commit, async (sink) => {
+        insert.rows = await unlessAborted(readSelected(this.#rendered, insert.select, sink, signal), signal);
+      });
+      this.#selected.sent(insert);
+      return true;
+    } catch (error) {
+      if (isUncertain(error)) this.#selected.uncertain(insert, this.#options.write.deliveryTimeoutMs);
+      else this.#selected.notSent(insert);
+      this.#recorder.state = 'idle';
+      this.#logger.debug({ err: error }, 'selected rows go by the outbox');
+      if (error instanceof KafkaProduceError && error.kind !== 'too-large' && error.kind !== 'rejected') throw error;
+      return false;
+    }
+  }
+
+  /** Sends what `write` tells its sink, and commits it together with `commit`, or nothing. */
+  async #inTransaction(
+    producer: TransactionalProducer,
+    commit: Parameters<OpenTransaction['commit']>[0],
+    write: (sink: MessageSink) => Promise<void>,
+  ): Promise<void> {
     this.#recorder.state = 'sending';
     const { topic } = this.#at;
     const partitions = await producer.partitionCount(topic);
@@ -309,22 +386,15 @@ export class TableProducer {
     const { partitioner } = this.#options.write;
     const sink = new TransactionSink(transaction, { topic, partitions, partitioner, maxBatchBytes: this.#maxBatchBytes });
     try {
-      await readMessages(this.#context.client, this.#rendered, parts, sink, this.#stopping.signal);
+      await write(sink);
       await sink.end();
-      const last = parts.at(-1) as Part;
-      await transaction.commit({ ...this.#at, ...committedPosition(last) });
-      this.#goodBatchBytes = this.#maxBatchBytes;
-      this.#sentUpTo(last, sink.messages);
+      await transaction.commit(commit);
     } catch (error) {
       await transaction.abort();
       throw error;
     }
-  }
-
-  #sentUpTo(part: Part, messages: number): void {
     this.#fencedInARow = 0;
-    this.#recorder.sent(messages);
-    this.#parts.sentUpTo(part);
+    this.#recorder.sent(sink.messages);
   }
 
   /** The error is one message's fault, not the server's, the broker's or the whole table's. */
@@ -397,7 +467,7 @@ export class TableProducer {
 
   /** False: this is to stop. */
   async #somethingToSend(): Promise<boolean> {
-    while (!this.#isDone && this.#unsent.length === 0) {
+    while (!this.#isDone && this.#unsent.length === 0 && this.#selected.isEmpty) {
       await this.#changed();
       await this.#cleanUp().catch((error: unknown) => {
         this.#logger.warn({ err: error }, 'sent rows cannot be dropped from the outbox yet');
@@ -473,6 +543,20 @@ function untilOneOf(ends: readonly Part[], parts: readonly Part[]): readonly Par
 
 function timeText(ms: number | undefined): string | null {
   return ms === undefined ? null : new Date(ms).toISOString();
+}
+
+function isUncertain(error: unknown): boolean {
+  return error instanceof KafkaProduceError && error.kind === 'unknown-outcome';
+}
+
+/** Rejects at once with the signal's reason; what `work` comes to then is no matter. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const stop = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+  return Promise.race([work, aborted]);
 }
 
 function isFenced(error: unknown): boolean {

@@ -2,11 +2,11 @@ import type { Catalog, UnreadableTable } from '../catalog/index.ts';
 import { ClickHouseException, clickhouseError, ERROR_CODES } from '../errors.ts';
 import { isDefinition, type KafkaTableOptions, type SecretKeys, type Sources } from '../engine/index.ts';
 import type { Logger } from '../logger.ts';
-import type { OutboxMark, PreparedOutbox } from '../producing/index.ts';
+import type { OutboxMark, PreparedOutbox, RowsSelect } from '../producing/index.ts';
 import { parseStatement, quoteIdentifier, quoteString, type TableName } from '../sql/index.ts';
 import type { Action, AfterSuccess, ClientSession } from './types.ts';
 
-export type { OutboxMark, PreparedOutbox };
+export type { OutboxMark, PreparedOutbox, RowsSelect };
 
 export interface TableId {
   readonly database: string;
@@ -45,6 +45,11 @@ export interface Outboxes {
    * other queries where `queryId` is known.
    */
   delivered(table: TableId, signal?: AbortSignal, since?: OutboxMark, queryId?: string): Promise<void>;
+  /**
+   * Sends selected rows without the detour by the outbox, in one transaction, behind what was inserted before. Resolves to their number when they are in Kafka, to undefined
+   * when none is and none will be: then the INSERT must take its usual way. Throws a ClickHouseException when neither can be found out. `since`: of the `PreparedOutbox`.
+   */
+  sendSelected(since: OutboxMark, select: RowsSelect, gone: AbortSignal): Promise<number | undefined>;
   /**
    * Before a table is dropped or replaced: waits for what is undelivered, or throws a ClickHouseException that says how many rows there are and what to
    * do; resolves at once when the table says they may be dropped.

@@ -13,6 +13,11 @@ export interface ClientSession {
   query(sql: string): Promise<string[][]>;
   /** The same for a part of what the client's statement does, which may change something or depend on its settings: with the settings of the request, as the statement itself would run. */
   run(sql: string): Promise<string[][]>;
+  /**
+   * As `run`, for a SELECT of any size that names its FORMAT: the bytes of its answer as they come, with `settings` over those of the request. A piece is overwritten once the
+   * next is asked for; aborting ends the query. Absent where there can be no second query beside the client's, or where its statement has data behind it.
+   */
+  readonly stream?: (sql: string, settings: Readonly<Record<string, string | number>>, signal: AbortSignal) => AsyncIterable<Buffer>;
   /** What the request itself, beside its statement, sets a setting to; undefined when it does not. */
   setting(name: string): string | undefined;
   /** Whether the session outlives the request, so that there may be temporary tables: the server finds them before others of their name. */
@@ -46,6 +51,8 @@ export interface OnAnswer {
    */
   readonly ended?: () => void;
   readonly notice?: Notice;
+  /** Rows that the statement wrote beside those that the server knows of. */
+  readonly rowsBeside?: number;
   /** The text of a server's exception (the words of the sentence alone, or with code, name and version around it) as the client is to read it. */
   readonly shownException?: (text: string) => string;
   /** The server's text about the columns of an INSERT's table (`TableColumns` of the native protocol) as the client is to read it. */

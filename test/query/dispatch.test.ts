@@ -109,6 +109,7 @@ test('an INSERT of somebody who may write costs one question, whatever its list 
     outboxes: {
       prepare: async () => ({ database: 'd', table: '.outbox.q', columns: ['a', 'b'] }),
       delivered: async () => undefined,
+      sendSelected: async () => undefined,
       beforeDrop: async () => undefined,
     },
   });

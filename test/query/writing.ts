@@ -45,6 +45,7 @@ export async function useWriting(t: ExecutionContext): Promise<Writing> {
       asked.push(`delivered ${table.table}`);
       await own.delivered?.(table, signal);
     },
+    sendSelected: async () => undefined,
     beforeDrop: async (table) => {
       asked.push(`beforeDrop ${table.table}`);
       await own.beforeDrop?.(table);

@@ -18,6 +18,7 @@ import { changeParameters, findParameter } from './parameters.ts';
 import { ClientGone, nothingRead, takeArrived, type ReadBytes, type ReadLimits } from './peek.ts';
 import { exceptionRewriter, failureAnswer } from './exception-answer.ts';
 import { refusalHead, refusalStatement } from './refusal.ts';
+import { withWrittenRows } from './summary.ts';
 import { lengthened, restOf, withOtherStart } from './replace-start.ts';
 import { readRequest, type StatementRequest } from './request.ts';
 import { createClientSession } from './session.ts';
@@ -87,7 +88,8 @@ async function handleBody(exchange: Exchange, request: StatementRequest): Promis
 
 async function handleStatement(exchange: Exchange, request: StatementRequest, statement: ReadStatement, keepsBody: boolean): Promise<void> {
   const { context, client } = exchange;
-  const session = createClientSession(context.upstream, client, exchange.target);
+  const isAlone = statement.isWhole && (request.body.kind === 'none' || !keepsBody);
+  const session = createClientSession(context.upstream, client, exchange.target, isAlone);
   const { text, isUtf8 } = decodeUtf8(statement.bytes);
   const action = await context.dispatcher.dispatch(text, session);
   if (action.kind !== 'refuse' && action.ended !== undefined) whenClosed(exchange.answer, action.ended);
@@ -156,8 +158,9 @@ function withRaisedSize(target: string, grownBytes: number, { bytes, isWhole }: 
   return changeParameters(target, (name) => name !== 'max_query_size', { max_query_size: String(size) });
 }
 
-function answerOptions({ after, notice, shownException }: OnAnswer, target: string, session: ClientSession): AnswerOptions {
+function answerOptions({ after, notice, shownException, rowsBeside }: OnAnswer, target: string, session: ClientSession): AnswerOptions {
   return {
+    ...(rowsBeside !== undefined && { rewriteHead: withWrittenRows(rowsBeside) }),
     ...(after && { after, failed: failureAnswer(target, session) }),
     ...(notice && { notice }),
     ...(shownException && { rewriteException: exceptionRewriter(target, shownException) }),

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { parseException, type Upstream } from '../../clickhouse/index.ts';
+import { answerBytes, parseException, type Upstream } from '../../clickhouse/index.ts';
 import { ClickHouseException, clickhouseError } from '../../errors.ts';
 import type { ClientSession } from '../../query/index.ts';
 import { filterHeaders } from './headers.ts';
@@ -48,8 +48,18 @@ const READ_ONLY_BY_METHOD = '2';
 
 const DEFAULT_MAX_QUERY_BYTES = 262_144;
 
-/** One HTTP request's client: helper queries go to the server with the same identity, roles, session, database and query parameters. */
-export function createClientSession(upstream: Upstream, client: IncomingMessage, target: string): ClientSession {
+/** What makes an answer a stream of the format's own bytes, which ends with its reader. */
+const OF_A_STREAM = {
+  wait_end_of_query: 0,
+  send_progress_in_http_headers: 0,
+  http_write_exception_in_output_format: 0,
+  cancel_http_readonly_queries_on_client_close: 1,
+} as const;
+/** Longest silence of the server in a stream. */
+const SILENCE_MS = 3_600_000;
+
+/** One HTTP request's client. `isAlone`: nothing comes with the statement, neither data nor tables. Helper queries go to the server with the same identity, roles, session, database and query parameters. */
+export function createClientSession(upstream: Upstream, client: IncomingMessage, target: string, isAlone: boolean): ClientSession {
   const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
   const host = client.headers.host ?? 'clickhouse';
   const isForm = client.headers['content-type']?.startsWith('multipart/form-data') === true;
@@ -62,6 +72,16 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
     });
     const headers = [...rawHeaders, 'Host', host, 'Content-Length', String(body.length)];
     return parseRows(await post(upstream, helperTarget, headers, body));
+  };
+  const stream: ClientSession['stream'] = (sql, settings, signal) => {
+    const body = Buffer.from(sql);
+    const set = Object.fromEntries(Object.entries({ ...settings, ...OF_A_STREAM }).map(([name, value]) => [name, String(value)]));
+    const size = body.length > DEFAULT_MAX_QUERY_BYTES ? { max_query_size: String(body.length + 1) } : {};
+    const path = changeParameters(target, (name) => !OF_ONE_REQUEST.has(name) && !(name in set), { ...set, ...size });
+    const headers = [...rawHeaders, 'Host', host, 'Content-Type', 'text/plain', 'Content-Length', String(body.length)];
+    const lines = headers.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${headers[i + 1] ?? ''}\r\n`] : []));
+    const head = Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1');
+    return answerBytes(upstream.streams, { request: Buffer.concat([head, body]), silenceMs: SILENCE_MS, signal });
   };
   return {
     setting: (name) => (name === 'readonly' && client.method !== 'POST' ? READ_ONLY_BY_METHOD : findParameter(target, name)),
@@ -81,6 +101,7 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
       }
     },
     query: async (sql) => ask(sql, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX)),
+    ...(isAlone && { stream }),
     run: async (sql) => ask(sql, (name) => !OF_ONE_REQUEST.has(name) && !(isForm && OF_A_TABLE_IN_A_FORM.test(name))),
   };
 }

@@ -22,6 +22,12 @@ const SHAPES: Readonly<Record<string, RowShape>> = {
   jsoncompacteachrow: ARRAY,
 };
 
+/** Messages are JSON arrays, whose rows have no line feeds of their own. */
+export function isArrayOfRows({ options }: Pick<RenderedTable, 'options'>): boolean {
+  const value = options.formatSettings['output_format_json_array_of_rows'];
+  return value === '1' || value?.toLowerCase() === 'true';
+}
+
 /**
  * SQL for a row as a line of `format`, byte for byte, in two thirds of the time that the server's own format takes: column after column, not value after value, and
  * each value of a LowCardinality column once. `otherwise`: SQL for the same by the format itself, which alone can repair what is no UTF-8. Undefined for other formats.
@@ -29,7 +35,7 @@ const SHAPES: Readonly<Record<string, RowShape>> = {
 export function jsonRow(table: RenderedTable, format: string, otherwise: string): string | undefined {
   const shape = SHAPES[format.toLowerCase()];
   const columns = bodyColumns(table);
-  if (shape === undefined || columns.length === 0) return undefined;
+  if (shape === undefined || columns.length === 0 || isArrayOfRows(table)) return undefined;
   const { open, between, close, hasNames } = shape;
   const pieces = columns.map(({ name }, index) => {
     const before = quoteString(index === 0 ? open : between);

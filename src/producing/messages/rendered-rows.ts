@@ -24,7 +24,7 @@ const LEAST_BYTES = 4096;
  */
 export class RenderedRows {
   readonly #cutter: RowCutter;
-  readonly #expectedRows: readonly number[];
+  readonly #expectedRows: readonly number[] | undefined;
   readonly #sink: RowSink;
   /** What came of rows that are not whole. */
   #window = Buffer.alloc(0);
@@ -32,11 +32,16 @@ export class RenderedRows {
   #part = 0;
   #offset = 0;
 
-  /** `expectedRows`: of each part, in the order in which they must come. */
-  constructor(cutter: RowCutter, expectedRows: readonly number[], sink: RowSink) {
+  /** `expectedRows`: of each part, in the order in which they must come; undefined: they are of no parts, and as many as come. */
+  constructor(cutter: RowCutter, expectedRows: readonly number[] | undefined, sink: RowSink) {
     this.#cutter = cutter;
     this.#expectedRows = expectedRows;
     this.#sink = sink;
+  }
+
+  /** How many rows of the part that is being told were told; of all without parts. */
+  get rows(): number {
+    return this.#offset;
   }
 
   /** Takes a piece of the answer, which may be written over. */
@@ -51,10 +56,9 @@ export class RenderedRows {
   end(): void {
     const end = this.#tellRows(this.#window, 0, this.#filled);
     this.#skipFinished();
-    if (this.#part === this.#expectedRows.length && end === this.#filled) return;
-    throw new Error(
-      `the outbox answered other rows than its parts have: part ${this.#part + 1} of ${this.#expectedRows.length}, row ${this.#offset}`,
-    );
+    const parts = this.#expectedRows?.length ?? 0;
+    if (this.#part === parts && end === this.#filled) return;
+    throw new Error(`the server answered other rows than it was asked for: part ${this.#part + 1} of ${parts}, row ${this.#offset}`);
   }
 
   /** Adds to the window until the row in it is whole; answers where the rows behind it begin in the piece. */
@@ -100,8 +104,8 @@ export class RenderedRows {
 
   /** That this is the next row. */
   #expect(part: number, offset: number): void {
-    if (this.#offset === this.#expectedRows[this.#part]) this.#skipFinished();
-    if (part !== this.#part || offset !== this.#offset) {
+    if (this.#offset === this.#expectedRows?.[this.#part]) this.#skipFinished();
+    if (this.#expectedRows !== undefined && (part !== this.#part || offset !== this.#offset)) {
       throw new Error(
         `the outbox answered row ${offset} of part ${part + 1} where row ${this.#offset} of part ${this.#part + 1} was to come`,
       );
@@ -110,7 +114,7 @@ export class RenderedRows {
   }
 
   #skipFinished(): void {
-    while (this.#offset === this.#expectedRows[this.#part]) {
+    while (this.#offset === this.#expectedRows?.[this.#part]) {
       this.#part++;
       this.#offset = 0;
     }

@@ -13,7 +13,7 @@ import {
   XML_DOCUMENT,
   type Framing,
 } from './framing.ts';
-import { jsonRow } from './json-rows.ts';
+import { isArrayOfRows, jsonRow } from './json-rows.ts';
 import { LINE_SHAPES, type LineShape } from './line-rows.ts';
 import { bodyColumns } from './message-columns.ts';
 import { documentOf, emptyDocumentQuery, IN_ORDER, outputSettings, withSecretSettings } from './outbox-query.ts';
@@ -131,10 +131,6 @@ function linesOf(table: RenderedTable, format: string): Lines | undefined {
   return shape === undefined || isArrayOfRows(table) || bodyColumns(table).length === 0 ? undefined : { format, shape };
 }
 
-function isArrayOfRows({ options }: RenderedTable): boolean {
-  return isOn(options.formatSettings['output_format_json_array_of_rows']);
-}
-
 const ROW_NAME = '_sluice_row_name';
 
 /** The names of rows in JSONObjectEachRow count the rows of an INSERT, so those of a part, where no column holds them. */
@@ -143,7 +139,7 @@ function valueOf(table: RenderedTable, format: string): { readonly value: string
   const isNumbered = format.toLowerCase() === 'jsonobjecteachrow' && (table.options.formatSettings[setting] ?? '') === '';
   if (!isNumbered) {
     const document = documentOf(table, format);
-    return { value: (isArrayOfRows(table) ? undefined : jsonRow(table, format, document)) ?? document, settings: {} };
+    return { value: jsonRow(table, format, document) ?? document, settings: {} };
   }
   const name = `concat('row_', toString(_part_offset + 1)) AS ${quoteIdentifier(ROW_NAME)}`;
   return { value: documentOf(table, format, name), settings: { [setting]: ROW_NAME } };
@@ -175,8 +171,4 @@ async function customFraming(client: OutboxReader, table: RenderedTable, signal:
   const after = await delimiter('result_after');
   const empty = await emptyDocument(client, table, signal);
   return framed(empty.subarray(0, empty.length - after.length), between, after, before.length);
-}
-
-function isOn(value: string | undefined): boolean {
-  return value === '1' || value?.toLowerCase() === 'true';
 }

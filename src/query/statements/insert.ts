@@ -20,21 +20,23 @@ import { filledColumns, readColumn } from '../insert-columns.ts';
 import { outboxInPlaceOf, shownAs, withoutAddedColumns } from '../outbox-names.ts';
 import { refuseNotYet } from '../refusals.ts';
 import type { Action, ClientSession } from '../types.ts';
-import { select } from './select.ts';
+import { insertOfNothing, sendSelected } from './insert-selected.ts';
+import { select as answerSelect } from './select.ts';
 
 /** INSERT into a Kafka table writes to its outbox. One from a Kafka table fails like the SELECT in it. */
 export async function insert(head: InsertHead, context: StatementContext): Promise<Action> {
   const { text } = context;
   const source = sourceOf(text, head);
   const withClause = head.withClause === undefined ? '' : textOf(text, head.withClause);
-  const read: Action = source?.kind === 'select' ? await select(withClause + text.slice(source.start), context) : { kind: 'forward' };
+  const read: Action = source?.kind === 'select' ? await answerSelect(withClause + text.slice(source.start), context) : { kind: 'forward' };
   if (read.kind !== 'forward' || head.name === undefined) return read;
   await assertReadable(head.name, context);
   const table = await findInSession(head.name, context);
   if (table === undefined) return read;
   const { outboxes } = context.options;
   if (outboxes === undefined) return refuseNotYet('INSERT into a Kafka table is');
-  return insertIntoOutbox({ ...head, name: head.name }, table, { outboxes, isFromSelect: source?.kind === 'select' }, context);
+  const select = source?.kind === 'select' ? withClause + text.slice(source.start) : undefined;
+  return insertIntoOutbox({ ...head, name: head.name }, table, { outboxes, select }, context);
 }
 
 type NamedHead = InsertHead & { readonly name: TableName };
@@ -42,12 +44,15 @@ type NamedHead = InsertHead & { readonly name: TableName };
 async function insertIntoOutbox(
   head: NamedHead,
   table: TableId,
-  { outboxes, isFromSelect }: { readonly outboxes: Outboxes; readonly isFromSelect: boolean },
-  { text, session, options }: StatementContext,
+  { outboxes, select }: { readonly outboxes: Outboxes; readonly select: string | undefined },
+  context: StatementContext,
 ): Promise<Action> {
+  const { text, session, options } = context;
   // The server refuses in its own words, and nothing is made for somebody who may not write.
   if (!(await mayInsert(head, table, { text, session, options }))) return { kind: 'forward' };
   const outbox = await outboxes.prepare(table);
+  const sent = select === undefined ? undefined : await sendAtOnce(head, table, { outboxes, outbox, select }, context);
+  if (sent !== undefined) return sent;
   const length = head.columns?.span.end ?? head.name.span.end;
   const from = text.slice(0, length);
   const edits = [replaceSpan(head.name.span, outboxInPlaceOf(head.name, outbox)), ...listEdits(head, table, outbox, text)];
@@ -56,12 +61,28 @@ async function insertIntoOutbox(
     kind: 'replace',
     length,
     start,
-    ...((isFromSelect || !isFireAndForget(head, session)) && {
+    ...((select !== undefined || !isFireAndForget(head, session)) && {
       after: afterDelivery(outboxes, table, outbox.since),
     }),
     shownColumns: withoutAddedColumns(new Set(outbox.columns)),
     shownException: shownAs({ ...table, uuid: options.catalog.find(table.database, table.table)?.uuid }, { from, to: start }),
   };
+}
+
+/** Where the rows need no outbox, it has happened when this resolves, and only the answer is left. */
+async function sendAtOnce(
+  head: NamedHead,
+  table: TableId,
+  { outboxes, outbox, select }: { readonly outboxes: Outboxes; readonly outbox: PreparedOutbox; readonly select: string },
+  { text, session, options }: StatementContext,
+): Promise<Action | undefined> {
+  const columns = options.catalog.find(table.database, table.table)?.written.columns ?? [];
+  const [first] = columns;
+  if (first === undefined || head.settings !== undefined) return undefined;
+  const names = columns.map(({ name }) => name);
+  const filled = await filledColumns(head, table, names, text, session);
+  const rows = await sendSelected({ table, columns, filled, select }, outbox, session, outboxes);
+  return rows === undefined ? undefined : { kind: 'run', sql: insertOfNothing(outbox, first), rowsBeside: rows };
 }
 
 /** Asks for the columns that the INSERT fills: of the table for its own, of the outbox for what a row says of its message, too. */
