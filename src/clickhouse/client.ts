@@ -1,3 +1,4 @@
+import { deadline } from '../pauses.ts';
 import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -183,14 +184,14 @@ async function insert(
   settings: SettingValues,
   options: InsertOptions,
 ): Promise<InsertResult> {
-  const deadline = options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs);
-  const signals = [options.signal, deadline].filter((signal) => signal !== undefined);
+  const { timeoutMs, signal: given } = options;
+  const signal = timeoutMs === undefined ? given : deadline(timeoutMs, ...(given === undefined ? [] : [given]));
   const answer = await client.exec({
     query: sql,
     values: Readable.from(held(chunks, options.mayEnd), { objectMode: false, highWaterMark: 1 }),
     clickhouse_settings: asSettings(settings),
     ...(options.queryId === undefined ? {} : { query_id: options.queryId }),
-    ...(signals.length === 0 ? {} : { abort_signal: AbortSignal.any(signals) }),
+    ...(signal === undefined ? {} : { abort_signal: signal }),
     // The package would keep the last exception in the text: a format quotes another one in what it tells of the row, and names the row in front of it.
     ignore_error_response: true,
   });

@@ -15,10 +15,24 @@ export interface Part {
 export type Position = Pick<Part, 'block' | 'uuid'> | undefined;
 
 const TEXT = /^sluice: ([0-9a-f-]{36}) /;
+const SELECTED = /selected rows of ([0-9a-f ]+)$/;
 
-/** What is committed in Kafka together with the messages of `part`: a number that grows, and a text that a person can read. */
-export function committedPosition({ block, uuid, name }: Part): { readonly offset: bigint; readonly metadata: string } {
-  return { offset: BigInt(block), metadata: `sluice: ${uuid} ${name} is sent` };
+/**
+ * What is committed in Kafka together with messages: a number that grows, and a text that a person can read. `part`: the newest one of the outbox that is sent with them, or was
+ * before; `selected`: ids of the newest INSERTs whose rows did not go by the outbox.
+ */
+export function committedPosition(
+  part: (Pick<Part, 'block' | 'uuid'> & { readonly name?: string }) | undefined,
+  selected: readonly string[],
+): { readonly offset: bigint; readonly metadata: string } {
+  const sent = part === undefined ? [] : [`${part.uuid} ${part.name === undefined ? '' : `${part.name} `}is sent`];
+  const metadata = `sluice: ${[...sent, ...(selected.length === 0 ? [] : [`selected rows of ${selected.join(' ')}`])].join(', ')}`;
+  return { offset: BigInt(part?.block ?? 0), metadata };
+}
+
+/** The ids in it. */
+export function readSelected({ metadata }: Pick<CommittedOffset, 'metadata'>): readonly string[] {
+  return SELECTED.exec(metadata)?.[1]?.split(' ') ?? [];
 }
 
 export function readPosition({ offset, metadata }: Pick<CommittedOffset, 'offset' | 'metadata'>): Position {

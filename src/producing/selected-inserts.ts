@@ -1,13 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { deadline } from '../pauses.ts';
 import { clickhouseError, type ClickHouseException } from '../errors.ts';
 import type { RowsSelect } from './messages/index.ts';
 import type { Part } from './position.ts';
 
 /** So long its rows may take: they are one transaction, and whoever reads the topic or writes to it waits for its end. What takes longer goes by the outbox, in blocks. */
 const SELECT_WITHIN_MS = 5_000;
-
-/** Of the newest inserts whose rows are in Kafka, committed with them: whether one is among them decides when its commit was not answered. */
-const KEPT_IDS = 40;
 
 /**
  * An INSERT … SELECT whose rows go to Kafka in one transaction, without the detour by the outbox.
@@ -17,7 +15,8 @@ const KEPT_IDS = 40;
  *                                                     ↘ uncertain (the commit was not answered) → sent or not sent, as the next producer finds
  */
 export class SelectedInsert {
-  readonly id = randomUUID();
+  /** Committed with its rows: whether it is there decides when the commit was not answered. */
+  readonly id = randomBytes(8).toString('hex');
   readonly select: RowsSelect;
   /** Aborted when the rows are not to be sent any more. */
   readonly signal: AbortSignal;
@@ -33,7 +32,7 @@ export class SelectedInsert {
   constructor(select: RowsSelect, unsent: readonly Part[], gone: AbortSignal) {
     this.select = select;
     this.#before = new Set(unsent.map(({ uuid }) => uuid));
-    this.signal = AbortSignal.any([gone, AbortSignal.timeout(SELECT_WITHIN_MS)]);
+    this.signal = deadline(SELECT_WITHIN_MS, gone);
     this.outcome = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -99,12 +98,10 @@ export class SelectedInserts {
     void insert.outcome.catch(() => undefined).finally(() => clearTimeout(timer));
   }
 
-  /** `readIds`: what is committed, see `idsWith`; asked when something is uncertain. */
-  async decide(readIds: () => Promise<string>): Promise<void> {
-    const uncertain = this.#inserts.filter(({ isUncertain }) => isUncertain);
-    if (uncertain.length === 0) return;
-    const ids = await readIds();
-    for (const insert of uncertain) this.#end(insert, () => (ids.includes(insert.id) ? insert.sent() : insert.notSent()));
+  /** `ids`: of the newest whose rows are in Kafka, for certain. */
+  decide(ids: readonly string[]): void {
+    for (const insert of this.#inserts)
+      if (insert.isUncertain) this.#end(insert, () => (ids.includes(insert.id) ? insert.sent() : insert.notSent()));
   }
 
   /** Nobody sends them now: they go by the outbox. Those that nobody knows of are kept. */
@@ -122,12 +119,6 @@ export class SelectedInserts {
     this.#inserts = this.#inserts.filter((one) => one !== insert);
     settle();
   }
-}
-
-/** What is committed together with the rows of `insert`; `before`: what was there. */
-export function idsWith(before: string, { id }: SelectedInsert): string {
-  const ids = before.split(' ').filter((word) => word.length === id.length);
-  return ['sluice: selected rows of', ...ids.slice(1 - KEPT_IDS), id].join(' ');
 }
 
 function notKnown(why: string): ClickHouseException {

@@ -7,17 +7,16 @@ import {
   describeKafkaError,
   explainKafkaError,
   KafkaProduceError,
-  type OpenTransaction,
   type TransactionalProducer,
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause } from '../pauses.ts';
+import { backoffMs, deadline, pause } from '../pauses.ts';
 import {
   canReadSelected,
   checkFormat,
   isAboutValue,
   readMessages,
-  readSelected,
+  readSelected as readSelectedRows,
   type MessageSink,
   type RenderedTable,
   type RowsSelect,
@@ -35,10 +34,10 @@ import { OutboxRecorder, type OutboxReport } from './outbox-status.ts';
 import { fullSentence } from './limits.ts';
 import type { KnownParts } from './known-parts.ts';
 import { partsForOneTransaction } from './part-choice.ts';
-import { committedPosition, readPosition, type Part } from './position.ts';
+import { committedPosition, readPosition, readSelected, type Part } from './position.ts';
 import { kafkaNameOf, maxBatchBytes, producerOptions } from './producer-options.ts';
 import { Repeats } from './repeats.ts';
-import { idsWith, SelectedInsert, SelectedInserts } from './selected-inserts.ts';
+import { SelectedInsert, SelectedInserts } from './selected-inserts.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
 import { mayBeOf, Waiters } from './waiters.ts';
 import { renderedTable } from './writable.ts';
@@ -54,6 +53,8 @@ const STANDBY_LOOK_MS = 1_000;
 const IDLE_MS = 60_000;
 /** Blocks that were put aside, to be told to those who inserted them. */
 const KEPT_PARKED = 100;
+/** Of INSERTs that did not go by the outbox so many are told apart when a commit was not answered. */
+const KEPT_SELECTED = 40;
 /** How often parts that were sent are looked at to be dropped. */
 const CLEAN_UP_MS = 5_000;
 
@@ -76,6 +77,8 @@ export class TableProducer {
   readonly #recorder = new OutboxRecorder();
   readonly #waiters = new Waiters();
   readonly #selected = new SelectedInserts();
+  /** Of the newest of them whose rows are in Kafka; every commit says it again. */
+  #selectedIds: readonly string[] = [];
   readonly #repeats: Repeats;
   readonly #stopping = new AbortController();
   #table: ManagedTable;
@@ -187,9 +190,8 @@ export class TableProducer {
     // It may have been put aside before anybody waited for it.
     const parked = this.#parkedBlocks.find(({ block, query }) => block > (since ?? -1) && mayBeOf(query, queryId));
     if (parked !== undefined) throw parked.error();
-    const deadline = AbortSignal.timeout(timeoutMs);
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
-    const either = signal === undefined ? deadline : AbortSignal.any([deadline, signal]);
+    const either = deadline(timeoutMs, ...(signal === undefined ? [] : [signal]));
     await this.#waiters.wait(this.#unsent, { since, queryId, signal: either, late });
   }
 
@@ -207,7 +209,7 @@ export class TableProducer {
     }
     const insert = new SelectedInsert(select, this.#unsent, gone);
     this.#selected.add(insert);
-    if (this.#isDone) this.#selected.notSent(insert);
+    if (this.#stopping.signal.aborted || this.#isStopping) this.#selected.notSent(insert);
     this.#wake();
     return insert.outcome;
   }
@@ -257,11 +259,6 @@ export class TableProducer {
     return { topic: this.#options.topics[0] ?? '', partition: 0, groupId: kafkaNameOf(this.#outbox) };
   }
 
-  /** The same of inserts that did not go by the outbox: a group of their own, so that a position does not write over it. */
-  get #atSelected(): { readonly topic: string; readonly partition: number; readonly groupId: string } {
-    return { ...this.#at, groupId: `${kafkaNameOf(this.#outbox)}-selected` };
-  }
-
   async #keepSending(): Promise<void> {
     let attempt = 0;
     while (await this.#somethingToSend()) {
@@ -271,8 +268,10 @@ export class TableProducer {
         if (this.#table.sourceProblem !== undefined) throw new Error(this.#table.sourceProblem);
         await checkReach(reachedBy(this.#options));
         await producer.open();
-        this.#parts.takeCommitted(readPosition(await producer.committed(this.#at)));
-        await this.#selected.decide(async () => (await producer.committed(this.#atSelected)).metadata);
+        const committed = await producer.committed(this.#at);
+        this.#parts.takeCommitted(readPosition(committed));
+        this.#selectedIds = readSelected(committed);
+        this.#selected.decide(this.#selectedIds);
         // The position may be of a part that was inserted, and sent by another gateway, after the last look.
         await this.look();
         await this.#sendAll(producer);
@@ -344,8 +343,8 @@ export class TableProducer {
 
   async #send(producer: TransactionalProducer, parts: readonly Part[]): Promise<void> {
     const last = parts.at(-1) as Part;
-    const commit = { ...this.#at, ...committedPosition(last) };
-    await this.#inTransaction(producer, commit, async (sink) =>
+    const position = committedPosition(last, this.#selectedIds);
+    await this.#inTransaction(producer, position, async (sink) =>
       readMessages(this.#context.client, this.#rendered, parts, sink, this.#stopping.signal),
     );
     this.#goodBatchBytes = this.#maxBatchBytes;
@@ -356,11 +355,11 @@ export class TableProducer {
   async #sendSelected(producer: TransactionalProducer, insert: SelectedInsert): Promise<boolean> {
     const signal = AbortSignal.any([insert.signal, this.#stopping.signal]);
     try {
-      const { offset, metadata } = await producer.committed(this.#atSelected);
-      const commit = { ...this.#atSelected, offset: offset + 1n, metadata: idsWith(metadata, insert) };
-      await this.#inTransaction(producer, commit, async (sink) => {
-        insert.rows = await unlessAborted(readSelected(this.#rendered, insert.select, sink, signal), signal);
+      const ids = [...this.#selectedIds.slice(1 - KEPT_SELECTED), insert.id];
+      await this.#inTransaction(producer, committedPosition(this.#parts.position, ids), async (sink) => {
+        insert.rows = await unlessAborted(readSelectedRows(this.#rendered, insert.select, sink, signal), signal);
       });
+      this.#selectedIds = ids;
       this.#selected.sent(insert);
       return true;
     } catch (error) {
@@ -373,10 +372,10 @@ export class TableProducer {
     }
   }
 
-  /** Sends what `write` tells its sink, and commits it together with `commit`, or nothing. */
+  /** Sends what `write` tells its sink, and commits it together with `position`, or nothing. */
   async #inTransaction(
     producer: TransactionalProducer,
-    commit: Parameters<OpenTransaction['commit']>[0],
+    position: ReturnType<typeof committedPosition>,
     write: (sink: MessageSink) => Promise<void>,
   ): Promise<void> {
     this.#recorder.state = 'sending';
@@ -388,7 +387,7 @@ export class TableProducer {
     try {
       await write(sink);
       await sink.end();
-      await transaction.commit(commit);
+      await transaction.commit({ ...this.#at, ...position });
     } catch (error) {
       await transaction.abort();
       throw error;

@@ -1,3 +1,4 @@
+import { deadline } from '../pauses.ts';
 import http from 'node:http';
 import https from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
@@ -32,8 +33,7 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * question's headers but `accept`. Throws a `ReachError`, the system's error, or a sentence when too much comes or too late.
  */
 export async function askWithin(reach: Reach, question: HttpQuestion): Promise<HttpAnswer> {
-  const timeout = AbortSignal.timeout(question.timeoutMs);
-  const signal = question.signal === undefined ? timeout : AbortSignal.any([timeout, question.signal]);
+  const signal = deadline(question.timeoutMs, ...(question.signal === undefined ? [] : [question.signal]));
   let url = new URL(question.url);
   let headers = question.headers ?? {};
   for (let redirects = 0; ; redirects += 1) {

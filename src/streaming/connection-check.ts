@@ -1,3 +1,4 @@
+import { deadline } from '../pauses.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { clickhouseError, type ErrorName } from '../errors.ts';
 import { clientOf, KafkaFailure, probeKafka, type KafkaStep, type Patience } from '../kafka/index.ts';
@@ -16,7 +17,7 @@ export interface CheckedTable {
  * step failed, where, why, and what to change. `gone`: nobody waits for the answer any more.
  */
 export async function checkConnection(checked: CheckedTable, timeoutMs: number, gone: AbortSignal, logger: Logger): Promise<void> {
-  const patience = { signal: AbortSignal.any([gone, AbortSignal.timeout(timeoutMs)]), timeoutMs };
+  const patience = { signal: deadline(timeoutMs, gone), timeoutMs };
   const own = logger.child({ table: `${checked.database}.${checked.table}` });
   try {
     const { topics, groupName } = checked.options;

@@ -140,7 +140,7 @@ async function untilDone(url: () => string | undefined, sql: string, isDone: Reg
 }
 
 /** Two doors into the broker: one for the program itself, and one that is advertised as the proxy. */
-function listeners(direct: number, listener: number, controller: number, proxy: number): Record<string, string> {
+export function listeners(direct: number, listener: number, controller: number, proxy: number): Record<string, string> {
   return {
     listeners: `PLAINTEXT://127.0.0.1:${direct},HARMED://127.0.0.1:${listener},CONTROLLER://127.0.0.1:${controller}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${direct},HARMED://127.0.0.1:${proxy}`,

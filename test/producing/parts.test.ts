@@ -1,7 +1,7 @@
 import test from 'ava';
 import { fullSentence } from '../../src/producing/limits.ts';
 import { partsForOneTransaction, partsToDrop } from '../../src/producing/part-choice.ts';
-import { committedPosition, readPosition, splitAt, type Part } from '../../src/producing/position.ts';
+import { committedPosition, readPosition, readSelected, splitAt, type Part } from '../../src/producing/position.ts';
 
 const MIB = 1024 * 1024;
 
@@ -34,9 +34,14 @@ test('when the last part that was sent is gone, all that is there came later, wh
 });
 
 test('the position is read back from what is committed, and is readable', (t) => {
-  const committed = committedPosition(part(7));
+  const committed = committedPosition(part(7), []);
   t.is(committed.metadata, 'sluice: 00000000-0000-4000-8000-000000000007 all_7_7_0 is sent');
   t.deepEqual(readPosition(committed), { block: 7, uuid: part(7).uuid });
+  t.deepEqual(readSelected(committed), []);
+  const both = committedPosition({ block: 7, uuid: part(7).uuid }, ['0a', '0b']);
+  t.deepEqual([readPosition(both), readSelected(both)], [{ block: 7, uuid: part(7).uuid }, ['0a', '0b']]);
+  const selected = committedPosition(undefined, ['0a']);
+  t.deepEqual([selected.offset, readPosition(selected), readSelected(selected)], [0n, undefined, ['0a']]);
   t.is(readPosition({ offset: -1n, metadata: '' }), undefined);
   t.is(readPosition({ offset: 12n, metadata: 'somebody else wrote this' }), undefined);
 });
