@@ -37,7 +37,7 @@ import { partsForOneTransaction } from './part-choice.ts';
 import { committedPosition, readPosition, readSelected, type Part } from './position.ts';
 import { kafkaNameOf, maxBatchBytes, producerOptions } from './producer-options.ts';
 import { Repeats } from './repeats.ts';
-import { SelectedInsert, SelectedInserts } from './selected-inserts.ts';
+import { SelectedInsert } from './selected-insert.ts';
 import { NoSuchPartition, TransactionSink } from './transaction-sink.ts';
 import { mayBeOf, Waiters } from './waiters.ts';
 import { renderedTable } from './writable.ts';
@@ -76,7 +76,8 @@ export class TableProducer {
   readonly #outbox: Outbox;
   readonly #recorder = new OutboxRecorder();
   readonly #waiters = new Waiters();
-  readonly #selected = new SelectedInserts();
+  /** The one that does not go by the outbox, until it is over. */
+  #selected: SelectedInsert | undefined;
   /** Of the newest of them whose rows are in Kafka; every commit says it again. */
   #selectedIds: readonly string[] = [];
   readonly #repeats: Repeats;
@@ -152,7 +153,7 @@ export class TableProducer {
     clearTimeout(cut);
     this.#stopping.abort();
     this.#waiters.fail(() => this.#queued('ABORTED', 'the gateway is stopping'));
-    this.#selected.stop();
+    this.#selected?.stop();
   }
 
   /** Of all that were ever seen, those that are gone as well. */
@@ -196,22 +197,25 @@ export class TableProducer {
   }
 
   /**
-   * Sends what is selected without the detour by the outbox, behind everything that was inserted before. Answers how many rows are in Kafka; undefined: none is, and the
-   * INSERT must take its usual way, whatever the reason. Throws UNKNOWN_STATUS_OF_INSERT when that cannot be found out.
+   * Sends what is selected without the detour by the outbox, when nothing else is to be sent: behind it, rows go together from the outbox. Answers how many rows are in Kafka;
+   * undefined: none is, and the INSERT must take its usual way, whatever the reason. Throws UNKNOWN_STATUS_OF_INSERT when that cannot be found out.
    */
   async sendSelected(select: RowsSelect, gone: AbortSignal): Promise<number | undefined> {
-    const isReady = this.#recorder.state === 'idle' || this.#recorder.state === 'sending';
-    if (this.#isDone || !isReady || !this.#options.write.waitsForDelivery || !canReadSelected(this.#rendered)) return undefined;
+    if (!this.#options.write.waitsForDelivery || !canReadSelected(this.#rendered) || !this.#isFree()) return undefined;
     try {
       await this.look();
     } catch {
       return undefined;
     }
-    const insert = new SelectedInsert(select, this.#unsent, gone);
-    this.#selected.add(insert);
-    if (this.#stopping.signal.aborted || this.#isStopping) this.#selected.notSent(insert);
+    if (!this.#isFree()) return undefined;
+    this.#selected = new SelectedInsert(select, gone);
     this.#wake();
-    return insert.outcome;
+    return this.#selected.outcome;
+  }
+
+  /** Nothing waits, and nothing is known that would keep rows from being sent. */
+  #isFree(): boolean {
+    return !this.#isDone && this.#recorder.state === 'idle' && this.#selected?.isOver !== false && this.#unsent.length === 0;
   }
 
   /** `detached`: the outbox's parts that were aside at `askedAtMs`. */
@@ -271,13 +275,13 @@ export class TableProducer {
         const committed = await producer.committed(this.#at);
         this.#parts.takeCommitted(readPosition(committed));
         this.#selectedIds = readSelected(committed);
-        this.#selected.decide(this.#selectedIds);
+        this.#selected?.decide(this.#selectedIds);
         // The position may be of a part that was inserted, and sent by another gateway, after the last look.
         await this.look();
         await this.#sendAll(producer);
       } catch (error) {
         if (this.#recorder.transactions > sentBefore) attempt = 0;
-        this.#selected.giveUp();
+        this.#selected?.giveUp();
         if (isFenced(error)) await this.#standBy();
         else await this.#report(error, attempt++);
       } finally {
@@ -296,8 +300,8 @@ export class TableProducer {
     while (isUsable && !this.#isDone) {
       await this.#cleanUp();
       const parts = await this.#withoutRepeats(partsForOneTransaction(this.#unsent, this.#aloneUpTo));
-      const insert = this.#selected.next(this.#unsent);
-      if (insert !== undefined) isUsable = await this.#sendSelected(producer, insert);
+      const insert = this.#selected;
+      if (insert?.isOver === false) isUsable = await this.#sendSelected(producer, insert);
       else if (parts.length === 0) {
         this.#recorder.state = 'idle';
         if (Date.now() - (this.#recorder.lastSentAtMs ?? 0) > IDLE_MS) return;
@@ -353,6 +357,7 @@ export class TableProducer {
 
   /** False: nothing of it is sent, and the producer must not be used any more. Throws when nobody can send now. */
   async #sendSelected(producer: TransactionalProducer, insert: SelectedInsert): Promise<boolean> {
+    insert.begin();
     const signal = AbortSignal.any([insert.signal, this.#stopping.signal]);
     try {
       const ids = [...this.#selectedIds.slice(1 - KEPT_SELECTED), insert.id];
@@ -360,11 +365,11 @@ export class TableProducer {
         insert.rows = await unlessAborted(readSelectedRows(this.#rendered, insert.select, sink, signal), signal);
       });
       this.#selectedIds = ids;
-      this.#selected.sent(insert);
+      insert.sent();
       return true;
     } catch (error) {
-      if (isUncertain(error)) this.#selected.uncertain(insert, this.#options.write.deliveryTimeoutMs);
-      else this.#selected.notSent(insert);
+      if (isUncertain(error)) insert.uncertain(this.#options.write.deliveryTimeoutMs);
+      else insert.notSent();
       this.#recorder.state = 'idle';
       this.#logger.debug({ err: error }, 'selected rows go by the outbox');
       if (error instanceof KafkaProduceError && error.kind !== 'too-large' && error.kind !== 'rejected') throw error;
@@ -466,7 +471,7 @@ export class TableProducer {
 
   /** False: this is to stop. */
   async #somethingToSend(): Promise<boolean> {
-    while (!this.#isDone && this.#unsent.length === 0 && this.#selected.isEmpty) {
+    while (!this.#isDone && this.#unsent.length === 0 && this.#selected?.isOver !== false) {
       await this.#changed();
       await this.#cleanUp().catch((error: unknown) => {
         this.#logger.warn({ err: error }, 'sent rows cannot be dropped from the outbox yet');

@@ -36,7 +36,7 @@ export function rowsQuery(table: RenderedTable, parts: readonly OutboxPart[], va
   return `SELECT ${columns.join(', ')} FROM ${rowsOf(table, parts)} FORMAT RowBinary`;
 }
 
-/** What a SELECT gives, in the same form, as of one part. `select`: its columns have the names of the table's. */
+/** What a SELECT gives, in the same form, each as the first row of one part. `select`: its columns have the names of the table's. */
 export function selectedRowsQuery(table: RenderedTable, select: string, value: string): string {
   const { key, traits } = messageColumns(table);
   return `SELECT toUInt32(0), toUInt32(0), ${traits}, ${key}, ${value} FROM (${select}) FORMAT RowBinary`;

@@ -32,7 +32,7 @@ export class RenderedRows {
   #part = 0;
   #offset = 0;
 
-  /** `expectedRows`: of each part, in the order in which they must come; undefined: they are of no parts, and as many as come. */
+  /** `expectedRows`: of each part, in the order in which they must come; undefined: they are of no parts, each says that it is the first, and as many as come. */
   constructor(cutter: RowCutter, expectedRows: readonly number[] | undefined, sink: RowSink) {
     this.#cutter = cutter;
     this.#expectedRows = expectedRows;
@@ -105,10 +105,9 @@ export class RenderedRows {
   /** That this is the next row. */
   #expect(part: number, offset: number): void {
     if (this.#offset === this.#expectedRows?.[this.#part]) this.#skipFinished();
-    if (this.#expectedRows !== undefined && (part !== this.#part || offset !== this.#offset)) {
-      throw new Error(
-        `the outbox answered row ${offset} of part ${part + 1} where row ${this.#offset} of part ${this.#part + 1} was to come`,
-      );
+    const expected = this.#expectedRows === undefined ? 0 : this.#offset;
+    if (part !== this.#part || offset !== expected) {
+      throw new Error(`the server answered row ${offset} of part ${part + 1} where row ${expected} of part ${this.#part + 1} was to come`);
     }
     this.#offset++;
   }

@@ -54,6 +54,7 @@ const TYPE_ROWS = [
 const TYPE_FORMATS = [
   ...[
     'JSONEachRow',
+    'JSONCompactEachRow',
     'JSONCompactEachRowWithNamesAndTypes',
     'JSON',
     'JSONCompact',
@@ -89,6 +90,7 @@ const VARIANTS = 'v Variant(UInt64, String, Array(UInt8)), d Dynamic, j JSON, n 
 const VARIANT_ROWS = [
   `SELECT 1::UInt64::Variant(UInt64, String, Array(UInt8)), 5::Dynamic, '{"a":{"b":1},"c":[1,2]}'::JSON, NULL`,
   `SELECT 'x'::Variant(UInt64, String, Array(UInt8)), 'str'::Dynamic, '{}'::JSON, 'n'`,
+  `SELECT NULL::Variant(UInt64, String, Array(UInt8)), NULL::Dynamic, '{}'::JSON, NULL`,
 ];
 
 const PLAIN = 'id UInt64, name LowCardinality(String), note Nullable(String), tags Array(String), price Float64';
@@ -96,6 +98,21 @@ const PLAIN_ROWS = [
   valuesOf(PLAIN, [`(1, 'one', 'n', ['a', ''], 1.25)`, `(2, '', NULL, [], 0)`, `(18446744073709551615, 'ünï', '', ['ü'], -1e300)`]),
 ];
 const PROTOBUF_SCHEMA = { format_schema: `${schemaFile('message.proto')}:Row` };
+
+const JSON_QUOTES = {
+  output_format_json_quote_64bit_integers: '1',
+  output_format_json_quote_64bit_floats: '1',
+  output_format_json_quote_denormals: '1',
+  output_format_json_quote_decimals: '1',
+  output_format_json_escape_forward_slashes: '0',
+};
+const JSON_FORMS = {
+  output_format_json_named_tuples_as_objects: '0',
+  output_format_json_map_as_array_of_tuples: '1',
+  date_time_output_format: 'iso',
+  bool_true_representation: 'yes',
+  output_format_decimal_trailing_zeros: '1',
+};
 
 const DELIMITERS = {
   format_custom_field_delimiter: '<|>',
@@ -186,6 +203,21 @@ const SPECIAL: Readonly<Record<string, WrittenCase>> = {
     settings: { output_format_json_quote_64bit_integers: '1', bool_true_representation: 'T' },
     insertSettings: `output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 1, date_time_output_format = 'iso', session_timezone = 'Asia/Tokyo'`,
   },
+  ...Object.fromEntries(
+    ['JSONEachRow', 'JSONCompactEachRow'].flatMap((format) => [
+      [`${format} with quotes`, { format, columns: TYPES, inserts: [valuesOf(TYPES, TYPE_ROWS)], settings: JSON_QUOTES }],
+      [`${format} in other forms`, { format, columns: TYPES, inserts: [valuesOf(TYPES, TYPE_ROWS)], settings: JSON_FORMS }],
+      ...['0', '1'].map((isValid): [string, WrittenCase] => [
+        `${format} of bytes that are no UTF-8, ${isValid === '1' ? 'repaired' : 'as they are'}`,
+        {
+          format,
+          columns: '`\\xff` String, a String',
+          inserts: [`SELECT '\\x00\\xff\\xffa\\xe2\\x80', '\\xf0\\x9f\\x98'`],
+          settings: { output_format_json_validate_utf8: isValid },
+        },
+      ]),
+    ]),
+  ),
   'JSONColumns in blocks of the INSERT': {
     format: 'JSONColumns',
     columns: 'a UInt64',

@@ -203,7 +203,24 @@ test('rows that are missing, doubled or in another order are an error', (t) => {
       () => {
         read([2, 1], places);
       },
-      { message: /the outbox answered/ },
+      { message: /the server answered/ },
     );
+  }
+});
+
+test('rows of no part are as many as come, and what is no row, such as the text of an exception, is an error', (t) => {
+  const row: Row = { key: 'k', value: 'v', traits: undefined };
+  const bytes = Buffer.concat([encode(row, 0, 0), encode(row, 0, 0)]);
+  const { rows, sink } = gathering();
+  const rendered = new RenderedRows(new BinaryRows(), undefined, sink);
+  rendered.take(bytes);
+  rendered.end();
+  t.deepEqual([rows.length, rendered.rows], [2, 2]);
+  for (const end of ['Code: 395. DB::Exception: no more', '\0\0\0\0', 'x']) {
+    const broken = new RenderedRows(new BinaryRows(), undefined, gathering().sink);
+    t.throws(() => {
+      broken.take(Buffer.concat([bytes, Buffer.from(end.repeat(20))]));
+      broken.end();
+    });
   }
 });

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import { clickhouseError, type ClickHouseException } from '../errors.ts';
+import { deadline } from '../pauses.ts';
+import type { RowsSelect } from './messages/index.ts';
+
+/** So long its rows may take: they are one transaction, and whoever reads the topic or writes to it waits for its end. What takes longer goes by the outbox, in blocks. */
+const SELECT_WITHIN_MS = 5_000;
+
+type State = 'waiting' | 'sending' | 'uncertain' | 'over';
+
+/**
+ * An INSERT … SELECT whose rows go to Kafka in one transaction, without the detour by the outbox.
+ *
+ *     waiting → sending → sent
+ *             ↘         ↘ not sent: nothing of it is in Kafka, and the INSERT takes its usual way
+ *                       ↘ uncertain (the commit was not answered) → sent or not sent, as the next producer finds
+ */
+export class SelectedInsert {
+  /** Committed with its rows: whether it is there decides when the commit was not answered. */
+  readonly id = randomBytes(8).toString('hex');
+  readonly select: RowsSelect;
+  /** Aborted when its rows are not to be read any more. */
+  readonly signal: AbortSignal;
+  /** How many rows are in Kafka; undefined: none. Rejects with UNKNOWN_STATUS_OF_INSERT. */
+  readonly outcome: Promise<number | undefined>;
+  rows = 0;
+  #state: State = 'waiting';
+  #timer: NodeJS.Timeout | undefined;
+  #resolve: (rows: number | undefined) => void = () => undefined;
+  #reject: (error: ClickHouseException) => void = () => undefined;
+
+  constructor(select: RowsSelect, gone: AbortSignal) {
+    this.select = select;
+    this.outcome = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.signal = deadline(SELECT_WITHIN_MS, gone);
+    const leave = (): void => {
+      if (this.#state === 'waiting') this.notSent();
+    };
+    if (this.signal.aborted) leave();
+    else this.signal.addEventListener('abort', leave, { once: true });
+  }
+
+  get isOver(): boolean {
+    return this.#state === 'over';
+  }
+
+  /** From now on only who sends it knows what becomes of it. */
+  begin(): void {
+    this.#state = 'sending';
+  }
+
+  sent(): void {
+    this.#end();
+    this.#resolve(this.rows);
+  }
+
+  notSent(): void {
+    this.#end();
+    this.#resolve(undefined);
+  }
+
+  /** It fails when nobody has found out within `patienceMs`. */
+  uncertain(patienceMs: number): void {
+    this.#state = 'uncertain';
+    this.#timer = setTimeout(() => this.#fail(`no broker has told within ${patienceMs} ms`), patienceMs);
+  }
+
+  /** `ids`: of the newest whose rows are in Kafka, for certain. */
+  decide(ids: readonly string[]): void {
+    if (this.#state !== 'uncertain') return;
+    if (ids.includes(this.id)) this.sent();
+    else this.notSent();
+  }
+
+  /** Nobody sends it now; what is uncertain stays so. */
+  giveUp(): void {
+    if (this.#state === 'waiting' || this.#state === 'sending') this.notSent();
+  }
+
+  /** Nobody will find anything out any more. */
+  stop(): void {
+    this.giveUp();
+    if (this.#state === 'uncertain') this.#fail('the gateway is stopping');
+  }
+
+  #fail(why: string): void {
+    this.#end();
+    this.#reject(
+      clickhouseError(
+        'UNKNOWN_STATUS_OF_INSERT',
+        `It is not known whether Kafka has the rows of this INSERT, all of them or none: their commit was not answered, and ${why}. Look into the topic before you repeat it`,
+      ),
+    );
+  }
+
+  #end(): void {
+    this.#state = 'over';
+    clearTimeout(this.#timer);
+  }
+}
