@@ -204,7 +204,7 @@ const SPECIAL: Readonly<Record<string, WrittenCase>> = {
     insertSettings: `output_format_json_quote_64bit_integers = 0, output_format_json_quote_denormals = 1, date_time_output_format = 'iso', session_timezone = 'Asia/Tokyo'`,
   },
   ...Object.fromEntries(
-    ['JSONEachRow', 'JSONCompactEachRow'].flatMap((format) => [
+    ['JSONEachRow', 'JSONCompactEachRow'].flatMap((format): [string, WrittenCase][] => [
       [`${format} with quotes`, { format, columns: TYPES, inserts: [valuesOf(TYPES, TYPE_ROWS)], settings: JSON_QUOTES }],
       [`${format} in other forms`, { format, columns: TYPES, inserts: [valuesOf(TYPES, TYPE_ROWS)], settings: JSON_FORMS }],
       ...['0', '1'].map((isValid): [string, WrittenCase] => [
