@@ -114,6 +114,17 @@ for (const [parameters, ids] of [
     t.is(await stream.sql('SELECT groupArray(id) FROM (SELECT id FROM plain ORDER BY id)'), `[${ids.join(',')}]`);
   });
 
+test('a statement that is no UTF-8 goes by the outbox, byte for byte', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`);
+  const body = Buffer.from("INSERT INTO queue SELECT 1::UInt64 AS id, 'a\xffb'::String AS name", 'latin1');
+  const response = await fetch(`${stream.gateway.url}/?database=${stream.database}`, { method: 'POST', body });
+  t.is(await response.text(), '');
+  t.is(await rowsByOutbox(stream), 1);
+  const [message] = await readCommitted(t, stream.kafka, stream.topic, 1);
+  t.is(message?.value?.toString('latin1'), '{"id":1,"name":"a\xffb"}\n');
+});
+
 test('settings, query parameters and temporary tables of the request count for the rows that are selected', async (t) => {
   const stream = await useStream(t);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: "bool_true_representation = 'T'" })}`);

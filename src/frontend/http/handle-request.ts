@@ -88,9 +88,9 @@ async function handleBody(exchange: Exchange, request: StatementRequest): Promis
 
 async function handleStatement(exchange: Exchange, request: StatementRequest, statement: ReadStatement, keepsBody: boolean): Promise<void> {
   const { context, client } = exchange;
-  const isAlone = statement.isWhole && (request.body.kind === 'none' || !keepsBody);
-  const session = createClientSession(context.upstream, client, exchange.target, isAlone);
   const { text, isUtf8 } = decodeUtf8(statement.bytes);
+  const isAlone = isUtf8 && statement.isWhole && (request.body.kind === 'none' || !keepsBody);
+  const session = createClientSession(context.upstream, client, exchange.target, isAlone);
   const action = await context.dispatcher.dispatch(text, session);
   if (action.kind !== 'refuse' && action.ended !== undefined) whenClosed(exchange.answer, action.ended);
   if (exchange.answer.destroyed) return;

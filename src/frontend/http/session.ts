@@ -58,7 +58,9 @@ const OF_A_STREAM = {
 /** Longest silence of the server in a stream. */
 const SILENCE_MS = 3_600_000;
 
-/** One HTTP request's client. `isAlone`: nothing comes with the statement, neither data nor tables. Helper queries go to the server with the same identity, roles, session, database and query parameters. */
+/**
+ * One HTTP request's client. `isAlone`: the statement was read as it is and whole, and nothing comes with it, neither data nor tables. Helper queries go to the server with the same identity, roles, session, database and query parameters.
+ */
 export function createClientSession(upstream: Upstream, client: IncomingMessage, target: string, isAlone: boolean): ClientSession {
   const rawHeaders = filterHeaders(client.rawHeaders, saysWhoAsks);
   const host = client.headers.host ?? 'clickhouse';

@@ -41,13 +41,8 @@ export async function sendSelected(
 /** Words that may mean more than rows: how the whole statement is run, data behind it, how an answer looks. */
 const SAYS_MORE = /\b(?:settings|format|outfile)\b|\binput\s*\(/i;
 
-/** Settings that the server heeds otherwise in a SELECT than in an INSERT, or that ask for more than the rows once. */
-const PLAIN = [
-  "getSetting('insert_deduplication_token') = ''",
-  "NOT getSetting('output_format_json_array_of_rows')",
-  "getSetting('limit') = 0",
-  "getSetting('offset') = 0",
-].join(' AND ');
+/** Settings by which the rows are more than rows, each once: those of a repeated token, those of an array. */
+const PLAIN = ["getSetting('insert_deduplication_token') = ''", "NOT getSetting('output_format_json_array_of_rows')"].join(' AND ');
 
 async function isPlain({ select }: SelectedInto, session: ClientSession): Promise<boolean> {
   if (SAYS_MORE.test(select)) return false;
