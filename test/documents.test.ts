@@ -163,7 +163,8 @@ test.serial("the README's statements write to Kafka what it says", async (t) => 
   const count = statements.pop() ?? '';
   for (const statement of statements) await send(statement);
   await send("INSERT INTO readings VALUES (9, 'yard', -1)");
-  t.is(await send(count), '5\n');
+  // Two by INSERT … VALUES, one by the view, and one tombstone: what was selected went past it.
+  t.is(await send(count), '4\n');
   const messages = await readCommitted(t, kafka, outTopic, 5);
   t.deepEqual(
     messages.map(({ key, value, headers }) => [key?.toString(), value?.toString(), headers?.['trace']?.toString()]),

@@ -36,7 +36,13 @@ export interface SentTransactionOptions {
 const ABORT_WITHIN_MS = 5000;
 
 /** The broker has said no, but it may have happened: what it writes may be replicated later than it waits for. */
-const DOUBTFUL_ANSWERS: readonly unknown[] = ['GROUP_COORDINATOR_NOT_AVAILABLE', 'REQUEST_TIMED_OUT', 'CONCURRENT_TRANSACTIONS'];
+const DOUBTFUL_ANSWERS: readonly unknown[] = [
+  'GROUP_COORDINATOR_NOT_AVAILABLE',
+  'NOT_COORDINATOR_FOR_GROUP',
+  'REQUEST_TIMED_OUT',
+  'CONCURRENT_TRANSACTIONS',
+  'UNKNOWN',
+];
 
 export class SentTransaction implements OpenTransaction {
   readonly #options: SentTransactionOptions;
@@ -100,6 +106,8 @@ export class SentTransaction implements OpenTransaction {
   }
 
   async #end(broker: CoordinatingBroker): Promise<void> {
+    // An attempt that nobody waits for any more must not come before the abort.
+    if (this.#state !== 'committing') throw new Error('the transaction has ended');
     const wasUncertain = this.#isUncertain;
     this.#isUncertain = true;
     try {

@@ -6,6 +6,9 @@ import type { RowsSelect } from './messages/index.ts';
 /** So long its rows may take: they are one transaction, and whoever reads the topic or writes to it waits for its end. What takes longer goes by the outbox, in blocks. */
 const SELECT_WITHIN_MS = 5_000;
 
+/** So many ids are committed, of the newest: a broker's limit for the text is 4,096 bytes, and may be set lower. */
+const KEPT_IDS = 16;
+
 type State = 'waiting' | 'sending' | 'uncertain' | 'over';
 
 /**
@@ -25,6 +28,7 @@ export class SelectedInsert {
   readonly outcome: Promise<number | undefined>;
   rows = 0;
   #state: State = 'waiting';
+  #ids: readonly string[] = [];
   #timer: NodeJS.Timeout | undefined;
   #resolve: (rows: number | undefined) => void = () => undefined;
   #reject: (error: ClickHouseException) => void = () => undefined;
@@ -47,9 +51,11 @@ export class SelectedInsert {
     return this.#state === 'over';
   }
 
-  /** From now on only who sends it knows what becomes of it. */
-  begin(): void {
+  /** From now on only who sends it knows what becomes of it. `ids`: of those before it; answers what is to be committed with its rows. */
+  begin(ids: readonly string[]): readonly string[] {
     this.#state = 'sending';
+    this.#ids = [...ids.slice(1 - KEPT_IDS), this.id];
+    return this.#ids;
   }
 
   sent(): void {
@@ -71,8 +77,10 @@ export class SelectedInsert {
   /** `ids`: of the newest whose rows are in Kafka, for certain. */
   decide(ids: readonly string[]): void {
     if (this.#state !== 'uncertain') return;
+    const before = this.#ids.at(-2);
     if (ids.includes(this.id)) this.sent();
-    else this.notSent();
+    else if (ids.length < KEPT_IDS || (before !== undefined && ids.includes(before))) this.notSent();
+    else this.#fail('other gateways have written much meanwhile');
   }
 
   /** Nobody sends it now; what is uncertain stays so. */

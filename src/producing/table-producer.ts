@@ -53,8 +53,6 @@ const STANDBY_LOOK_MS = 1_000;
 const IDLE_MS = 60_000;
 /** Blocks that were put aside, to be told to those who inserted them. */
 const KEPT_PARKED = 100;
-/** Of INSERTs that did not go by the outbox so many are told apart when a commit was not answered. */
-const KEPT_SELECTED = 40;
 /** How often parts that were sent are looked at to be dropped. */
 const CLEAN_UP_MS = 5_000;
 
@@ -357,10 +355,9 @@ export class TableProducer {
 
   /** False: nothing of it is sent, and the producer must not be used any more. Throws when nobody can send now. */
   async #sendSelected(producer: TransactionalProducer, insert: SelectedInsert): Promise<boolean> {
-    insert.begin();
+    const ids = insert.begin(this.#selectedIds);
     const signal = AbortSignal.any([insert.signal, this.#stopping.signal]);
     try {
-      const ids = [...this.#selectedIds.slice(1 - KEPT_SELECTED), insert.id];
       await this.#inTransaction(producer, committedPosition(this.#parts.position, ids), async (sink) => {
         insert.rows = await unlessAborted(readSelectedRows(this.#rendered, insert.select, sink, signal), signal);
       });

@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import test, { type ExecutionContext } from 'ava';
 import { Journal } from '../faults/journal.ts';
 import { startKafkaProxy, type KafkaProxy } from '../faults/proxies/kafka-proxy.ts';
@@ -64,6 +65,11 @@ const SELECTS: Readonly<Record<string, { readonly sql: string; readonly isStraig
     sql: "INSERT INTO queue SELECT 0::UInt64, '0'::String UNION ALL SELECT 1::UInt64, '1'::String",
     isStraight: true,
   },
+  'whose columns have the names of others': {
+    sql: 'INSERT INTO queue (name, id) SELECT toString(a) AS id, a AS name FROM (SELECT number AS a FROM numbers(2))',
+    isStraight: true,
+  },
+  'with a matcher for its columns': { sql: `INSERT INTO queue (*) ${ROWS}(2)`, isStraight: false },
   'of another type': { sql: 'INSERT INTO queue SELECT number::UInt8, toString(number) FROM numbers(2)', isStraight: false },
   'that may be NULL': { sql: 'INSERT INTO queue SELECT toNullable(number), toString(number) FROM numbers(2)', isStraight: false },
   'without one of the columns': { sql: 'INSERT INTO queue (id) SELECT number FROM numbers(2)', isStraight: false },
@@ -125,7 +131,64 @@ test('a statement that is no UTF-8 goes by the outbox, byte for byte', async (t)
   t.is(message?.value?.toString('latin1'), '{"id":1,"name":"a\xffb"}\n');
 });
 
-test('settings, query parameters and temporary tables of the request count for the rows that are selected', async (t) => {
+test('a packed statement that is longer than what is read of it is not taken for whole', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`);
+  const start = `INSERT INTO queue ${ROWS}(2) /*`;
+  const readBytes = 64 * 1024;
+  const body = gzipSync(`${start}${' '.repeat(readBytes - start.length - 2)}*/ WHERE number = 1`);
+  const url = `${stream.gateway.url}/?database=${stream.database}`;
+  const response = await fetch(url, { method: 'POST', body, headers: { 'Content-Encoding': 'gzip' } });
+  t.is(await response.text(), '');
+  await stream.sql('INSERT INTO queue SELECT 9::UInt64 AS id, toString(9) AS name');
+  t.deepEqual(await idsIn(t, stream, 2), [1, 9]);
+});
+
+test('each column gets what is selected for it, whatever it is called there', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(
+    `CREATE TABLE queue (a String, b String) ${stream.engine()}`,
+    "INSERT INTO queue (a, b) SELECT x, a FROM (SELECT 'for a' AS x, 'for b' AS a)",
+    "INSERT INTO queue SELECT b, a FROM (SELECT 'for b' AS a, 'for a' AS b)",
+    "INSERT INTO queue SELECT `_sluice_selected.a`, `b.c` FROM (SELECT 'for a' AS `_sluice_selected.a`, 'for b' AS `b.c`)",
+  );
+  t.is(await rowsByOutbox(stream), 0);
+  const messages = await readCommitted(t, stream.kafka, stream.topic, 3);
+  t.deepEqual(
+    messages.map(({ value }) => String(value)),
+    Array(3).fill('{"a":"for a","b":"for b"}\n'),
+  );
+});
+
+for (const [title, method, parameters] of [
+  ['a GET', 'GET', ''],
+  ['a POST with readonly = 2', 'POST', '&readonly=2'],
+  ['a POST with readonly = 1', 'POST', '&readonly=1'],
+] as const)
+  test(`an INSERT … SELECT that ${title} may not do is refused by the server, and nothing is sent`, async (t) => {
+    const stream = await useStream(t);
+    await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`);
+    const query = encodeURIComponent(`INSERT INTO queue ${ROWS}(2)`);
+    const response = await fetch(`${stream.gateway.url}/?database=${stream.database}&query=${query}${parameters}`, { method });
+    t.regex(await response.text(), /^Code: 164\. .*READONLY/);
+    await stream.sql('INSERT INTO queue SELECT 9::UInt64 AS id, toString(9) AS name');
+    t.deepEqual(await idsIn(t, stream, 1), [9]);
+  });
+
+test('settings and query parameters of the request count for the rows that are selected', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`);
+  const parameters = 'param_least=2&output_format_json_quote_64bit_integers=1';
+  t.is(await insertWith(stream, parameters, `INSERT INTO queue ${ROWS}(4) WHERE number >= {least:UInt64}`), '');
+  const messages = await readCommitted(t, stream.kafka, stream.topic, 2);
+  t.deepEqual(
+    messages.map(({ value }) => String(value)),
+    ['{"id":"2","name":"2"}\n', '{"id":"3","name":"3"}\n'],
+  );
+  t.is(await rowsByOutbox(stream), 0);
+});
+
+test('what is selected from a temporary table goes by the outbox', async (t) => {
   const stream = await useStream(t);
   await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: "bool_true_representation = 'T'" })}`);
   const session = `${stream.gateway.url}/?database=${stream.database}&session_id=${stream.database}&param_least=2&output_format_json_quote_64bit_integers=1`;
@@ -140,7 +203,7 @@ test('settings, query parameters and temporary tables of the request count for t
     messages.map(({ value }) => String(value)),
     ['{"id":"2","name":"b"}\n', '{"id":"3","name":"c"}\n'],
   );
-  t.is(await rowsByOutbox(stream), 0);
+  t.is(await rowsByOutbox(stream), 2);
 });
 
 test('key, time, partition and tombstone are selected along with the rows', async (t) => {

@@ -18,7 +18,7 @@ import { changeParameters, findParameter } from './parameters.ts';
 import { ClientGone, nothingRead, takeArrived, type ReadBytes, type ReadLimits } from './peek.ts';
 import { exceptionRewriter, failureAnswer } from './exception-answer.ts';
 import { refusalHead, refusalStatement } from './refusal.ts';
-import { withWrittenRows } from './summary.ts';
+import { successAfterAll, withWrittenRows } from './summary.ts';
 import { lengthened, restOf, withOtherStart } from './replace-start.ts';
 import { readRequest, type StatementRequest } from './request.ts';
 import { createClientSession } from './session.ts';
@@ -160,7 +160,7 @@ function withRaisedSize(target: string, grownBytes: number, { bytes, isWhole }: 
 
 function answerOptions({ after, notice, shownException, rowsBeside }: OnAnswer, target: string, session: ClientSession): AnswerOptions {
   return {
-    ...(rowsBeside !== undefined && { rewriteHead: withWrittenRows(rowsBeside) }),
+    ...(rowsBeside !== undefined && { rewriteHead: withWrittenRows(rowsBeside), rewriteException: successAfterAll }),
     ...(after && { after, failed: failureAnswer(target, session) }),
     ...(notice && { notice }),
     ...(shownException && { rewriteException: exceptionRewriter(target, shownException) }),

@@ -54,6 +54,8 @@ const OF_A_STREAM = {
   send_progress_in_http_headers: 0,
   http_write_exception_in_output_format: 0,
   cancel_http_readonly_queries_on_client_close: 1,
+  // The server cancels no other ones.
+  readonly: 2,
 } as const;
 /** Longest silence of the server in a stream. */
 const SILENCE_MS = 3_600_000;
@@ -103,7 +105,8 @@ export function createClientSession(upstream: Upstream, client: IncomingMessage,
       }
     },
     query: async (sql) => ask(sql, (name) => IDENTITY_PARAMETERS.has(name) || name.startsWith(PARAMETER_PREFIX)),
-    ...(isAlone && { stream }),
+    // A query that is cut off keeps its session for a while.
+    ...(isAlone && findParameter(target, 'session_id') === undefined && { stream }),
     run: async (sql) => ask(sql, (name) => !OF_ONE_REQUEST.has(name) && !(isForm && OF_A_TABLE_IN_A_FORM.test(name))),
   };
 }

@@ -93,7 +93,7 @@ function decodeStatement(request: StatementRequest, read: ArrivedBytes, limitByt
   const url = Buffer.from(urlText === '' ? '' : `${urlText}\n`, 'latin1');
   const coded = joinUpTo(read, isPlain(body.coding) ? limitBytes + 1 : Infinity);
   try {
-    return { bytes: Buffer.concat([url, decodePrefix(body.coding, coded, limitBytes)]), isWhole: read.ended };
+    return { bytes: Buffer.concat([url, decodePrefix(body.coding, coded, limitBytes + 1)]), isWhole: read.ended };
   } catch {
     return undefined;
   }

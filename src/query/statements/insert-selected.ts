@@ -1,7 +1,7 @@
 import { addedColumnType } from '../../engine/index.ts';
 import { ClickHouseException } from '../../errors.ts';
 import { quoteIdentifier, quoteString, withoutOutput } from '../../sql/index.ts';
-import type { Outboxes, PreparedOutbox, RowsSelect, TableId } from '../context.ts';
+import type { Outboxes, OutboxMark, PreparedOutbox, RowsSelect } from '../context.ts';
 import type { ClientSession } from '../types.ts';
 
 interface Column {
@@ -10,7 +10,6 @@ interface Column {
 }
 
 export interface SelectedInto {
-  readonly table: TableId;
   /** What the table's messages are made of. */
   readonly columns: readonly Column[];
   /** Names of the columns that the INSERT fills, in order. */
@@ -20,20 +19,21 @@ export interface SelectedInto {
 }
 
 /**
- * Sends the rows of an INSERT … SELECT to Kafka as they are selected, without writing them to the outbox first: answers how many they were; undefined when the INSERT must take
+ * `ofNothing`: see `insertOfNothing`. Sends the rows of an INSERT … SELECT to Kafka as they are selected, without writing them to the outbox first: answers how many they were; undefined when the INSERT must take
  * its usual way. So does one whose rows the server would change on the way (types, defaults), that may be repeated by its token, or whose settings say more than that; and
  * whatever fails, so that the server tells of it, or the rows are kept.
  */
 export async function sendSelected(
   into: SelectedInto,
-  { since }: PreparedOutbox,
+  { since, ofNothing }: { readonly since: OutboxMark | undefined; readonly ofNothing: string },
   session: ClientSession,
   outboxes: Outboxes,
 ): Promise<number | undefined> {
   const { stream } = session;
   if (stream === undefined || since === undefined || !(await isPlain(into, session))) return undefined;
   const sql = await columnsAsTheyAre(into, session);
-  if (sql === undefined) return undefined;
+  // What the server has against an INSERT of this client (quotas, a read-only mode), it says before anything is sent.
+  if (sql === undefined || (await rowsOf(ofNothing, session)) === undefined) return undefined;
   const select: RowsSelect = { sql, columns: new Set(into.filled), stream };
   return session.whileHere(async (gone) => outboxes.sendSelected(since, select, gone));
 }
@@ -41,11 +41,16 @@ export async function sendSelected(
 /** Words that may mean more than rows: how the whole statement is run, data behind it, how an answer looks. */
 const SAYS_MORE = /\b(?:settings|format|outfile)\b|\binput\s*\(/i;
 
-/** Settings by which the rows are more than rows, each once: those of a repeated token, those of an array. */
-const PLAIN = ["getSetting('insert_deduplication_token') = ''", "NOT getSetting('output_format_json_array_of_rows')"].join(' AND ');
+/** Settings by which the rows are more than rows that may be selected twice: those of a repeated token, those of an array, those that are gone once they are read. */
+const PLAIN = [
+  "getSetting('insert_deduplication_token') = ''",
+  "NOT getSetting('output_format_json_array_of_rows')",
+  "NOT getSetting('stream_like_engine_allow_direct_select')",
+].join(' AND ');
 
 async function isPlain({ select }: SelectedInto, session: ClientSession): Promise<boolean> {
-  if (SAYS_MORE.test(select)) return false;
+  const readOnly = session.setting('readonly');
+  if (SAYS_MORE.test(select) || (readOnly !== undefined && readOnly !== '0')) return false;
   const rows = await rowsOf(`SELECT toUInt8(${PLAIN})`, session);
   return rows?.[0]?.[0] === '1';
 }
@@ -60,11 +65,14 @@ async function columnsAsTheyAre({ columns, filled, select }: SelectedInto, sessi
   if (given?.length !== filled.length || new Set(given.map(([name]) => name)).size < given.length) return undefined;
   const types = new Map(columns.map(({ name, type }) => [name, type]));
   const items = filled.map((name, index) => asItIs(given[index] ?? [], { name, type: types.get(name) ?? addedColumnType(name) ?? '' }));
-  return items.includes(undefined) ? undefined : `SELECT ${items.join(', ')} FROM ${inner}`;
+  return items.includes(undefined) ? undefined : `SELECT ${items.join(', ')} FROM ${inner} AS ${SELECTED}`;
 }
 
+/** In front of a column's name: without it the name of another one, under which it is written, would be meant. */
+const SELECTED = '_sluice_selected';
+
 function asItIs([name = '', type = '']: readonly string[], column: Column): string | undefined {
-  const value = quoteIdentifier(name);
+  const value = `${SELECTED}.${quoteIdentifier(name)}`;
   const as = ` AS ${quoteIdentifier(column.name)}`;
   if (type === column.type) return value + as;
   return column.type === `Nullable(${type})` ? `toNullable(${value})${as}` : undefined;

@@ -211,7 +211,7 @@ const SPECIAL: Readonly<Record<string, WrittenCase>> = {
         `${format} of bytes that are no UTF-8, ${isValid === '1' ? 'repaired' : 'as they are'}`,
         {
           format,
-          columns: '`\\xff` String, a String',
+          columns: 'a String, b String',
           inserts: [`SELECT '\\x00\\xff\\xffa\\xe2\\x80', '\\xf0\\x9f\\x98'`],
           settings: { output_format_json_validate_utf8: isValid },
         },
