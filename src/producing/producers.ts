@@ -66,6 +66,8 @@ export interface PreparedOutbox {
   /** What an INSERT without column list fills, in order. */
   readonly columns: readonly string[];
   readonly since?: OutboxMark;
+  /** Whether `sendSelected` would have sent what is selected now. */
+  readonly takesSelected?: boolean;
 }
 
 /** All outboxes of the server and the producers that empty them. Level-triggered: `reconcile` may be called at any time. */
@@ -128,7 +130,8 @@ export class Producers {
     if (producer.full !== undefined) throw clickhouseError('LIMIT_EXCEEDED', producer.full);
     const { uuid, database, name } = producer.outbox;
     const columns = table.written.columns.map((column) => column.name);
-    return { database, table: name, columns, since: { outbox: uuid, block: producer.newestBlock } };
+    const since = { outbox: uuid, block: producer.newestBlock };
+    return { database, table: name, columns, since, takesSelected: producer.takesSelected };
   }
 
   /** As `TableProducer.sendSelected`; `since`: of the INSERT's `PreparedOutbox`. */

@@ -199,7 +199,7 @@ export class TableProducer {
    * undefined: none is, and the INSERT must take its usual way, whatever the reason. Throws UNKNOWN_STATUS_OF_INSERT when that cannot be found out.
    */
   async sendSelected(select: RowsSelect, gone: AbortSignal): Promise<number | undefined> {
-    if (!this.#options.write.waitsForDelivery || !canReadSelected(this.#rendered) || !this.#isFree()) return undefined;
+    if (!this.takesSelected) return undefined;
     try {
       await this.look();
     } catch {
@@ -209,6 +209,11 @@ export class TableProducer {
     this.#selected = new SelectedInsert(select, gone);
     this.#wake();
     return this.#selected.outcome;
+  }
+
+  /** Whether `sendSelected` would send, as far as is known without looking. */
+  get takesSelected(): boolean {
+    return this.#options.write.waitsForDelivery && this.#isFree() && canReadSelected(this.#rendered);
   }
 
   /** Nothing waits, and nothing is known that would keep rows from being sent. */

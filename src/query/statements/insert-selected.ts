@@ -19,9 +19,9 @@ export interface SelectedInto {
 }
 
 /**
- * `ofNothing`: see `insertOfNothing`. Sends the rows of an INSERT … SELECT to Kafka as they are selected, without writing them to the outbox first: answers how many they were; undefined when the INSERT must take
- * its usual way. So does one whose rows the server would change on the way (types, defaults), that may be repeated by its token, or whose settings say more than that; and
- * whatever fails, so that the server tells of it, or the rows are kept.
+ * Sends the rows of an INSERT … SELECT to Kafka as they are selected, without writing them to the outbox first: answers how many they were; undefined when the INSERT
+ * must take its usual way. So does one whose rows the server would change on the way (types, defaults), that may be repeated by its token, or whose settings say more than
+ * that; and whatever fails, so that the server tells of it, or the rows are kept. `ofNothing`: what `insertOfNothing` made.
  */
 export async function sendSelected(
   into: SelectedInto,

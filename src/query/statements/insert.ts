@@ -78,7 +78,7 @@ async function sendAtOnce(
 ): Promise<Action | undefined> {
   const columns = options.catalog.find(table.database, table.table)?.written.columns ?? [];
   const [first] = columns;
-  if (first === undefined || head.settings !== undefined) return undefined;
+  if (first === undefined || head.settings !== undefined || outbox.takesSelected !== true) return undefined;
   const names = columns.map(({ name }) => name);
   const filled = await filledColumns(head, table, names, text, session);
   const items = head.columns?.items;
