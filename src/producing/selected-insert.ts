@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { clickhouseError, type ClickHouseException } from '../errors.ts';
-import { deadline } from '../pauses.ts';
 import type { RowsSelect } from './messages/index.ts';
 
 /** So long its rows may take: they are one transaction, and whoever reads the topic or writes to it waits for its end. What takes longer goes by the outbox, in blocks. */
@@ -23,12 +22,18 @@ export class SelectedInsert {
   readonly id = randomBytes(8).toString('hex');
   readonly select: RowsSelect;
   /** Aborted when its rows are not to be read any more. */
-  readonly signal: AbortSignal;
+  get signal(): AbortSignal {
+    return this.#cut.signal;
+  }
+
   /** How many rows are in Kafka; undefined: none. Rejects with UNKNOWN_STATUS_OF_INSERT. */
   readonly outcome: Promise<number | undefined>;
   rows = 0;
   #state: State = 'waiting';
   #ids: readonly string[] = [];
+  readonly #cut = new AbortController();
+  readonly #gone: AbortSignal;
+  readonly #deadline: NodeJS.Timeout;
   #timer: NodeJS.Timeout | undefined;
   #resolve: (rows: number | undefined) => void = () => undefined;
   #reject: (error: ClickHouseException) => void = () => undefined;
@@ -39,12 +44,20 @@ export class SelectedInsert {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    this.signal = deadline(SELECT_WITHIN_MS, gone);
-    const leave = (): void => {
-      if (this.#state === 'waiting') this.notSent();
-    };
-    if (this.signal.aborted) leave();
-    else this.signal.addEventListener('abort', leave, { once: true });
+    this.#deadline = setTimeout(() => this.cut(new Error(`its rows took longer than ${SELECT_WITHIN_MS} ms`)), SELECT_WITHIN_MS);
+    this.#gone = gone;
+    if (gone.aborted) this.#onGone();
+    else gone.addEventListener('abort', this.#onGone, { once: true });
+  }
+
+  readonly #onGone = (): void => {
+    this.cut(new Error('its client is gone'));
+  };
+
+  /** Its rows are not read any more. */
+  cut(reason: Error): void {
+    this.#cut.abort(reason);
+    if (this.#state === 'waiting') this.notSent();
   }
 
   get isOver(): boolean {
@@ -107,5 +120,7 @@ export class SelectedInsert {
   #end(): void {
     this.#state = 'over';
     clearTimeout(this.#timer);
+    clearTimeout(this.#deadline);
+    this.#gone.removeEventListener('abort', this.#onGone);
   }
 }

@@ -107,6 +107,7 @@ export class TableProducer {
     parts.onChange = () => this.#waiters.stillWaiting(this.#unsent);
     this.#maxBatchBytes = this.#goodBatchBytes = maxBatchBytes(table);
     this.#repeats = new Repeats(context.client, outbox);
+    this.#stopping.signal.addEventListener('abort', () => this.#selected?.cut(new Error('the gateway is stopping')));
     this.#logger = context.logger.child({ table: `${table.database}.${table.table}`, outbox: outbox.name });
   }
 
@@ -361,10 +362,9 @@ export class TableProducer {
   /** False: nothing of it is sent, and the producer must not be used any more. Throws when nobody can send now. */
   async #sendSelected(producer: TransactionalProducer, insert: SelectedInsert): Promise<boolean> {
     const ids = insert.begin(this.#selectedIds);
-    const signal = AbortSignal.any([insert.signal, this.#stopping.signal]);
     try {
       await this.#inTransaction(producer, committedPosition(this.#parts.position, ids), async (sink) => {
-        insert.rows = await unlessAborted(readSelectedRows(this.#rendered, insert.select, sink, signal), signal);
+        insert.rows = await unlessAborted(readSelectedRows(this.#rendered, insert.select, sink, insert.signal), insert.signal);
       });
       this.#selectedIds = ids;
       insert.sent();

@@ -217,7 +217,8 @@ export class OffsetJournal {
     const { positions } = this.#options;
     clearTimeout(this.#soon);
     this.#soon = undefined;
-    positions.expire(FORGET_MS);
+    // What Kafka does not know yet of a partition that is ours, this commit is to say: without it the batch would be taken out of the record and read again.
+    positions.expire(FORGET_MS, (partition, isCommitDue) => !isCommitDue || this.#ownerOf(partition) === undefined);
     const open = new Set(positions.all().flatMap(({ intents }) => intents.map(({ id }) => id)));
     for (const id of this.#entries.keys()) if (!open.has(id)) this.#entries.delete(id);
     for (const [generationId, changes] of this.#changes()) {

@@ -182,10 +182,14 @@ export class Positions {
     }));
   }
 
-  /** Forgets partitions where nothing is under way and nothing has been done for `ageMs`: they may be somebody else's by now. */
-  expire(ageMs: number): void {
+  /**
+   * Forgets partitions where nothing is under way and nothing has been done for `ageMs`: they may be somebody else's by now. `mayForget` says which; `isCommitDue`: more is
+   * inserted than Kafka knows of.
+   */
+  expire(ageMs: number, mayForget: (partition: TopicPartition, isCommitDue: boolean) => boolean): void {
     for (const [key, state] of this.#states) {
-      if (state.intervals.every((one) => one.isInserted) && Date.now() - state.touchedAtMs > ageMs) this.#states.delete(key);
+      const isOld = state.intervals.every((one) => one.isInserted) && Date.now() - state.touchedAtMs > ageMs;
+      if (isOld && mayForget(state.partition, state.isCommitDue)) this.#states.delete(key);
     }
   }
 

@@ -33,6 +33,31 @@ test('what is sealed is not read again after a rebalance, and not committed befo
   t.is(positions.resumeAt(PARTITION, 5), 5, 'a position set back by hand counts again');
 });
 
+test('what is old is forgotten where it may be, and never while something is under way', (t) => {
+  const positions = new Positions();
+  const other = { topic: 't', partition: 1 };
+  positions.sealed(range(5, 20), LANE);
+  positions.sealed({ ...other, first: 0, next: 9 }, LANE);
+  positions.inserted(range(5, 20));
+  const asked: [number, boolean][] = [];
+  const expire = (mayForget: boolean): void => {
+    positions.expire(-1, ({ partition }, isCommitDue) => {
+      asked.push([partition, isCommitDue]);
+      return mayForget;
+    });
+  };
+  expire(false);
+  t.is(positions.resumeAt(PARTITION, 5), 20, 'its commit is still to come');
+  positions.committed(PARTITION, 20);
+  expire(true);
+  t.deepEqual(asked, [
+    [0, true],
+    [0, false],
+  ]);
+  t.is(positions.resumeAt(PARTITION, 5), 5);
+  t.is(positions.resumeAt(other, 0), 9);
+});
+
 test('deliveries may end in any order, offsets are committed in theirs', (t) => {
   const positions = new Positions();
   positions.sealed(range(0, 10), LANE);
