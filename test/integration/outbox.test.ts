@@ -88,7 +88,7 @@ test.serial(
   'after a restart without brokers, rows that were sent count for no limit, and what another gateway refused wrongly is taken again',
   async (t) => {
     const first = await useGateway(t);
-    const outlet = await useOutlet(t, 'kafka_outbox_max_age_ms = 2000, kafka_outbox_max_rows = 15', first);
+    const outlet = await useOutlet(t, 'kafka_outbox_max_age_ms = 8000, kafka_outbox_max_rows = 15', first);
     await outlet.sql("INSERT INTO source SELECT number, 'sent' FROM numbers(10)");
     t.is((await idsIn(t, outlet.own, 10)).length, 10);
     // As a gateway would do that cannot reach Kafka.
@@ -110,7 +110,7 @@ test.serial(
     await waitFor(async () => ((await outbox())?.exceptions.length ?? 0) > 0, { timeoutMs: 30_000, message: 'Kafka is missed' });
     await waitFor(
       async () =>
-        (await outlet.direct("SELECT max(now64(3) - modification_time) > 3 FROM system.parts WHERE table = '.outbox.queue' AND active")) ===
+        (await outlet.direct("SELECT max(now64(3) - modification_time) > 9 FROM system.parts WHERE table = '.outbox.queue' AND active")) ===
         '1',
     );
     t.is((await outbox())?.full, null);
