@@ -19,13 +19,14 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * A signal that is aborted after `ms`, with a TimeoutError, or with the first of `signals`. For any of several signals `AbortSignal.timeout` will not do: Node 20 collects it
+ * A signal that is aborted after `ms`, with a TimeoutError, or with the first of `signals` (undefined: none). For any of several signals `AbortSignal.timeout` will not do: Node 20 collects it
  * while only `AbortSignal.any` knows of it, and then nothing is ever aborted.
  */
-export function deadline(ms: number, ...signals: readonly AbortSignal[]): AbortSignal {
+export function deadline(ms: number, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
   const cut = new AbortController();
   setTimeout(() => cut.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')), ms).unref();
-  return signals.length === 0 ? cut.signal : AbortSignal.any([cut.signal, ...signals]);
+  const others = signals.filter((signal) => signal !== undefined);
+  return others.length === 0 ? cut.signal : AbortSignal.any([cut.signal, ...others]);
 }
 
 /** Resolves with the promise, or after `ms`, whichever comes first. */

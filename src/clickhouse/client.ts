@@ -1,4 +1,3 @@
-import { deadline } from '../pauses.ts';
 import { Agent as HttpsAgent } from 'node:https';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -13,6 +12,7 @@ import {
   type ExecResult,
 } from '@clickhouse/client';
 import { ClickHouseException } from '../errors.ts';
+import { deadline } from '../pauses.ts';
 import { answerBytes } from './answer-bytes.ts';
 import { addressOf, ConnectionPool, type ServerTls } from './connections.ts';
 import { parseException } from './exception.ts';
@@ -185,7 +185,7 @@ async function insert(
   options: InsertOptions,
 ): Promise<InsertResult> {
   const { timeoutMs, signal: given } = options;
-  const signal = timeoutMs === undefined ? given : deadline(timeoutMs, ...(given === undefined ? [] : [given]));
+  const signal = timeoutMs === undefined ? given : deadline(timeoutMs, given);
   const answer = await client.exec({
     query: sql,
     values: Readable.from(held(chunks, options.mayEnd), { objectMode: false, highWaterMark: 1 }),

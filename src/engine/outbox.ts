@@ -73,10 +73,8 @@ const COLUMNS: readonly (readonly [name: string, type: string])[] = [
 
 /** The type of a column that every row of an outbox has beside those of its table, and that a statement may fill as it is; undefined for others. */
 export function addedColumnType(name: string): string | undefined {
-  return STORED_AS_GIVEN.has(name) ? COLUMNS.find(([column]) => column === name)?.[1] : undefined;
+  return COLUMNS.find(([column, type]) => column === name && !/ (?:DEFAULT|EPHEMERAL) /.test(type))?.[1];
 }
-
-const STORED_AS_GIVEN: ReadonlySet<string> = new Set(['_key', '_timestamp', '_partition', '_tombstone']);
 
 /** The columns that an outbox has beside those of its table; `declared` are the table's own names, which hide them. */
 export function outboxColumns(declared: ReadonlySet<string>): OutboxColumn[] {

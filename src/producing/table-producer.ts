@@ -10,7 +10,7 @@ import {
   type TransactionalProducer,
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, deadline, pause } from '../pauses.ts';
+import { backoffMs, deadline, pause, untilAborted } from '../pauses.ts';
 import {
   canReadSelected,
   checkFormat,
@@ -191,7 +191,7 @@ export class TableProducer {
     const parked = this.#parkedBlocks.find(({ block, query }) => block > (since ?? -1) && mayBeOf(query, queryId));
     if (parked !== undefined) throw parked.error();
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
-    const either = deadline(timeoutMs, ...(signal === undefined ? [] : [signal]));
+    const either = deadline(timeoutMs, signal);
     await this.#waiters.wait(this.#unsent, { since, queryId, signal: either, late });
   }
 
@@ -557,10 +557,8 @@ function isUncertain(error: unknown): boolean {
 
 /** Rejects at once with the signal's reason; what `work` comes to then is no matter. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = new Promise<never>((_resolve, reject) => {
-    const stop = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error('aborted'));
-    if (signal.aborted) stop();
-    else signal.addEventListener('abort', stop, { once: true });
+  const aborted = untilAborted(signal).then(() => {
+    throw signal.reason;
   });
   return Promise.race([work, aborted]);
 }

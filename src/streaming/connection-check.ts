@@ -1,10 +1,10 @@
-import { deadline } from '../pauses.ts';
 import type { KafkaTableOptions } from '../engine/index.ts';
 import { clickhouseError, type ErrorName } from '../errors.ts';
 import { clientOf, KafkaFailure, probeKafka, type KafkaStep, type Patience } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
 import { RegistryFailure, SchemaRegistry } from '../registry/index.ts';
 import { newestPayload } from './topic-sample.ts';
+import { deadline } from '../pauses.ts';
 
 export interface CheckedTable {
   readonly database: string;

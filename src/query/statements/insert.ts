@@ -28,14 +28,14 @@ export async function insert(head: InsertHead, context: StatementContext): Promi
   const { text } = context;
   const source = sourceOf(text, head);
   const withClause = head.withClause === undefined ? '' : textOf(text, head.withClause);
-  const read: Action = source?.kind === 'select' ? await answerSelect(withClause + text.slice(source.start), context) : { kind: 'forward' };
+  const select = source?.kind === 'select' ? withClause + text.slice(source.start) : undefined;
+  const read: Action = select === undefined ? { kind: 'forward' } : await answerSelect(select, context);
   if (read.kind !== 'forward' || head.name === undefined) return read;
   await assertReadable(head.name, context);
   const table = await findInSession(head.name, context);
   if (table === undefined) return read;
   const { outboxes } = context.options;
   if (outboxes === undefined) return refuseNotYet('INSERT into a Kafka table is');
-  const select = source?.kind === 'select' ? withClause + text.slice(source.start) : undefined;
   return insertIntoOutbox({ ...head, name: head.name }, table, { outboxes, select }, context);
 }
 
