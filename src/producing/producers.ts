@@ -81,6 +81,8 @@ export class Producers {
   readonly #signs = new Map<string, string>();
   /** Tables that rows can be written to, and how they were when that was looked at. */
   readonly #writable = new Map<string, string>();
+  /** Outboxes, by UUID, whose table said that they may go away with it although something was not sent. */
+  readonly #mayBeLost = new Set<string>();
   /** What was told about outboxes that nobody empties, by UUID, so that it is told once. */
   readonly #told = new Map<string, string>();
   /** What fails with an outbox, by its UUID or name, as long as it does, so that it is told once. */
@@ -318,10 +320,11 @@ export class Producers {
     const found = catalog.outboxes();
     const wanted = catalog.wantedOutboxes();
     const known = new Set([...found.map(({ uuid }) => uuid), ...wanted.map(({ database, name }) => `${database}.${name}`)]);
-    for (const map of [this.#parts, this.#told, this.#troubles]) for (const key of map.keys()) if (!known.has(key)) map.delete(key);
+    for (const map of [this.#parts, this.#told, this.#troubles, this.#mayBeLost])
+      for (const key of map.keys()) if (!known.has(key)) map.delete(key);
     for (const owner of this.#writable.keys()) if (!tables.has(owner)) this.#writable.delete(owner);
-    const dropped = await this.#stopGone(tables, found);
-    for (const { uuid } of found) if (!dropped.has(uuid)) await this.#apart(uuid, async () => this.#alignOutbox(uuid));
+    await this.#stopGone(tables, found);
+    for (const { uuid } of found) await this.#apart(uuid, async () => this.#alignOutbox(uuid));
     for (const { database, name } of wanted) {
       if (catalog.outboxes().some((one) => isAt(one, { database, name }))) continue;
       const table = catalog.find(database, nameBehindOutbox(name) ?? '');
@@ -329,24 +332,15 @@ export class Producers {
     }
   }
 
-  /** Producers whose outbox is gone, was renamed or belongs to another table now, and those whose table was changed. Answers the UUIDs of outboxes that were dropped. */
-  async #stopGone(tables: ReadonlyMap<string, ManagedTable>, found: readonly Outbox[]): Promise<ReadonlySet<string>> {
-    const dropped = new Set<string>();
+  /** Producers whose outbox is gone, was renamed or belongs to another table now, and those whose table was changed. */
+  async #stopGone(tables: ReadonlyMap<string, ManagedTable>, found: readonly Outbox[]): Promise<void> {
     for (const [uuid, producer] of this.#producers) {
       const outbox = found.find((one) => one.uuid === uuid);
       const table = outbox && tables.get(outbox.owner);
       const isSame =
-        outbox !== undefined &&
-        table !== undefined &&
-        JSON.stringify([outbox, essence(table)]) === JSON.stringify([producer.outbox, essence(producer.table)]);
-      if (isSame) continue;
-      await this.#stop(uuid);
-      if (outbox === undefined || table !== undefined) continue;
-      await this.#apart(uuid, async () => {
-        if (await this.#dropEmptied(outbox, producer)) dropped.add(uuid);
-      });
+        table !== undefined && JSON.stringify([outbox, essence(table)]) === JSON.stringify([producer.outbox, essence(producer.table)]);
+      if (!isSame) await this.#stop(uuid);
     }
-    return dropped;
   }
 
   async #stop(uuid: string): Promise<void> {
@@ -354,15 +348,6 @@ export class Producers {
     this.#producers.delete(uuid);
     this.#signs.delete(uuid);
     await producer?.stop(STOP_GRACE_MS);
-  }
-
-  /** The outbox of a table that was dropped goes with it, unless something in it was not sent that the user wants to be sent. */
-  async #dropEmptied(outbox: Outbox, producer: TableProducer): Promise<boolean> {
-    if (await ownerExists(this.#context.client, outbox)) return false;
-    await producer.look();
-    if (producer.table.options.write.onDrop === 'wait' && (producer.unsentRows > 0 || (await this.#hasAside(outbox)))) return false;
-    await dropOutbox(this.#context.client, outbox);
-    return true;
   }
 
   /** The outbox under the name that it has now, and its table; undefined when it is gone. */
@@ -393,6 +378,8 @@ export class Producers {
     if (this.#producers.has(outbox.uuid)) return;
     const producer = new TableProducer(table, outbox, this.#partsOf(outbox), this.#context);
     this.#producers.set(outbox.uuid, producer);
+    if (table.options.write.onDrop === 'drop') this.#mayBeLost.add(outbox.uuid);
+    else this.#mayBeLost.delete(outbox.uuid);
     producer.start();
     await producer.look();
   }
@@ -425,10 +412,14 @@ export class Producers {
     return moved;
   }
 
-  /** The Kafka table is gone. One that was made under its name afterwards takes the rows, or gets an outbox of its own when it cannot. */
+  /**
+   * The Kafka table is gone, and the outbox with it unless something in it was not sent that the user wants to be sent. One that was made under its name afterwards takes
+   * the rows, or gets an outbox of its own when it cannot.
+   */
   async #alignOrphan(outbox: Outbox): Promise<void> {
     const { client, catalog } = this.#context;
     if (await ownerExists(client, outbox)) return;
+    if (this.#mayBeLost.has(outbox.uuid)) return dropOutbox(client, outbox);
     const heir = catalog.find(outbox.database, nameBehindOutbox(outbox.name) ?? '');
     const misfit = heir && (await this.#misfitOf(outbox, heir));
     if (heir !== undefined && misfit === undefined) {

@@ -143,6 +143,27 @@ test.serial('a table with rows that are not sent cannot be dropped, unless it sa
   );
 });
 
+test.serial('an outbox whose rows may be lost goes as soon as the server lets it, when it could not go with its table', async (t) => {
+  const gateway = await useGateway(t);
+  const stream = await useStream(t, { gateway });
+  await stream.sql(
+    `CREATE TABLE queue ${COLUMNS} ENGINE = Kafka('127.0.0.1:1', 'out', 'g', 'JSONEachRow') SETTINGS kafka_check_on_create = 0, kafka_wait_for_delivery = 0, kafka_outbox_on_drop = 'drop'`,
+    "INSERT INTO queue VALUES (1, 'lost')",
+    `CREATE DICTIONARY keeps_it ${COLUMNS} PRIMARY KEY id SOURCE(CLICKHOUSE(DB '${stream.database}' TABLE '.outbox.queue')) LAYOUT(FLAT()) LIFETIME(0)`,
+    'DROP TABLE queue',
+  );
+  await waitFor(() => /HAVE_DEPENDENT_OBJECTS.*an outbox cannot be looked after/.test(gateway.logs()), {
+    message: 'the outbox cannot go',
+  });
+  await stream.direct('DROP DICTIONARY keeps_it');
+  await waitFor(
+    async () =>
+      (await stream.direct(`SELECT count() FROM system.tables WHERE database = '${stream.database}' AND name = '.outbox.queue'`)) === '0',
+    { message: 'the outbox is gone', timeoutMs: 30_000 },
+  );
+  t.pass();
+});
+
 test.serial(
   'rows that were put aside are told after a restart as well, and a table with such rows is not dropped before somebody decides about them',
   async (t) => {
