@@ -10,6 +10,7 @@ test('the report counts what passed and failed and shows what a failed test says
     'TAP version 13',
     'ok 1 - a › it works',
     'not ok 2 - b › it breaks',
+    '#   what its gateway logged',
     '  ---',
     '    message: no',
     '  ...',
@@ -29,11 +30,12 @@ test('the report counts what passed and failed and shows what a failed test says
   t.deepEqual(lines, [
     '✔ a › it works',
     '✘ b › it breaks',
+    '#   what its gateway logged',
     '    message: no',
     '- c › later # SKIP',
     '- d › wish # TODO',
     '#   a line that the test logged',
     '# 2 tests remaining in test/slow.test.ts',
   ]);
-  t.deepEqual(report.failures(), ['✘ b › it breaks', '    message: no']);
+  t.deepEqual(report.failures(), ['✘ b › it breaks', '#   what its gateway logged', '    message: no']);
 });

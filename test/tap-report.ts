@@ -1,7 +1,7 @@
 // The frame of TAP, its own counts, and the titles of hooks (`# title`; what a test or hook logs has three spaces).
 const NOISE = /^TAP version|^\d+\.\.\d+|^# (?!.* remaining in )\S|^\s*(---|\.\.\.)\s*$|^\s*$/;
 
-const LINES_OF_A_FAILURE = 15;
+const LINES_OF_A_FAILURE = 30;
 
 /**
  * Turns ava's TAP output into lines for people and counts results. Fed one line at a time, in order.
@@ -33,7 +33,7 @@ export class TapReport {
   #addDetail(line: string): void {
     this.#print(line);
     const failure = this.#isTellingOfFailure ? this.#failures.at(-1) : undefined;
-    if (failure !== undefined && line.startsWith(' ') && failure.length < LINES_OF_A_FAILURE) failure.push(line);
+    if (failure !== undefined && /^(?:#  )? /.test(line) && failure.length < LINES_OF_A_FAILURE) failure.push(line);
   }
 
   #addResult(isPassed: boolean, title: string): void {

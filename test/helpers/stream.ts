@@ -29,6 +29,9 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
   const clickHouse = await useClickHouse(t);
   const gateway = options.gateway ?? (await useSharedGateway(t));
   assertNoStranger(t);
+  t.teardown(() => {
+    if (!t.passed) t.log(lastWarnings(gateway.logs()));
+  });
   const topic = await useTopic(t, options.partitions ?? 1);
   const database = await useDatabase(t);
   const group = uniqueName(t, 'group');
@@ -60,6 +63,18 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
       t.pass();
     },
   };
+}
+
+const SHOWN_WARNINGS = 15;
+const SHOWN_CHARACTERS = 500;
+
+/** What the gateway last complained of, for whoever sees only the report of a test that failed. */
+function lastWarnings(logs: string): string {
+  const complaints = logs.split('\n').filter((line) => /^\{"level":[4-9]0\b/.test(line));
+  return complaints
+    .slice(-SHOWN_WARNINGS)
+    .map((line) => line.slice(0, SHOWN_CHARACTERS))
+    .join('\n');
 }
 
 async function send(url: string, database: string, statement: string): Promise<string> {
