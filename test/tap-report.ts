@@ -39,6 +39,7 @@ export class TapReport {
   #addResult(isPassed: boolean, title: string): void {
     // A test that is skipped or still to be written has neither passed nor failed.
     if (/ # (SKIP|TODO)\b/i.test(title)) {
+      this.#isTellingOfFailure = false;
       this.#print(`- ${title}`);
       return;
     }

@@ -65,8 +65,8 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
   };
 }
 
-const SHOWN_WARNINGS = 15;
-const SHOWN_CHARACTERS = 500;
+const SHOWN_WARNINGS = 10;
+const SHOWN_CHARACTERS = 300;
 
 /** What the gateway last complained of, for whoever sees only the report of a test that failed. */
 function lastWarnings(logs: string): string {
