@@ -4,29 +4,56 @@ export function backoffMs(attempt: number, firstMs = 500, mostMs = 15_000): numb
   return full / 2 + Math.random() * (full / 2);
 }
 
-/** Resolves after `ms`, or at once when `signal` is aborted (also when it was before). Never rejects. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after `ms`, or at once when one of `signals` is aborted (also when it was before). Never rejects. */
+export function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
+    if (signals.some(({ aborted }) => aborted)) return resolve();
     const done = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', done);
+      for (const signal of signals) signal.removeEventListener('abort', done);
       resolve();
     };
     const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
+    for (const signal of signals) signal.addEventListener('abort', done, { once: true });
   });
 }
 
+type Signals = readonly (AbortSignal | undefined)[];
+
 /**
- * A signal that is aborted after `ms`, with a TimeoutError, or with the first of `signals` (undefined: none). For any of several signals `AbortSignal.timeout` will not do: Node 20 collects it
- * while only `AbortSignal.any` knows of it, and then nothing is ever aborted.
+ * Does `work` under a signal that is aborted with the first of `signals` (undefined: none), for its reason, and lets go of them when it has ended. `AbortSignal.any` leaves
+ * something at every signal for as long as that lives, and fails after some millions of times.
  */
-export function deadline(ms: number, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+export async function withAnyOf<T>(signals: Signals, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return withinAnyOf(new AbortController(), signals, work);
+}
+
+/**
+ * As `withAnyOf`; the signal is aborted after `ms`, too, with a TimeoutError. `AbortSignal.timeout` will not do together with others: Node 20 collects it while only
+ * `AbortSignal.any` knows of it, and then nothing is ever aborted.
+ */
+export async function withDeadline<T>(ms: number, signals: Signals, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const cut = new AbortController();
-  setTimeout(() => cut.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')), ms).unref();
-  const others = signals.filter((signal) => signal !== undefined);
-  return others.length === 0 ? cut.signal : AbortSignal.any([cut.signal, ...others]);
+  const timer = setTimeout(() => cut.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError')), ms);
+  try {
+    return await withinAnyOf(cut, signals, work);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function withinAnyOf<T>(cut: AbortController, all: Signals, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const signals = all.filter((signal) => signal !== undefined);
+  const listeners = signals.map((signal) => ({ signal, listener: (): void => cut.abort(signal.reason) }));
+  for (const { signal, listener } of listeners) {
+    if (signal.aborted) listener();
+    else signal.addEventListener('abort', listener, { once: true });
+  }
+  try {
+    return await work(cut.signal);
+  } finally {
+    for (const { signal, listener } of listeners) signal.removeEventListener('abort', listener);
+  }
 }
 
 /** Resolves with the promise, or after `ms`, whichever comes first. */

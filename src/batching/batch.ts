@@ -122,7 +122,7 @@ export class Batch extends ChunkedBytes {
   cover(next: number): void {
     if (next <= this.#range.next) return;
     this.#range.next = next;
-    this.#beganAtMs ??= Date.now();
+    this.#beganAtMs ??= performance.now();
   }
 
   /** The message that made row number `row` (from 0), or undefined past the end. */

@@ -12,7 +12,7 @@ import {
   type ExecResult,
 } from '@clickhouse/client';
 import { ClickHouseException } from '../errors.ts';
-import { deadline } from '../pauses.ts';
+import { withDeadline } from '../pauses.ts';
 import { answerBytes } from './answer-bytes.ts';
 import { addressOf, ConnectionPool, type ServerTls } from './connections.ts';
 import { parseException } from './exception.ts';
@@ -126,8 +126,11 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     command: async (sql, settings = {}) => {
       await translated(where, async () => client.command({ query: sql, clickhouse_settings: asSettings(settings) }));
     },
-    insert: async (sql, chunks, settings, insertOptions = {}) =>
-      translated(where, async () => insert(client, sql, chunks, settings, insertOptions)),
+    insert: async (sql, chunks, settings, { timeoutMs, ...rest } = {}) => {
+      const insertUnder = async (signal: AbortSignal | undefined): Promise<InsertResult> =>
+        translated(where, async () => insert(client, sql, chunks, settings, { ...rest, ...(signal && { signal }) }));
+      return timeoutMs === undefined ? insertUnder(rest.signal) : withDeadline(timeoutMs, [rest.signal], insertUnder);
+    },
     ping: async () => {
       await repeatedOnce(where, async () => {
         const answer = await client.ping({ select: false });
@@ -182,10 +185,9 @@ async function insert(
   sql: string,
   chunks: readonly Buffer[],
   settings: SettingValues,
-  options: InsertOptions,
+  options: Omit<InsertOptions, 'timeoutMs'>,
 ): Promise<InsertResult> {
-  const { timeoutMs, signal: given } = options;
-  const signal = timeoutMs === undefined ? given : deadline(timeoutMs, given);
+  const { signal } = options;
   const answer = await client.exec({
     query: sql,
     values: Readable.from(held(chunks, options.mayEnd), { objectMode: false, highWaterMark: 1 }),

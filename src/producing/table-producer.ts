@@ -10,7 +10,7 @@ import {
   type TransactionalProducer,
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, deadline, pause, untilAborted } from '../pauses.ts';
+import { backoffMs, pause, untilAborted, withDeadline } from '../pauses.ts';
 import {
   canReadSelected,
   checkFormat,
@@ -191,8 +191,7 @@ export class TableProducer {
     const parked = this.#parkedBlocks.find(({ block, query }) => block > (since ?? -1) && mayBeOf(query, queryId));
     if (parked !== undefined) throw parked.error();
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
-    const either = deadline(timeoutMs, signal);
-    await this.#waiters.wait(this.#unsent, { since, queryId, signal: either, late });
+    await withDeadline(timeoutMs, [signal], async (either) => this.#waiters.wait(this.#unsent, { since, queryId, signal: either, late }));
   }
 
   /**

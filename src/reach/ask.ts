@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { ConnectionOptions } from 'node:tls';
 import { addressOfUrl } from '../url-address.ts';
 import type { Reach } from './reach.ts';
-import { deadline } from '../pauses.ts';
+import { withDeadline } from '../pauses.ts';
 
 export interface HttpQuestion {
   /** http or https; a user and password in it are not looked at. */
@@ -33,7 +33,10 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
  * question's headers but `accept`. Throws a `ReachError`, the system's error, or a sentence when too much comes or too late.
  */
 export async function askWithin(reach: Reach, question: HttpQuestion): Promise<HttpAnswer> {
-  const signal = deadline(question.timeoutMs, question.signal);
+  return withDeadline(question.timeoutMs, [question.signal], async (signal) => askThrough(reach, question, signal));
+}
+
+async function askThrough(reach: Reach, question: HttpQuestion, signal: AbortSignal): Promise<HttpAnswer> {
   let url = new URL(question.url);
   let headers = question.headers ?? {};
   for (let redirects = 0; ; redirects += 1) {

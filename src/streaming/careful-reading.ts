@@ -3,7 +3,7 @@ import type { ManagedTable } from '../catalog/index.ts';
 import type { RecordCursor } from '../formats/index.ts';
 import type { FetchControl, FetchedPartition, TopicPartition } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause } from '../pauses.ts';
+import { backoffMs, pause, withAnyOf } from '../pauses.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { stepsForBroken, type BrokenMessageTargets } from './broken-messages.ts';
 import { CarefulRanges } from './careful-ranges.ts';
@@ -133,16 +133,17 @@ export class CarefulReading {
   /** What it resolves with, or undefined when the fetch has become void meanwhile; then the checks end. A rebalance is thrown. */
   async #checked<T>(where: Place, check: (sorter: Sorter) => Promise<T>): Promise<{ readonly value: T } | undefined> {
     const cut = new AbortController();
-    const signal = AbortSignal.any([cut.signal, this.#options.stopping, where.lane.planSignal]);
-    try {
-      const checking = check(this.#sorter(where, signal));
-      return (await waitFor(checking, where.control)) ? { value: await checking } : undefined;
-    } catch (error) {
-      if (!signal.aborted) throw error;
-      return undefined;
-    } finally {
-      cut.abort();
-    }
+    return withAnyOf([cut.signal, this.#options.stopping, where.lane.planSignal], async (signal) => {
+      try {
+        const checking = check(this.#sorter(where, signal));
+        return (await waitFor(checking, where.control)) ? { value: await checking } : undefined;
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        return undefined;
+      } finally {
+        cut.abort();
+      }
+    });
   }
 
   /** Inserts the segment in one go. Undefined: some of it cannot be read, or has to go alone. */
@@ -241,7 +242,7 @@ export class CarefulReading {
     try {
       while (!isLaunched) {
         isLaunched = lane.launch(job);
-        if (!(await waitFor(lane.idle(), control))) return GIVEN_UP;
+        if (!(await waitFor(isLaunched ? lane.ended() : lane.idle(), control))) return GIVEN_UP;
       }
       return outcome;
     } finally {
@@ -269,29 +270,33 @@ export class CarefulReading {
   }
 
   /** `planSignal` ends what fails only: a change of plan waits for steps that go well, since those before them would be in twice where a target drops no repeats. */
-  async #run({ lane, plan }: Place, intent: Intent, steps: readonly Step[], planSignal: AbortSignal): Promise<Outcome> {
-    const { stopping, status, journal } = this.#options;
-    const signal = AbortSignal.any([stopping, planSignal]);
+  async #run(where: Place, intent: Intent, steps: readonly Step[], planSignal: AbortSignal): Promise<Outcome> {
     try {
-      await journal.record(intent, stopping);
-      for (const step of steps) {
-        if (lane.plan !== plan) return GIVEN_UP;
-        const settled = this.#untilSettled(
-          async () => {
-            await journal.record(intent, stopping);
-            return step(intent);
-          },
-          signal,
-          stopping,
-        );
-        status.rowsInserted += await settled;
-        status.inserts += 1;
-      }
-      return { kind: 'inserted' };
+      return await withAnyOf([this.#options.stopping, planSignal], async (signal) => this.#runSteps(where, intent, steps, signal));
     } catch (error) {
       if (error instanceof IntentRefused) return { kind: 'given-up', error };
       return explainFailure(error).kind === 'other' ? GIVEN_UP : { kind: 'unread', error };
     }
+  }
+
+  /** `signal`: the plan's, or the end of all. */
+  async #runSteps({ lane, plan }: Place, intent: Intent, steps: readonly Step[], signal: AbortSignal): Promise<Outcome> {
+    const { stopping, status, journal } = this.#options;
+    await journal.record(intent, stopping);
+    for (const step of steps) {
+      if (lane.plan !== plan) return GIVEN_UP;
+      const settled = this.#untilSettled(
+        async () => {
+          await journal.record(intent, stopping);
+          return step(intent);
+        },
+        signal,
+        stopping,
+      );
+      status.rowsInserted += await settled;
+      status.inserts += 1;
+    }
+    return { kind: 'inserted' };
   }
 
   /**

@@ -4,7 +4,7 @@ import { clientOf, KafkaFailure, probeKafka, type KafkaStep, type Patience } fro
 import type { Logger } from '../logger.ts';
 import { RegistryFailure, SchemaRegistry } from '../registry/index.ts';
 import { newestPayload } from './topic-sample.ts';
-import { deadline } from '../pauses.ts';
+import { withDeadline } from '../pauses.ts';
 
 export interface CheckedTable {
   readonly database: string;
@@ -17,12 +17,14 @@ export interface CheckedTable {
  * step failed, where, why, and what to change. `gone`: nobody waits for the answer any more.
  */
 export async function checkConnection(checked: CheckedTable, timeoutMs: number, gone: AbortSignal, logger: Logger): Promise<void> {
-  const patience = { signal: deadline(timeoutMs, gone), timeoutMs };
   const own = logger.child({ table: `${checked.database}.${checked.table}` });
   try {
     const { topics, groupName } = checked.options;
-    const isReadable = await probeKafka({ ...clientOf(checked, 'consumer'), topics, groupId: groupName }, patience, own);
-    await checkSchema(checked, isReadable, patience, own);
+    await withDeadline(timeoutMs, [gone], async (signal) => {
+      const patience = { signal, timeoutMs };
+      const isReadable = await probeKafka({ ...clientOf(checked, 'consumer'), topics, groupId: groupName }, patience, own);
+      await checkSchema(checked, isReadable, patience, own);
+    });
   } catch (error) {
     const { name, text } = toldBy(error);
     own.info({ reason: text }, 'table not created');

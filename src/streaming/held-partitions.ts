@@ -23,12 +23,17 @@ export class HeldPartitions {
 
   /** Milliseconds until the partition is tried again; 0 when it is not held, or is to be tried now. */
   forMs(partition: TopicPartition): number {
-    return Math.max(0, (this.#held.get(partitionKey(partition))?.untilMs ?? 0) - Date.now());
+    return Math.max(0, (this.#held.get(partitionKey(partition))?.untilMs ?? 0) - performance.now());
   }
 
   hold(partition: TopicPartition, offset: number): void {
     const attempts = (this.#held.get(partitionKey(partition))?.attempts ?? 0) + 1;
-    this.#held.set(partitionKey(partition), { partition, offset, attempts, untilMs: Date.now() + backoffMs(attempts, 1000, 30_000) });
+    this.#held.set(partitionKey(partition), {
+      partition,
+      offset,
+      attempts,
+      untilMs: performance.now() + backoffMs(attempts, 1000, 30_000),
+    });
   }
 
   release(partition: TopicPartition): void {

@@ -14,7 +14,7 @@ import type { InsertPlan, InsertRequest } from './insert-plan.ts';
 import type { Delivery, Lane } from './lane.ts';
 import { Members, type Member } from './members.ts';
 import { OffsetJournal } from './offset-journal.ts';
-import { Positions } from './positions.ts';
+import { Positions, type Carrier } from './positions.ts';
 import { Recovery, type RecoveryOptions } from './recovery.ts';
 import { partitionKey } from './sources.ts';
 import type { StatusRecorder } from './table-status.ts';
@@ -133,9 +133,14 @@ export class Ingest {
   /** Kafka does not have `from`: offsets up to `to` are gone, or, when it lies before, the log was cut off and its offsets come again. */
   offsetsReset(partition: TopicPartition, from: number, to: number): void {
     if (from < to) {
+      const gathered = [...this.#members.lanes].flatMap((lane) => lane.gatheredFrom(partition) ?? []);
+      this.#positions.begun(partition, Math.min(from, ...gathered));
       this.#positions.gone(partition, from, to);
       return;
     }
+    // What was gathered of it stands in the way of what comes under the same offsets now.
+    const isOther = (range: PartitionRange): boolean => partitionKey(range) !== partitionKey(partition);
+    for (const lane of this.#members.lanes) this.seekBack(lane, lane.discard().filter(isOther));
     this.#positions.reset(partition);
     this.#journal.reset(partition);
     this.#careful.reset(partition);
@@ -351,8 +356,13 @@ export class Ingest {
   /** A stream that drains takes nothing; a partition whose earlier part is still under way in another lane waits for it. */
   async #mayBegin(member: Member, partition: TopicPartition, control: FetchControl): Promise<boolean> {
     const { lane } = member;
-    const before = this.#positions.otherCarrier(partition, lane);
-    if (before !== undefined && !(await waitFor(before.idle(), control))) return false;
+    const waitedFor = new Set<Carrier>();
+    for (;;) {
+      const before = this.#positions.otherCarrier(partition, lane);
+      if (before === undefined || waitedFor.has(before)) break;
+      waitedFor.add(before);
+      if (!(await waitFor(before.idle(), control))) return false;
+    }
     while (!lane.takesRangeOf(partition, this.#journal.intentBytes) && !lane.seal('partitions')) {
       if (!(await waitFor(lane.room(), control))) return false;
     }
@@ -393,7 +403,7 @@ export class Ingest {
         const isNext = await before;
         if (this.#isAborted()) break;
         if (!isNext || turn.isRefused) return this.#readAgain(lane, delivery);
-        if (turn.isHeldTooLong) continue;
+        if (turn.isHeldTooLong && !planSignal.aborted) continue;
         const failure = explainFailure(error);
         if (failure.kind !== 'other') {
           this.#isolate(lane, delivery, failure.kind);
@@ -401,7 +411,7 @@ export class Ingest {
         }
         this.#report(error, delivery);
         if (planSignal.aborted) return this.#handOver(lane, intent);
-        await pause(backoffMs(attempt), AbortSignal.any([this.#stopping.signal, planSignal]));
+        await pause(backoffMs(attempt), this.#stopping.signal, planSignal);
       }
     }
     this.#abandon(lane, delivery);
@@ -418,8 +428,11 @@ export class Ingest {
 
   async #sendThrough(request: InsertRequest, body: readonly Buffer[], mayEnd: Promise<void>): Promise<number> {
     const { signal } = this.#stopping;
-    while (this.#gate !== undefined && !signal.aborted) await Promise.race([this.#gate, untilAborted(signal)]);
-    if (this.#assertStillRead !== undefined) await this.#assertStillRead();
+    do {
+      while (this.#gate !== undefined && !signal.aborted) await Promise.race([this.#gate, untilAborted(signal)]);
+      if (this.#assertStillRead !== undefined) await this.#assertStillRead();
+      // Whoever holds INSERTs back waits for those that have begun, and this one has not.
+    } while (this.isHeld && !signal.aborted);
     const sending = this.#send(request, body, mayEnd, signal);
     this.#sending.add(sending);
     mayEnd.then(

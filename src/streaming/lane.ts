@@ -58,6 +58,10 @@ export class Lane {
   #plan: InsertPlan;
   #sources = new SourceTable();
   #planChange = new AbortController();
+  /** So many wait for a moment without deliveries: until then none begins. */
+  #wantedIdle = 0;
+  /** Those who wait for room. */
+  readonly #waiting = new Set<() => void>();
   #timer: NodeJS.Timeout | undefined;
 
   /** `onRegroup` gets what deliveries gave up (`readAgain`) together with all that had been gathered behind them: it has to be read again. */
@@ -85,7 +89,8 @@ export class Lane {
   }
 
   get #hasRoom(): boolean {
-    return this.#underWay.size < MOST_UNDER_WAY && this.#givenUp.length === 0;
+    const most = this.#wantedIdle > 0 ? 1 : MOST_UNDER_WAY;
+    return this.#underWay.size < most && this.#givenUp.length === 0;
   }
 
   openSeat(): Seat {
@@ -149,14 +154,26 @@ export class Lane {
     return bytes;
   }
 
-  /** Resolves when nothing is under way. Deliveries never reject: their outcome is in the positions and the status. */
+  /**
+   * Resolves when nothing is under way, however much waits to be sent: whoever waits for that comes before it. Deliveries never reject: their outcome is in the
+   * positions and the status.
+   */
   async idle(): Promise<void> {
+    if (this.#underWay.size === 0) return;
+    this.#wantedIdle += 1;
+    await this.ended();
+    this.#wantedIdle -= 1;
+    setImmediate(() => this.#goOn());
+  }
+
+  /** As `idle`, but takes its chance: what waits to be sent may come before. */
+  async ended(): Promise<void> {
     while (!this.isIdle) await Promise.all(this.#underWay);
   }
 
   /** Resolves when another batch may be sealed. */
   async room(): Promise<void> {
-    while (!this.#hasRoom) await this.oneEnds();
+    while (!this.#hasRoom) await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
   /** Resolves when one of the deliveries under way has ended. Call only when there is one. */
@@ -197,6 +214,7 @@ export class Lane {
     const underWay = this.#last.then(() => {
       this.#underWay.delete(underWay);
       if (this.isIdle) this.#startOver();
+      else this.#wake();
     });
     this.#underWay.add(underWay);
   }
@@ -205,9 +223,22 @@ export class Lane {
   #startOver(): void {
     this.#last = Promise.resolve(true);
     if (this.#givenUp.length > 0) this.#onRegroup([...this.#givenUp.splice(0), ...this.discard()]);
+    this.#goOn();
+  }
+
+  /** What has been gathered meanwhile goes out when it is time, and who waits for room looks whether there is some: once nobody wants idleness any more. */
+  #goOn(): void {
+    if (!this.isIdle || this.#wantedIdle > 0) return;
     const reason = this.full();
     if (reason === undefined) this.arm();
     else this.seal(reason);
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const resolve of waiting) resolve();
   }
 
   /** These ranges of a delivery under way will not come in: they are handed to `onRegroup` when nothing is under way any more. */
@@ -225,8 +256,14 @@ export class Lane {
         this.#timer = undefined;
         this.seal('interval');
       },
-      Math.max(0, untilFlushMs(this.#limits, began, Date.now())),
+      Math.max(0, untilFlushMs(this.#limits, began, performance.now())),
     );
+  }
+
+  /** The first offset of the partition that is gathered; undefined: none is. */
+  gatheredFrom({ topic, partition }: TopicPartition): number | undefined {
+    const firsts = this.#gatheredRanges().flatMap((range) => (range.topic === topic && range.partition === partition ? [range.first] : []));
+    return firsts.length === 0 ? undefined : Math.min(...firsts);
   }
 
   /** Forgets what has been gathered and returns what it covered. */
@@ -244,11 +281,11 @@ export class Lane {
 
   /** Sends what has been gathered, and resolves when nothing written by the present plan is under way any more, or after `waitMs`. */
   async finishPlan(waitMs: number): Promise<void> {
-    const deadlineMs = Date.now() + waitMs;
+    const deadlineMs = performance.now() + waitMs;
     this.#planChange.abort();
     await within(waitMs, this.idle());
     this.seal('barrier');
-    await within(deadlineMs - Date.now(), this.idle());
+    await within(deadlineMs - performance.now(), this.idle());
   }
 
   /** From now on messages are written by another plan; what is under way by the old one and fails is read again. Call only when nothing is gathered. */

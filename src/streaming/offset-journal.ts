@@ -47,6 +47,8 @@ interface Entry {
 
 /** What a broker keeps with an offset unless it is told otherwise (`offset.metadata.max.bytes`). */
 const METADATA_BYTES = 4096;
+/** An intent of one range is not much longer. */
+const LEAST_METADATA_BYTES = 256;
 const COMMIT_RETRY_MS = 1_000;
 const SOON_MS = 50;
 /** How long it is believed without asking that we are still members of the group: a fraction of the session time-out. */
@@ -88,12 +90,12 @@ export class OffsetJournal {
    */
   async record(intent: Intent, signal: AbortSignal = this.#options.stopping): Promise<void> {
     const entry = this.#entries.get(intent.id) ?? this.#enter(intent, false);
-    const either = AbortSignal.any([signal, this.#options.stopping]);
+    const { stopping } = this.#options;
     for (;;) {
       await this.flush();
-      either.throwIfAborted();
+      for (const one of [signal, stopping]) one.throwIfAborted();
       if (this.#isSettled(entry)) return;
-      await pause(COMMIT_RETRY_MS, AbortSignal.any([this.#changed.signal, either]));
+      await pause(COMMIT_RETRY_MS, this.#changed.signal, signal, stopping);
     }
   }
 
@@ -193,6 +195,9 @@ export class OffsetJournal {
     const { intent, isRecorded, generationId } = entry;
     const owners = intent.ranges.map((range) => ({ range, owner: this.#ownerOf(range) }));
     if (!isRecorded) {
+      if (this.#entries.get(intent.id) !== entry) throw new IntentRefused('what it is about is not to be delivered here any more');
+      if (this.#isTooLong(intent))
+        throw new IntentRefused('the brokers take less metadata with an offset: its messages go in smaller batches');
       if (generationId !== undefined && owners.every(({ owner }) => owner?.generationId === generationId)) return false;
       throw new IntentRefused('the group was rebalanced before Kafka knew of the batch');
     }
@@ -203,7 +208,8 @@ export class OffsetJournal {
       throw new IntentRefused('the partitions of the batch are somebody else’s by now');
     }
     const current = one.owner.generationId;
-    if (Date.now() - (this.#believedAtMs.get(current) ?? 0) < BELIEVED_MS) return true;
+    // The clock may have been set back meanwhile.
+    if (Math.abs(Date.now() - (this.#believedAtMs.get(current) ?? 0)) < BELIEVED_MS) return true;
     this.#doubted.add(current);
     return false;
   }
@@ -234,7 +240,7 @@ export class OffsetJournal {
       await committer.commit(changes.map(({ offset }) => offset));
     } catch (error) {
       for (const { record } of changes) this.#note(record, { metadata: undefined });
-      if (isMetadataTooLarge(error)) this.#metadataBytes = Math.floor(this.#metadataBytes / 2);
+      if (isMetadataTooLarge(error)) this.#metadataBytes = Math.max(LEAST_METADATA_BYTES, Math.floor(this.#metadataBytes / 2));
       // A rebalance is the usual reason: then the next generation goes on from what Kafka has.
       logger.warn({ err: error }, 'offsets not committed yet');
       status.exception(`Cannot commit offsets: ${error instanceof Error ? error.message : String(error)}`);
@@ -285,12 +291,18 @@ export class OffsetJournal {
       const bytes = printIntents([intent]).length;
       const keys = intent.ranges.map(partitionKey).filter((key) => positions.has(key));
       const isInPlace = generationId !== undefined && intent.ranges.every((range) => this.#isOfGeneration(range, generationId));
-      const hasRoom = keys.every((key) => (used.get(key) ?? 0) + bytes <= this.#metadataBytes);
+      const hasRoom =
+        keys.every((key) => !used.has(key) || (used.get(key) ?? 0) + bytes <= this.#metadataBytes) && !this.#isTooLong(intent);
       if (!isRecorded && !(isInPlace && hasRoom)) continue;
       fitting.add(intent.id);
       for (const key of keys) used.set(key, (used.get(key) ?? 0) + bytes);
     }
     return ({ id }) => fitting.has(id);
+  }
+
+  /** It has to be made smaller: one of a single range cannot be, and is tried until the brokers take it. */
+  #isTooLong(intent: Intent): boolean {
+    return intent.ranges.length > 1 && printIntents([intent]).length > this.#metadataBytes;
   }
 
   #isOfGeneration(partition: TopicPartition, generationId: number): boolean {

@@ -56,17 +56,18 @@ export class Positions {
   readonly #states = new Map<string, PartitionState>();
 
   sealed(range: PartitionRange, carrier: Carrier, intent?: Intent): void {
-    const { topic, partition, first, next } = range;
-    const state = this.#stateOf(range) ?? {
-      partition: { topic, partition },
-      base: first,
-      isCommitDue: false,
-      intervals: [],
-      touchedAtMs: 0,
-    };
+    const { first, next } = range;
+    this.begun(range, first);
+    const state = this.#stateOf(range) as PartitionState;
     state.intervals = [...state.intervals, { first, next, carrier, intent, isInserted: false }].sort((a, b) => a.first - b.first);
     state.touchedAtMs = Date.now();
-    this.#states.set(partitionKey(range), state);
+  }
+
+  /** What was read of the partition begins at `from`: below it nothing is waited for. Unless something is known of it already. */
+  begun({ topic, partition }: TopicPartition, from: number): void {
+    if (this.#stateOf({ topic, partition }) !== undefined) return;
+    const state = { partition: { topic, partition }, base: from, isCommitDue: false, intervals: [], touchedAtMs: Date.now() };
+    this.#states.set(partitionKey(state.partition), state);
   }
 
   inserted(range: PartitionRange, intent?: Intent): void {
@@ -135,12 +136,7 @@ export class Positions {
       if (state?.isCommitDue === false && state.intervals.length === 0) this.reset(partition);
       return;
     }
-    if (state === undefined) {
-      const { topic, partition: id } = partition;
-      const fresh = { partition: { topic, partition: id }, base: from, isCommitDue: false, intervals: [], touchedAtMs: Date.now() };
-      this.#states.set(partitionKey(partition), fresh);
-      return;
-    }
+    if (state === undefined) return this.begun(partition, from);
     if (from < state.base && state.isCommitDue) return;
     state.base = from;
     state.isCommitDue = false;

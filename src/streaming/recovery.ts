@@ -41,6 +41,9 @@ export interface RecoveryOptions {
 /** A broker that has just started may not know its topics yet: so long it is asked again, more than half a minute. */
 const GONE_AFTER_ATTEMPTS = 8;
 
+/** After what was void: views are being changed, say. */
+const AGAIN_MS = 100;
+
 interface Job {
   readonly intent: Intent;
   /** The ranges that are ours. */
@@ -102,7 +105,10 @@ export class Recovery implements Carrier {
     for (let attempt = 0; !stopping.aborted; attempt++) {
       try {
         const repeated = await this.#repeat(intent, attempt < GONE_AFTER_ATTEMPTS ? 'error' : 'gone');
-        if (repeated === 'again') continue;
+        if (repeated === 'again') {
+          await pause(AGAIN_MS, stopping);
+          continue;
+        }
         if (repeated === 'inserted') {
           for (const range of ranges) positions.inserted(range, intent);
           journal.flushSoon();

@@ -12,7 +12,7 @@ import {
   type TopicPartition,
 } from '../kafka/index.ts';
 import type { Logger } from '../logger.ts';
-import { backoffMs, pause, untilAborted, within } from '../pauses.ts';
+import { backoffMs, pause, untilAborted, withAnyOf, within } from '../pauses.ts';
 import { errorText, explainFailure } from './broken-message.ts';
 import { Company } from './company.ts';
 import { consumerOptions } from './consumer-options.ts';
@@ -244,7 +244,7 @@ export class TableStream {
         this.#report(error);
       }
       if (Date.now() - startedAtMs > RESET_ATTEMPTS_MS) attempt = 0;
-      await pause(backoffMs(attempt), AbortSignal.any([this.#stopping.signal, signal]));
+      await pause(backoffMs(attempt), this.#stopping.signal, signal);
     }
   }
 
@@ -286,8 +286,11 @@ export class TableStream {
     const member: Member = { consumer, lane, seat: lane.openSeat() };
     ingest.addMember(member);
     try {
-      await Promise.race([consumer.start(), crashed]);
-      await Promise.race([crashed, untilAborted(AbortSignal.any([this.#stopping.signal, signal]))]);
+      await withAnyOf([this.#stopping.signal, signal], async (either) => {
+        const ended = untilAborted(either);
+        await Promise.race([consumer.start(), crashed, ended]);
+        await Promise.race([crashed, ended]);
+      });
     } finally {
       await consumer.stop();
       ingest.removeMember(member);

@@ -67,9 +67,9 @@ class Server {
 }
 
 /** One table with one consumer, without Kafka: messages are put into batches by hand. `join` adds another consumer, of a later generation, to its lane. */
-function useLane(): {
+function useLane(options: { metadataBytes?: number; assertStillRead?: () => Promise<void> } = {}): {
   server: Server;
-  write: (offset: number) => void;
+  write: (offset: number, partition?: TopicPartition) => void;
   lane: Lane;
   commits: bigint[];
   seeks: bigint[];
@@ -85,6 +85,8 @@ function useLane(): {
     memberId: 'member',
     generationId: 1,
     commit: async (offsets: readonly CommitOffset[]) => {
+      if (offsets.some(({ metadata = '' }) => metadata.length > (options.metadataBytes ?? Infinity)))
+        throw new Error('refused', { cause: { type: 'OFFSET_METADATA_TOO_LARGE' } });
       commits.push(...offsets.map(({ offset }) => offset).filter((offset) => offset > (commits.at(-1) ?? 0n)));
       return Promise.resolve();
     },
@@ -108,7 +110,7 @@ function useLane(): {
   const recoveryLane = openLane();
   const ingest = new Ingest({
     deduplication: {},
-    assertStillRead: async () => Promise.resolve(),
+    assertStillRead: options.assertStillRead ?? (async () => Promise.resolve()),
     readRanges: async () => Promise.resolve([]),
     recoveryLane,
     send: async (_request, body, mayEnd) => {
@@ -117,7 +119,7 @@ function useLane(): {
     },
     budget,
     pool: new ChunkPool(budget),
-    table: () => TABLE,
+    table: () => (options.assertStillRead === undefined ? TABLE : { ...TABLE, carriers: {} as never }),
     deadLetterTable: '',
     ensureDeadLetterTable: async () => Promise.resolve(),
     sendLetters: async () => Promise.resolve(),
@@ -129,9 +131,9 @@ function useLane(): {
   const member = { consumer, lane, seat } as unknown as Member;
   ingest.addMember(member);
   ingest.committed(member, [{ ...PARTITION, offset: 0n, metadata: '' }]);
-  const write = (offset: number): void => {
+  const write = (offset: number, partition = PARTITION): void => {
     const { batch } = seat;
-    batch.begin(lane.sourceOf(PARTITION), offset);
+    batch.begin(lane.sourceOf(partition), offset);
     batch.ensure(16);
     batch.position += batch.chunk.write(String(offset), batch.position);
     batch.endMessage(offset, 1);
@@ -318,4 +320,110 @@ test('a consumer whose partitions become another one’s while it waits for room
   lane.seal('rows');
   await lane.idle();
   t.is(server.begun.length, 2, 'what it had gathered is not sent');
+});
+
+test('a batch whose partition begins anew before Kafka knows of it is given up, and the lane goes on', async (t) => {
+  const { server, write, lane, ingest, seeks } = useLane({ metadataBytes: 0 });
+  t.teardown(() => ingest.abort());
+  write(900);
+  lane.seal('rows');
+  await waitFor(() => server.reading.length === 1);
+  ingest.offsetsReset(PARTITION, 901, 0);
+  await lane.idle();
+  t.deepEqual([server.applied, seeks], [[], [900n]]);
+});
+
+test('a batch of many partitions goes in smaller ones when the brokers take less metadata with an offset', async (t) => {
+  const { server, write, lane, ingest, member, seeks } = useLane({ metadataBytes: 300 });
+  const partitions = Array.from({ length: 60 }, (_, partition) => ({ topic: 't', partition }));
+  ingest.committed(
+    member,
+    partitions.map((partition) => ({ ...partition, offset: 0n, metadata: '' })),
+  );
+  for (const partition of partitions) write(0, partition);
+  lane.seal('rows');
+  await lane.idle();
+  t.deepEqual([server.applied, seeks.length], [[], 60], 'it is read again');
+  for (const partition of partitions.slice(0, 10)) write(0, partition);
+  lane.seal('rows');
+  await waitFor(() => server.reading.length === 1);
+  server.answer('0'.repeat(10));
+  await lane.idle();
+  t.is(server.applied.length, 1);
+});
+
+test('whoever waits for a lane to be idle gets his turn though batches never stop coming', async (t) => {
+  const { server, write, lane } = useLane();
+  t.teardown(() => lane.close());
+  let offset = 0;
+  let isIdle = false;
+  const keepFilling = (): void => {
+    if (isIdle || offset > 50) return;
+    write(offset++);
+    if (lane.seal('rows')) keepFilling();
+    else void lane.room().then(keepFilling);
+  };
+  keepFilling();
+  void lane.idle().then(() => {
+    isIdle = true;
+  });
+  while (!isIdle && offset <= 50) {
+    server.answer(server.reading[0] ?? '');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  t.true(isIdle);
+  t.true(offset < 10);
+  await waitFor(() => {
+    for (const body of server.reading) server.answer(body);
+    return lane.isIdle;
+  });
+});
+
+test('an INSERT that was about to begin when INSERTs are held back waits until they go on', async (t) => {
+  let release: () => void = () => undefined;
+  const asked: (() => void)[] = [];
+  const { server, write, lane, ingest } = useLane({ assertStillRead: async () => new Promise((resolve) => asked.push(resolve)) });
+  write(0);
+  lane.seal('rows');
+  await waitFor(() => asked.length === 1);
+  release = await ingest.holdInserts(0);
+  asked[0]?.();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  t.deepEqual(server.begun, []);
+  release();
+  await waitFor(() => asked.length === 2);
+  asked[1]?.();
+  await waitFor(() => server.reading.length === 1);
+  server.answer('0');
+  await lane.idle();
+  t.deepEqual(server.applied, ['0']);
+});
+
+test('a log that was cut off is read from its beginning, also what has the offsets of messages that were gathered before', async (t) => {
+  const { server, lane, commits, ingest, member } = useLane();
+  const values = ['{"a":1}', '{"a":2}'];
+  t.is(await ingest.fetched(member, fetchOf(900, values), CURRENT), 902);
+  ingest.offsetsReset(PARTITION, 902, 0);
+  t.is(await ingest.fetched(member, fetchOf(0, ['{"a":3}']), CURRENT), 1);
+  lane.seal('rows');
+  await waitFor(() => server.reading.length === 1);
+  t.deepEqual(server.reading[0]?.match(/"a":\d/g), ['"a":3']);
+  server.answer(server.reading[0] ?? '');
+  await lane.idle();
+  await waitFor(() => commits.at(-1) === 1n);
+});
+
+test('messages that are gone behind the first ones of a group do not move its offset past those before they are in', async (t) => {
+  const { server, lane, commits, ingest, member } = useLane();
+  ingest.committed(member, [{ topic: 'new', partition: 0, offset: -1n, metadata: '' }]);
+  const first = { ...fetchOf(5, ['{"a":1}']), topic: 'new' };
+  t.is(await ingest.fetched(member, first, CURRENT), 6);
+  ingest.offsetsReset({ topic: 'new', partition: 0 }, 6, 100);
+  lane.seal('rows');
+  await waitFor(() => server.reading.length === 1);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.true((commits.at(-1) ?? 0n) <= 5n);
+  server.answer(server.reading[0] ?? '');
+  await lane.idle();
+  await waitFor(() => commits.at(-1) === 100n);
 });
