@@ -20,9 +20,13 @@ export const COMPRESSION_LEVELS: Readonly<Record<CompressionName, readonly [numb
   zstd: [DEFAULT_LEVEL, 22],
 };
 
-/** The records of a batch as brokers and every client read them; `level` is one of `COMPRESSION_LEVELS`. `bytes` must stay until it resolves. */
+/**
+ * The records of a batch as brokers and every client read them. A `level` outside of the codec's `COMPRESSION_LEVELS` is the nearest one, as in librdkafka. `bytes` must
+ * stay until it resolves.
+ */
 export async function compress(compression: CompressionName, bytes: Buffer, level = DEFAULT_LEVEL): Promise<Buffer> {
-  return COMPRESSORS[compression](bytes, level);
+  const [least, most] = COMPRESSION_LEVELS[compression];
+  return COMPRESSORS[compression](bytes, Math.min(most, Math.max(least, level)));
 }
 
 const COMPRESSORS: Record<CompressionName, (bytes: Buffer, level: number) => Promise<Buffer>> = {

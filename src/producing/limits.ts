@@ -2,6 +2,9 @@ import type { ManagedTable } from '../catalog/index.ts';
 import type { WriteOptions } from '../engine/index.ts';
 import type { Part } from './position.ts';
 
+/** The server refuses INSERTs at `parts_to_throw_insert` of `outbox-table.ts`, in words that say nothing of Kafka; another gateway needs a moment to see what this one sees. */
+const MOST_PARTS = 95_000;
+
 /** INSERTs are accepted again when a tenth of the limit is free. */
 const ACCEPTED_AGAIN = 0.9;
 
@@ -24,6 +27,8 @@ export function fullSentence(
   const reason = problem === undefined ? '' : `; nothing is sent now: ${problem}`;
   const sentence = (held: string, setting: string, limit: number): string =>
     `The outbox of ${database}.${table} is full: ${held}, and ${setting} = ${limit}${reason}`;
+  if (isOver(unsent.length, MOST_PARTS))
+    return `The outbox of ${database}.${table} is full: the rows of ${unsent.length} INSERTs wait to be sent, and it takes ${MOST_PARTS}${reason}`;
   if (isOver(rows, limits.outboxMaxRows)) return sentence(`${rows} rows wait to be sent`, 'kafka_outbox_max_rows', limits.outboxMaxRows);
   if (isOver(bytes, limits.outboxMaxBytes))
     return sentence(`${bytes} bytes wait to be sent`, 'kafka_outbox_max_bytes', limits.outboxMaxBytes);

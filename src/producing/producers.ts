@@ -284,8 +284,7 @@ export class Producers {
         const sign = found.get(`${database}.${name}`) ?? '';
         await this.#apart(uuid, async () => {
           if (refusing !== undefined) await producer.heed(refusing.has(uuid));
-          // What waits grows older without a sign, and what was sent makes room without one.
-          if (this.#signs.get(uuid) === sign && producer.unsentRows === 0 && producer.full === undefined) return;
+          if (this.#signs.get(uuid) === sign) return producer.stillTheSame();
           await producer.look();
           this.#signs.set(uuid, sign);
         });

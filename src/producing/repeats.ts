@@ -36,7 +36,8 @@ export class Repeats {
   /** Those of `candidates` that repeat one of `parts` before them. `parts`: all of the outbox, in order, `candidates` among them. Throws what the client throws. */
   async among(parts: readonly Part[], candidates: readonly Part[]): Promise<Part[]> {
     this.#forget(parts);
-    await this.#readOrigins(parts);
+    const newest = Math.max(...candidates.map(({ block }) => block));
+    await this.#readOrigins(parts.filter(({ block }) => block <= newest));
     const repeats: Part[] = [];
     for (const part of candidates) {
       const origin = this.#origins.get(part.uuid);
@@ -69,20 +70,19 @@ export class Repeats {
   }
 
   async #readOrigins(parts: readonly Part[]): Promise<void> {
-    const unread = parts.filter(({ uuid }) => !this.#origins.has(uuid));
-    if (unread.length === 0) return;
     const columns = `_part AS part, ${quoteIdentifier(TOKEN_COLUMN)} AS token, ${quoteIdentifier(QUERY_COLUMN)} AS query`;
-    const found = await this.#client.rows<Origin & { part: string }>(
-      `SELECT ${columns} FROM ${tableNameText(this.#outbox)} WHERE ${isOneOf(unread)} AND _part_offset = 0`,
-    );
-    const origins = new Map(found.map(({ part, ...origin }) => [part, origin]));
-    for (const { uuid, name } of unread) this.#origins.set(uuid, origins.get(name) ?? { token: '', query: '' });
+    for (const unread of slicesOf(parts.filter(({ uuid }) => !this.#origins.has(uuid)))) {
+      const found = await this.#client.rows<Origin & { part: string }>(
+        `SELECT ${columns} FROM ${tableNameText(this.#outbox)} WHERE ${isOneOf(unread)} AND _part_offset = 0`,
+      );
+      const origins = new Map(found.map(({ part, ...origin }) => [part, origin]));
+      for (const { uuid, name } of unread) this.#origins.set(uuid, origins.get(name) ?? { token: '', query: '' });
+    }
   }
 
   /** The first of `earlier` that holds the same rows. */
   async #equalOf(part: Part, earlier: readonly Part[]): Promise<Part | undefined> {
-    const wanted = [part, ...earlier].filter(({ uuid }) => !this.#contents.has(uuid));
-    if (wanted.length > 0) {
+    for (const wanted of slicesOf([part, ...earlier].filter(({ uuid }) => !this.#contents.has(uuid)))) {
       const found = await this.#client.rows<{ part: string; content: string }>(
         `SELECT _part AS part, toString(sum(cityHash64(formatRow('RowBinary', ${await this.#comparedColumns()})))) AS content ` +
           `FROM ${tableNameText(this.#outbox)} WHERE ${isOneOf(wanted)} GROUP BY _part`,
@@ -104,6 +104,14 @@ export class Repeats {
     this.#compared = ['1', ...found.map((column) => quoteIdentifier(column.name))].join(', ');
     return this.#compared;
   }
+}
+
+/** Many parts may have gathered while Kafka was away, and what the server reads of a statement has a limit (`max_query_size`). */
+const SLICE_PARTS = 1_000;
+
+function slicesOf(parts: readonly Part[]): Part[][] {
+  const count = Math.ceil(parts.length / SLICE_PARTS);
+  return Array.from({ length: count }, (_, i) => parts.slice(i * SLICE_PARTS, (i + 1) * SLICE_PARTS));
 }
 
 function isOneOf(parts: readonly Part[]): string {

@@ -168,6 +168,11 @@ export class TableProducer {
     this.#wake();
   }
 
+  /** Nothing came or went since the last look. What waits grows older all the same, and what was sent makes room. */
+  async stillTheSame(): Promise<void> {
+    if (!this.#isDone && (this.#unsent.length > 0 || this.full !== undefined)) await this.#enforceLimits();
+  }
+
   /** Rows that Kafka has not acknowledged, as of the last look; all that there are while nobody knows what is sent. */
   get unsentRows(): number {
     return this.#unsent.reduce((rows, part) => rows + part.rows, 0);

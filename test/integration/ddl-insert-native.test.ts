@@ -92,9 +92,15 @@ test('exceptions name the table and not its outbox', async (t) => {
 test('a client that waits for Kafka hears that the gateway lives', async (t) => {
   const { client, outboxes } = await useQueue(t);
   let wake = (): void => undefined;
-  outboxes.delivered = async () => new Promise((resolve) => (wake = resolve));
+  const isWaiting = new Promise<void>((begins) => {
+    outboxes.delivered = async () => {
+      begins();
+      return new Promise((resolve) => (wake = resolve));
+    };
+  });
   await client.beginInsert('INSERT INTO q (a) VALUES');
   const answer = client.endInsert();
+  await isWaiting;
   const heard = client.socket.bytesRead;
   while (client.socket.bytesRead < heard + 200) await once(client.socket, 'readable');
   wake();

@@ -320,3 +320,26 @@ test('a view that writes to a table goes on when the table is dropped and made a
   const ids = (await readCommitted(t, stream.kafka, stream.topic, 2)).map(({ value }) => (JSON.parse(String(value)) as { id: number }).id);
   t.deepEqual(ids, [1, 3]);
 });
+
+test('rows of an INSERT that is waited for never come together with others in an asynchronous insert', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(`CREATE TABLE queue (id UInt8, is_async Bool DEFAULT getSetting('async_insert')) ${stream.engine()}`);
+  const statements = [
+    'INSERT INTO queue (id) VALUES (1)',
+    'INSERT INTO queue (id) FORMAT CSV 2',
+    'INSERT INTO queue (id) SETTINGS async_insert = 1, wait_for_async_insert = 1 VALUES (3)',
+    'INSERT INTO queue (id) SETTINGS max_threads = 1 FORMAT JSONEachRow {"id": 4}',
+    'INSERT INTO queue (id) SETTINGS wait_for_async_insert = 0 VALUES (5)',
+  ];
+  for (const statement of statements) {
+    const url = `${stream.gateway.url}/?database=${stream.database}&async_insert=1`;
+    t.is(await (await fetch(url, { method: 'POST', body: statement })).text(), '', statement);
+  }
+  const messages = await readCommitted(t, stream.kafka, stream.topic, statements.length);
+  const found = messages.map(({ value }) => JSON.parse(String(value)) as { id: number; is_async: boolean });
+  t.deepEqual(
+    found.sort((a, b) => a.id - b.id).map(({ is_async: isAsync }) => isAsync),
+    [false, false, false, false, true],
+    'but where nobody waits they may',
+  );
+});

@@ -206,6 +206,16 @@ test('what is selected from a temporary table goes by the outbox', async (t) => 
   t.is(await rowsByOutbox(stream), 2);
 });
 
+test('arrays that are columns of one Nested and have other lengths are refused in the words of the server', async (t) => {
+  const stream = await useStream(t);
+  await stream.sql(`CREATE TABLE queue (id UInt64, n Nested(a UInt8, b UInt8)) ${stream.engine()}`);
+  const insert = (b: string): string => `INSERT INTO queue SELECT 1::UInt64, [1, 2]::Array(UInt8), ${b}::Array(UInt8)`;
+  await t.throwsAsync(stream.sql(insert('[1]')), { message: /^Code: 190\. / });
+  await stream.sql(insert('[3, 4]'));
+  const [message] = await readCommitted(t, stream.kafka, stream.topic, 1);
+  t.is(message?.value?.toString(), '{"id":1,"n.a":[1,2],"n.b":[3,4]}\n');
+});
+
 test('key, time, partition and tombstone are selected along with the rows', async (t) => {
   const stream = await useStream(t, { partitions: 3 });
   await stream.sql(

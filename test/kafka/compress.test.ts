@@ -30,6 +30,14 @@ test('a higher level compresses more', async (t) => {
   }
 });
 
+test('a level that a codec does not have is the nearest one that it has', async (t) => {
+  for (const codec of COMPRESSION_NAMES) {
+    const [least, most] = COMPRESSION_LEVELS[codec];
+    t.deepEqual(await compress(codec, text, most + 3), await compress(codec, text, most), codec);
+    t.deepEqual(await compress(codec, text, least - 4), await compress(codec, text, least), codec);
+  }
+});
+
 test('any bytes are compressed', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...COMPRESSION_NAMES), fc.uint8Array({ minLength: 1, maxLength: 2000 }), async (codec, bytes) =>

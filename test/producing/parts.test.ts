@@ -108,6 +108,15 @@ test('a full outbox says which limit it has reached and why nothing is sent', (t
   );
 });
 
+test('an outbox refuses rows in its own words before it has more parts than the server allows', (t) => {
+  const many = Array.from({ length: 95_001 }, (_, block) => part(block));
+  t.is(
+    fullSentence(TABLE, many, LIMITS, false, 'no broker'),
+    'The outbox of db.q is full: the rows of 95001 INSERTs wait to be sent, and it takes 95000; nothing is sent now: no broker',
+  );
+  t.is(fullSentence(TABLE, many.slice(1), LIMITS, false, undefined), undefined);
+});
+
 test('a full outbox takes rows again when a tenth of its limit is free', (t) => {
   const limits = { ...LIMITS, outboxMaxRows: 40 };
   t.is(fullSentence(TABLE, PARTS, limits, false, undefined), undefined);

@@ -356,23 +356,22 @@ test('whoever waits for a lane to be idle gets his turn though batches never sto
   const { server, write, lane } = useLane();
   t.teardown(() => lane.close());
   let offset = 0;
-  let isIdle = false;
+  const idle = new AbortController();
   const keepFilling = (): void => {
-    if (isIdle || offset > 50) return;
+    if (idle.signal.aborted || offset > 50) return;
     write(offset++);
     if (lane.seal('rows')) keepFilling();
     else void lane.room().then(keepFilling);
   };
   keepFilling();
   void lane.idle().then(() => {
-    isIdle = true;
+    idle.abort();
   });
-  while (!isIdle && offset <= 50) {
+  while (!idle.signal.aborted && offset <= 50) {
     server.answer(server.reading[0] ?? '');
     await new Promise((resolve) => setImmediate(resolve));
   }
-  t.true(isIdle);
-  t.true(offset < 10);
+  t.true(idle.signal.aborted && offset < 10);
   await waitFor(() => {
     for (const body of server.reading) server.answer(body);
     return lane.isIdle;

@@ -57,7 +57,8 @@ async function isPlain({ select }: SelectedInto, session: ClientSession): Promis
 
 /** The SELECT with the columns called as they are written; undefined when the server would have to convert or to add one. */
 async function columnsAsTheyAre({ columns, filled, select }: SelectedInto, session: ClientSession): Promise<string | undefined> {
-  if (columns.some(({ name }) => !filled.includes(name))) return undefined;
+  // The server compares the lengths of the arrays that are columns of one Nested.
+  if (columns.some(({ name }) => !filled.includes(name) || name.includes('.'))) return undefined;
   const text = withoutOutput(select).replace(/[;\s]+$/, '');
   // A comment may be its end.
   const inner = `(${text}\n)`;

@@ -53,17 +53,21 @@ async function insertIntoOutbox(
   const outbox = await outboxes.prepare(table);
   const sent = select === undefined ? undefined : await sendAtOnce(head, table, { outboxes, outbox, select }, context);
   if (sent !== undefined) return sent;
-  const length = head.columns?.span.end ?? head.name.span.end;
+  const isAwaited = select !== undefined || !isFireAndForget(head, session);
+  const byItself = isAwaited ? insertedByItself(head, text) : undefined;
+  const length = byItself?.at ?? endOfList(head);
   const from = text.slice(0, length);
-  const edits = [replaceSpan(head.name.span, outboxInPlaceOf(head.name, outbox)), ...listEdits(head, table, outbox, text)];
+  const edits = [
+    replaceSpan(head.name.span, outboxInPlaceOf(head.name, outbox)),
+    ...listEdits(head, table, outbox, text),
+    ...(byItself === undefined ? [] : [insertAt(byItself.at, byItself.clause)]),
+  ];
   const start = splice(from, edits);
   return {
     kind: 'replace',
     length,
     start,
-    ...((select !== undefined || !isFireAndForget(head, session)) && {
-      after: afterDelivery(outboxes, table, outbox.since),
-    }),
+    ...(isAwaited && { after: afterDelivery(outboxes, table, outbox.since) }),
     shownColumns: withoutAddedColumns(new Set(outbox.columns)),
     shownException: shownAs({ ...table, uuid: options.catalog.find(table.database, table.table)?.uuid }, { from, to: start }),
   };
@@ -133,6 +137,23 @@ function columnEdits(item: InsertColumn, table: TableId, outbox: PreparedOutbox)
 /** What a matcher must leave out. */
 function withoutAdded({ columns }: PreparedOutbox): string {
   return ` EXCEPT (${addedOutboxColumns(new Set(columns)).map(quoteIdentifier).join(', ')})`;
+}
+
+function endOfList({ columns, name }: NamedHead): number {
+  return columns?.span.end ?? name.span.end;
+}
+
+/**
+ * What makes the server insert the data at once: else it would put them into one part with other clients' (`async_insert`, which newer ones do by default), under one of
+ * their tokens, and whoever waits could not be told what became of his own. Undefined where nothing can be added, or has to be.
+ */
+function insertedByItself(head: NamedHead, text: string): { readonly at: number; readonly clause: string } | undefined {
+  const { settings, rest = text.length } = head;
+  const next = firstWords(text.slice(settings?.span.end ?? rest), 1).words[0] ?? '';
+  if (next !== 'VALUES' && next !== 'FORMAT') return undefined;
+  return settings === undefined
+    ? { at: endOfList(head), clause: ' SETTINGS async_insert = 0' }
+    : { at: settings.span.end, clause: ', async_insert = 0' };
 }
 
 /** The client does not wait for its rows to be in the outbox, let alone in Kafka. A profile may say so, too, which is not known here. */
