@@ -527,8 +527,9 @@ export class TableProducer {
     if (this.#isDone) return;
     const isServers = error instanceof ClickHouseException || error instanceof ClickHouseUnreachable;
     const told = isServers ? error.message : explainKafkaError(error);
-    const { topic } = this.#at;
-    const text = isServers || told.includes(topic) ? told : `${told} (topic ${topic})`;
+    const { topic, groupId } = this.#at;
+    const where = isServers || told.includes(topic) ? '' : ` (topic ${topic})`;
+    const text = told + where + (!isServers && /authorization failed/i.test(told) ? rightsNeeded(topic, groupId) : '');
     const isNew = this.#recorder.exception(text);
     this.#recorder.state = 'retrying';
     if (isNew) this.#logger.error({ err: error, reason: text }, 'rows of the outbox cannot be sent, trying again');
@@ -569,6 +570,14 @@ async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
 
 function isFenced(error: unknown): boolean {
   return error instanceof KafkaProduceError && error.kind === 'fenced';
+}
+
+/** More than the server's own engine needs, which tells nobody how far it got. */
+function rightsNeeded(topic: string, name: string): string {
+  return (
+    `. To write, the user needs WRITE, READ and DESCRIBE on topic ${topic} (READ because the position in the outbox is committed there), READ on group ${name}, ` +
+    `and WRITE and DESCRIBE on transactional id ${name}`
+  );
 }
 
 /** No patience helps. */

@@ -222,33 +222,42 @@ test.serial('an INSERT waits for its rows although its table gets another name m
   t.deepEqual(await idsIn(t, outlet.own, 2), [0, 1]);
 });
 
-test.serial('an INSERT into a topic that the gateway may not write to says so at once, and its rows are sent when it may', async (t) => {
-  const own = await useOwnKafka(t, {
-    properties: {
-      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-      'allow.everyone.if.no.acl.found': 'true',
-    },
-  });
-  await own.createTopic('out', 1);
-  const acl = {
-    resourceType: kafkajs.AclResourceTypes.TOPIC,
-    resourceName: 'out',
-    resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
-    principal: 'User:ANONYMOUS',
-    host: '*',
-    operation: kafkajs.AclOperationTypes.WRITE,
-    permissionType: kafkajs.AclPermissionTypes.DENY,
-  };
-  await own.withAdmin(async (admin) => admin.createAcls({ acl: [acl] }));
-  const stream = await useStream(t);
-  const table = `(id UInt64) ENGINE = Kafka('${own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_check_on_create = 0, kafka_delivery_timeout_ms = 60000`;
-  await stream.sql(`CREATE TABLE queue ${table}`);
-  await t.throwsAsync(stream.sql('INSERT INTO queue VALUES (1)'), { message: /Broker: Topic authorization failed/ });
-  await own.withAdmin(async (admin) => admin.deleteAcls({ filters: [acl] }));
-  // The broker may not have heard of it yet: then this one is told that its row is queued, too.
-  await stream.sql('INSERT INTO queue VALUES (2)').catch(() => undefined);
-  t.deepEqual(await idsIn(t, own, 2), [1, 2]);
-});
+test.serial(
+  'an INSERT into a topic that the gateway may not write to says so at once and what it needs, and its rows are sent when it may',
+  async (t) => {
+    const own = await useOwnKafka(t, {
+      properties: {
+        'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+        'allow.everyone.if.no.acl.found': 'true',
+      },
+    });
+    await own.createTopic('out', 1);
+    const stream = await useStream(t);
+    const table = `(id UInt64) ENGINE = Kafka('${own.brokers}', 'out', 'g', 'JSONEachRow') SETTINGS kafka_check_on_create = 0, kafka_delivery_timeout_ms = 60000`;
+    await stream.sql(`CREATE TABLE queue ${table}`);
+    const { WRITE, READ } = kafkajs.AclOperationTypes;
+    for (const [id, operation] of [WRITE, READ].entries()) {
+      const acl = {
+        resourceType: kafkajs.AclResourceTypes.TOPIC,
+        resourceName: 'out',
+        resourcePatternType: kafkajs.ResourcePatternTypes.LITERAL,
+        principal: 'User:ANONYMOUS',
+        host: '*',
+        operation,
+        permissionType: kafkajs.AclPermissionTypes.DENY,
+      };
+      await own.withAdmin(async (admin) => admin.createAcls({ acl: [acl] }));
+      const refused = stream.sql(`INSERT INTO queue VALUES (${2 * id})`);
+      await t.throwsAsync(refused, {
+        message: /Broker: Topic authorization failed.* needs WRITE, READ and DESCRIBE on topic out .* READ on group sluice-outbox-/,
+      });
+      await own.withAdmin(async (admin) => admin.deleteAcls({ filters: [acl] }));
+      // The broker may not have heard of it yet: then this one is told that its row is queued, too.
+      await stream.sql(`INSERT INTO queue VALUES (${2 * id + 1})`).catch(() => undefined);
+      t.deepEqual(await idsIn(t, own, 2 * id + 2), range(0, 2 * id + 2));
+    }
+  },
+);
 
 test.serial('what a gateway that was killed had not sent, the next one sends, each row once', async (t) => {
   const first = await useGateway(t);
