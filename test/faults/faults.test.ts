@@ -99,8 +99,8 @@ test('a request of a transaction tells whose it is and what stands with its offs
 test('a number that no reader sees, one that is there twice, one that nobody wrote and one out of its order are told', (t) => {
   const table = { target: 'out', topic: 'out', queue: 'q', source: 's' };
   const message = (w: number, n: number): OutMessage => ({ partition: 0, key: `writer ${w}`, w, n, sentAtMs: 1000 + n });
-  const check = (numbers: readonly OutMessage[]): unknown[] => {
-    const written = [{ writer: 1, table, count: 4, writtenAtMs: new Map([[0, 500]]) }];
+  const check = (numbers: readonly OutMessage[], doubtful: ReadonlyMap<number, number> = new Map()): unknown[] => {
+    const written = [{ writer: 1, table, count: 4, writtenAtMs: new Map([[0, 500]]), doubtful }];
     const { verdicts, findings } = verifyOut([table], new Map([['out', numbers]]), written, []);
     return [
       verdicts[0]?.isPassed,
@@ -113,6 +113,9 @@ test('a number that no reader sees, one that is there twice, one that nobody wro
   t.deepEqual(check([...all.slice(0, 3), message(1, 1)]), [false, 1, ['doubled 1: 1', 'lost 1: 3']]);
   t.deepEqual(check([...all, message(1, 4), message(2, 0)]), [false, 0, ['foreign 1: 4', 'foreign 2: 0']]);
   t.deepEqual(check([0, 2, 1, 3].map((n) => message(1, n))), [false, 1, []]);
+  t.deepEqual(check(all.slice(0, 2), new Map([[2, 2]])), [true, 0, []], 'nobody knows of the rest');
+  t.deepEqual(check(all.slice(0, 3), new Map([[2, 2]])), [false, 0, ['lost 1: 3']], 'but half of an INSERT is not one');
+  t.deepEqual(check([...all, message(1, 3)], new Map([[2, 2]])), [false, 0, ['doubled 1: 3']]);
 });
 
 test('a member that joins gets the shorter session time-out', (t) => {

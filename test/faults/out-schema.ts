@@ -15,6 +15,8 @@ export interface OutTable {
   readonly queue: string;
   /** What writers insert into; absent: only a pipe writes. */
   readonly source?: string;
+  /** Rows are selected into it, without tokens: an INSERT whose outcome nobody knows is not repeated, and must be there whole or not at all. */
+  readonly isSelected?: true;
   /** Each of these topics' messages is in it once: `w` is the partition and `n` the offset. */
   readonly pipeOf?: readonly Topic[];
 }
@@ -36,20 +38,23 @@ export function createOutSchema(
   const queue = (name: string, topic: string): string =>
     `CREATE TABLE ${database}.${name} (w UInt64, n UInt64) ENGINE = Kafka('${brokers}', '${topic}', '${topic}-group', 'JSONEachRow')
      SETTINGS kafka_delivery_timeout_ms = ${DELIVERY_TIMEOUT_MS}`;
-  const [byView, byInsert, pipe] = ['faults-by-view', 'faults-by-insert', 'faults-pipe'] as const;
+  const [byView, byInsert, bySelect, pipe] = ['faults-by-view', 'faults-by-insert', 'faults-by-select', 'faults-pipe'] as const;
+  const selected = `${database}.by_select_queue`;
   return {
     tables: [
       { target: 'out by view', topic: byView, queue: `${database}.by_view_queue`, source: `${database}.by_view_source` },
       { target: 'out by insert', topic: byInsert, queue: `${database}.by_insert_queue`, source: `${database}.by_insert_queue` },
+      { target: 'out by select', topic: bySelect, queue: selected, source: selected, isSelected: true },
       { target: 'pipe', topic: pipe, queue: `${database}.pipe_queue`, pipeOf: [piped] },
     ],
-    kafkaTables: ['by_view_queue', 'by_insert_queue', 'pipe_queue', 'piped_queue'],
+    kafkaTables: ['by_view_queue', 'by_insert_queue', 'by_select_queue', 'pipe_queue', 'piped_queue'],
     readers: [['faults-piped', [piped]]],
     refusable: ['by_view_source'],
     statements: [
       `CREATE TABLE ${database}.by_view_source (w UInt64, n UInt64, _key String) ENGINE = MergeTree ORDER BY (w, n) SETTINGS non_replicated_deduplication_window = 10000`,
       queue('by_view_queue', byView),
       queue('by_insert_queue', byInsert),
+      queue('by_select_queue', bySelect),
       queue('pipe_queue', pipe),
       `CREATE TABLE ${database}.piped_queue (n UInt64) ENGINE = Kafka('${brokers}', '${piped.name}', 'faults-piped', 'JSONEachRow')
        SETTINGS kafka_flush_interval_ms = ${flushIntervalMs}`,

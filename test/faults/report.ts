@@ -72,7 +72,7 @@ function sum(verdicts: readonly Verdict[], what: 'lost' | 'doubled'): number {
 /** Messages of all topics: each target of one topic has as many. A pipe's messages are those of its first topic. */
 function messagesRead({ verdicts }: Verification): number {
   const of = (name: string): number => verdicts.find(({ target }) => target === name)?.messages ?? 0;
-  return of('plain') + of('notes') + of('notes_errors') + of('clicks') + of('out by view') + of('out by insert');
+  return of('plain') + of('notes') + of('notes_errors') + of('clicks') + of('out by view') + of('out by insert') + of('out by select');
 }
 
 /** How many different messages were found so in any of these targets. */

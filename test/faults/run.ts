@@ -51,7 +51,7 @@ async function harm(world: World, options: Options, startedAtMs: number): Promis
   await producers.writeEnds();
   journal.say(
     `${faults.length} faults, ${producers.numbered} numbers given; ` +
-      `${writers.repeats} INSERTs of writers repeated, ${writers.queued} acknowledged as queued; everything drains`,
+      `${writers.repeats} INSERTs of writers repeated, ${writers.queued} acknowledged as queued, ${writers.doubtful} with an outcome that nobody knows; everything drains`,
   );
   const drained = await drainAll(world, writers, unacknowledged);
   journal.say(

@@ -15,7 +15,8 @@ export function verifyOut(
   const findings: Finding[] = [];
   for (const table of tables) {
     const messages = found.get(table.target) ?? [];
-    const expected = table.pipeOf === undefined ? writtenInto(table, written) : truths.filter(({ topic }) => isPiped(table, topic));
+    const expected =
+      table.pipeOf === undefined ? writtenInto(table, written, messages) : truths.filter(({ topic }) => isPiped(table, topic));
     const { verdict, differences } = verifyTable(table, messages, expected);
     verdicts.push(verdict);
     findings.push(...differences);
@@ -24,15 +25,25 @@ export function verifyOut(
 }
 
 /** A writer's numbers, as if they were the offsets of a partition. */
-function writtenInto(table: OutTable, written: readonly Written[]): PartitionTruth[] {
+function writtenInto(table: OutTable, written: readonly Written[], messages: readonly OutMessage[]): PartitionTruth[] {
   return written
     .filter((one) => one.table === table)
-    .map(({ writer, count, writtenAtMs }) => {
+    .map((one) => {
+      const { writer, count, writtenAtMs } = one;
       const moments = new Map<number, number>();
       let atMs = 0;
       for (let n = 0; n < count; n += 1) moments.set(n, (atMs = writtenAtMs.get(n) ?? atMs));
-      return { topic: table.topic, partition: writer, readable: [...Array(count).keys()], broken: [], sum: 0n, writtenAtMs: moments };
+      const absent = absentOf(one, messages);
+      const readable = [...Array(count).keys()].filter((n) => !absent.has(n));
+      return { topic: table.topic, partition: writer, readable, broken: [], sum: 0n, writtenAtMs: moments };
     });
+}
+
+/** Numbers of INSERTs that nobody knows of, of which nothing is there. */
+function absentOf({ writer, doubtful }: Written, messages: readonly OutMessage[]): ReadonlySet<number> {
+  const found = new Set(messages.filter(({ w }) => w === writer).map(({ n }) => n));
+  const inserts = [...doubtful].map(([first, rows]) => Array.from({ length: rows }, (_, i) => first + i));
+  return new Set(inserts.filter((numbers) => !numbers.some((n) => found.has(n))).flat());
 }
 
 function isPiped({ pipeOf = [] }: OutTable, topic: string): boolean {

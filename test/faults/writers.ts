@@ -17,6 +17,8 @@ interface Writer {
   next: number;
   /** The first number of each INSERT, and when it was tried first, in milliseconds since 1970. */
   readonly writtenAtMs: Map<number, number>;
+  /** First number and rows of INSERTs whose outcome nobody knows. */
+  readonly doubtful: Map<number, number>;
 }
 
 /** What somebody has written, in the end. */
@@ -26,6 +28,8 @@ export interface Written {
   /** Numbers from 0 on below this are acknowledged, and no other ones were ever written. */
   readonly count: number;
   readonly writtenAtMs: ReadonlyMap<number, number>;
+  /** First number and rows of INSERTs that may be there: all of one's rows, or none. Their numbers are below `count`. */
+  readonly doubtful: ReadonlyMap<number, number>;
 }
 
 const MOST_ROWS = 40;
@@ -39,7 +43,7 @@ const IS_QUEUED = /Code: 159\b.*are in the outbox/s;
 
 /**
  * Insert numbered rows through gateways and past them until they are stopped, with a deduplication token for each INSERT; whatever fails, or has an outcome that nobody knows, is
- * repeated with the same token until it is acknowledged.
+ * repeated with the same token until it is acknowledged. Rows that are selected have no token, and are inserted once, whatever becomes of it.
  */
 export class Writers {
   readonly #world: World;
@@ -55,16 +59,20 @@ export class Writers {
 
   constructor(world: World, seed: number) {
     this.#world = world;
-    const [byView, byInsert] = world.schema.outTables.filter(({ source }) => source !== undefined);
-    const plan = byView === undefined || byInsert === undefined ? [] : ([byView, byView, byInsert, byInsert, byInsert] as const);
+    const [byView, byInsert, bySelect] = world.schema.outTables.filter(({ source }) => source !== undefined);
+    const plan =
+      byView === undefined || byInsert === undefined || bySelect === undefined
+        ? []
+        : ([byView, byView, byInsert, byInsert, byInsert, bySelect] as const);
     this.#writers = plan.map((table, number) => ({
       number,
       table,
       isDirect: table === byView && number === 0,
-      isKeyless: number === plan.length - 1,
+      isKeyless: number >= plan.length - 2,
       random: new Random(seed + number),
       next: 0,
       writtenAtMs: new Map(),
+      doubtful: new Map(),
     }));
   }
 
@@ -96,19 +104,24 @@ export class Writers {
     return late;
   }
 
+  /** INSERTs without token of which nobody knows what became. */
+  get doubtful(): number {
+    return this.#writers.reduce((sum, { doubtful }) => sum + doubtful.size, 0);
+  }
+
   get written(): readonly Written[] {
-    return this.#writers.map(({ number, table, next, writtenAtMs }) => ({ writer: number, table, count: next, writtenAtMs }));
+    return this.#writers.map(({ number, next: count, ...writer }) => ({ ...writer, writer: number, count }));
   }
 
   async #keepWriting(writer: Writer): Promise<void> {
-    const { random, table, number, isKeyless } = writer;
+    const { random, table, number } = writer;
     while (!this.#isStopping) {
       const rows = random.between(1, MOST_ROWS);
       const token = `writer-${number}-${writer.next}`;
       writer.writtenAtMs.set(writer.next, Date.now());
-      const values = Array.from({ length: rows }, (_, i) => `(${number}, ${writer.next + i}${isKeyless ? '' : `, 'writer ${number}'`})`);
-      const sql = `INSERT INTO ${table.source ?? ''} ${isKeyless ? '' : '(w, n, _key) '}VALUES ${values.join(', ')}`;
-      if (!(await this.#writeUntilAcknowledged(writer, sql, token))) {
+      if (table.isSelected === true) {
+        if (!isKept(await this.#write(writer, selectOf(writer, rows), token, 1, {}))) writer.doubtful.set(writer.next, rows);
+      } else if (!(await this.#writeUntilAcknowledged(writer, valuesOf(writer, rows), token))) {
         this.#unacknowledged.push(`writer ${number} of ${table.target}: ${token}`);
         return;
       }
@@ -119,23 +132,30 @@ export class Writers {
 
   async #writeUntilAcknowledged(writer: Writer, sql: string, token: string): Promise<boolean> {
     const settings = { insert_deduplication_token: token, deduplicate_blocks_in_dependent_materialized_views: '1' };
-    const { gateways, clickHouse, journal } = this.#world;
     for (let attempt = 1; Date.now() < this.#deadlineMs; attempt += 1) {
-      const { awake } = gateways;
-      // Frozen ones are asked, too: users do not know.
-      const gateway = writer.random.chance(0.2) || awake.length === 0 ? gateways.running[0] : writer.random.pick(awake);
-      const url = writer.isDirect ? clickHouse.url : gateway?.part.url;
-      const answer = await this.#attempt(url, sql, settings);
-      journal.note('write', { token, attempt, through: writer.isDirect ? 'server' : (gateway?.name ?? 'nobody'), answer });
-      if (answer === 'acknowledged') return true;
-      if (IS_QUEUED.test(answer)) {
-        this.queued += 1;
-        return true;
-      }
+      if (isKept(await this.#write(writer, sql, token, attempt, settings))) return true;
       this.repeats += 1;
       await pauseMs(ATTEMPT_PAUSE_MS);
     }
     return false;
+  }
+
+  /** Through somebody; answers as `#attempt`. */
+  async #write(
+    { random, isDirect }: Writer,
+    sql: string,
+    token: string,
+    attempt: number,
+    settings: Readonly<Record<string, string>>,
+  ): Promise<string> {
+    const { gateways, clickHouse, journal } = this.#world;
+    const { awake } = gateways;
+    // Frozen ones are asked, too: users do not know.
+    const gateway = random.chance(0.2) || awake.length === 0 ? gateways.running[0] : random.pick(awake);
+    const answer = await this.#attempt(isDirect ? clickHouse.url : gateway?.part.url, sql, settings);
+    journal.note('write', { token, attempt, through: isDirect ? 'server' : (gateway?.name ?? 'nobody'), answer });
+    if (IS_QUEUED.test(answer)) this.queued += 1;
+    return answer;
   }
 
   /** `acknowledged`, or why not. */
@@ -154,4 +174,19 @@ export class Writers {
       return String((error as Error).cause ?? error);
     }
   }
+}
+
+/** The rows are in Kafka, or will be. */
+function isKept(answer: string): boolean {
+  return answer === 'acknowledged' || IS_QUEUED.test(answer);
+}
+
+function valuesOf({ number, table, next, isKeyless }: Writer, rows: number): string {
+  const values = Array.from({ length: rows }, (_, i) => `(${number}, ${next + i}${isKeyless ? '' : `, 'writer ${number}'`})`);
+  return `INSERT INTO ${table.source ?? ''} ${isKeyless ? '' : '(w, n, _key) '}VALUES ${values.join(', ')}`;
+}
+
+/** As the table has them, so that they need no outbox. */
+function selectOf({ number, table, next }: Writer, rows: number): string {
+  return `INSERT INTO ${table.source ?? ''} SELECT ${number}::UInt64 AS w, ${next} + number AS n FROM numbers(${rows})`;
 }
