@@ -125,11 +125,15 @@ for (const type of [
   'Array(JSON)',
   'Unheard',
   'FixedString(x)',
+  'constructor',
+  'toString',
+  '__proto__',
+  'Array(hasOwnProperty)',
   'Array('.repeat(200) + ')'.repeat(200),
 ]) {
   test(`a column of type ${type.slice(0, 40)} cannot be walked and says so`, async (t) => {
     const bytes = block(1, [{ name: 'x', type, data: '00' }]);
-    await t.throwsAsync(skipBlock(new BufferReader(bytes), { revision: 54468, isCompressed: false }), { instanceOf: ProtocolError });
+    await t.throwsAsync(skipBlock(new BufferReader(bytes), { revision: 54468, isCompressed: false }), { instanceOf: UnknownLayout });
   });
 }
 
@@ -140,3 +144,19 @@ test('a column that cannot be walked does not matter without rows', async (t) =>
   const error = new UnknownLayout('JSON');
   t.is(error.type, 'JSON');
 });
+
+test('a block that claims more bytes than can be counted is refused', async (t) => {
+  const rows = 2 ** 52;
+  const wide = block(rows, [{ name: 'x', type: 'UInt64', data: '00' }]);
+  await t.throwsAsync(skipBlock(new BufferReader(wide), { revision: 54468, isCompressed: false }), { instanceOf: ProtocolError });
+});
+
+for (const count of [Number.NaN, -1, 1.5, 2 ** 53, Infinity]) {
+  test(`${count} bytes are not waited for`, async (t) => {
+    const reader = new BufferReader(Buffer.alloc(10));
+    await t.throwsAsync(reader.skip(count), { instanceOf: ProtocolError });
+    await t.throwsAsync(reader.bytes(count), { instanceOf: ProtocolError });
+    await t.throwsAsync(reader.want(count), { instanceOf: ProtocolError });
+    t.is(reader.position, 0);
+  });
+}
