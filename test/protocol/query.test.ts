@@ -46,7 +46,7 @@ test('a Query packet with every field is read wherever it is cut', async (t) => 
   const head = await assertEveryCut(t, FULL, (reader) => readPacket(reader, 54488));
   t.is(textOf(head, FULL), 'select {p:String}, 1 settings max_threads=1');
   t.deepEqual([...head.settings.values], [['max_block_size', '1000']]);
-  t.like(head, { stage: 2, isCompressed: true, clientInfo: { queryKind: 1 } });
+  t.like(head, { stage: { value: 2 }, isCompressed: true, clientInfo: { queryKind: 1 } });
 });
 
 test('a Query packet of clickhouse-go is read wherever it is cut', async (t) => {
@@ -62,6 +62,13 @@ test('another text leaves everything else of the packet as it was', async (t) =>
   const at = FULL.indexOf(text) - 1;
   const expected = [FULL.subarray(0, at), Buffer.from('\x08select 2'), FULL.subarray(at + 1 + text.length)];
   t.deepEqual(changed, Buffer.concat(expected));
+});
+
+test('a packet with another text asks for the whole answer', async (t) => {
+  const head = await readPacket(new BufferReader(GO), 54460);
+  const partial = Buffer.from(GO);
+  partial[head.stage.from] = 1;
+  t.deepEqual(withText({ head, bytes: partial }, 54460, "select 1 as x, 'abc' as s"), GO);
 });
 
 test('a long text brings the setting that lets it pass', async (t) => {

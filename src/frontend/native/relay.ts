@@ -33,6 +33,7 @@ import {
   enlargedQuerySize,
   INSERT_HEAD_BYTES,
   isInsert,
+  isRead,
   maxQuerySize,
   mayBeInsert,
   peekText,
@@ -193,12 +194,19 @@ export class Relay {
     }
   }
 
+  /**
+   * Also of a client that wants no complete answer, or is another server: what a statement does is the same. Only of queries the answer then has another
+   * shape, which is the server's to make.
+   */
   async #isForDispatcher(head: QueryHead): Promise<boolean> {
-    if (this.#isSecondary || head.stage !== STAGE_COMPLETE) return false;
+    const client = this.#client;
     const limitBytes = this.#limitBytes(head);
-    const decision = await classifyText(this.#client, head, limitBytes, (text, complete) => this.#dispatcher.classify(text, complete));
-    const isTooLong = head.text.to - head.text.from > limitBytes;
-    return decision === 'whole' && (!isTooLong || isInsert(await peekText(this.#client, INSERT_START_BYTES)));
+    const decision = await classifyText(client, head, limitBytes, (text, complete) => this.#dispatcher.classify(text, complete));
+    if (decision === 'forward') return false;
+    const bytes = head.text.to - head.text.from;
+    const start = await peekText(client, Math.min(bytes, INSERT_START_BYTES));
+    if (head.stage.value !== STAGE_COMPLETE && isRead(start)) return false;
+    return bytes <= limitBytes || isInsert(start);
   }
 
   /** Sends the packet on as it is; of its text only the beginning has been read. */
@@ -388,7 +396,7 @@ export class Relay {
   async #waitFor(after: NonNullable<OnAnswer['after']>): Promise<void> {
     const wait = new AbortController();
     this.#wait = wait;
-    const sign = writeNoProgress(this.#revision);
+    const sign = this.#signOfLife();
     const signs = setInterval(() => sign && this.#server.send(sign), this.#signOfLifeMs);
     try {
       await after(wait.signal);
@@ -399,6 +407,11 @@ export class Relay {
       this.#wait = undefined;
     }
     if (this.#upstream.destroyed) throw CLOSED;
+  }
+
+  /** A server that writes to another expects no Progress. Source: ClickHouse `src/QueryPipeline/RemoteInserter.cpp`. */
+  #signOfLife(): Buffer | undefined {
+    return this.#isSecondary ? noticePacket('The gateway waits for Kafka', this.#encoding) : writeNoProgress(this.#revision);
   }
 }
 

@@ -67,6 +67,12 @@ export function mayBeInsert(text: string): boolean {
   return first === 'INSERT' || (first === 'WITH' && /\binsert\b/i.test(text));
 }
 
+/** A statement that only reads; of one that begins with WITH, no if in doubt. */
+export function isRead(text: string): boolean {
+  const first = firstWord(text);
+  return first === 'SELECT' || first === 'FROM' || (first === 'WITH' && !mayBeInsert(text));
+}
+
 function firstWord(text: string): string | undefined {
   return firstWords(text.slice(0, FIRST_WORD_CHARACTERS), 1).words[0];
 }

@@ -17,7 +17,8 @@ export interface QueryHead {
   readonly settings: Span & { readonly values: ReadonlyMap<string, string> };
   /** Roles on behalf of which another server asks; empty below revision 54472. */
   readonly roles: Span;
-  readonly stage: number;
+  /** How far the server is to go: a number, `STAGE_COMPLETE` for all the way. */
+  readonly stage: Span & { readonly value: number };
   /** Whether blocks of this query are compressed, in both directions. */
   readonly isCompressed: boolean;
   /** The statement's bytes; before them stands their number. */
@@ -41,8 +42,8 @@ export async function readQueryHead(reader: ByteReader, revision: number, start:
     if (hasFeature(revision, 'interserver roles')) await reader.skipString();
   });
   if (hasFeature(revision, 'interserver secret')) await reader.skipString();
-  const stage = await reader.varuint();
-  if (stage > MAX_STAGE) throw new ProtocolError(`unknown query stage ${stage}`);
+  const stage = await spanning(reader, async () => ({ value: await reader.varuint() }));
+  if (stage.value > MAX_STAGE) throw new ProtocolError(`unknown query stage ${stage.value}`);
   const isCompressed = await readFlag(reader);
   const lengthAt = reader.position;
   const bytes = await reader.varuint();
@@ -86,19 +87,21 @@ function part({ head, bytes }: ReadQuery, from: number, to?: number): Buffer {
 /** Settings to add to a packet's own, which they follow and so overrule. */
 export type AddedSettings = Readonly<Record<string, number>>;
 
-/** The same packet with another text, and settings that it needs. */
+/** The same packet with another text, and settings that it needs; to be carried out to the end. */
 export function withText(query: ReadQuery, revision: number, sql: string, added: AddedSettings = {}): Buffer {
   const bytes = Buffer.from(sql);
   return Buffer.concat([withTextOf(query, revision, bytes.length, added), bytes, part(query, query.head.text.to)]);
 }
 
-/** The same packet up to the first byte of its text, of which there will be `textBytes`. */
+/** The same packet up to the first byte of its text, of which there will be `textBytes`; to be carried out to the end. */
 export function withTextOf(query: ReadQuery, revision: number, textBytes: number, added: AddedSettings): Buffer {
-  const { settings, text } = query.head;
+  const { settings, stage, text } = query.head;
   const writer = new ByteWriter().raw(part(query, query.head.start, settings.to));
   for (const [name, value] of Object.entries(added)) writer.raw(writeSetting(revision, name, value));
   return writer
-    .raw(part(query, settings.to, text.lengthAt))
+    .raw(part(query, settings.to, stage.from))
+    .varuint(STAGE_COMPLETE)
+    .raw(part(query, stage.to, text.lengthAt))
     .varuint(textBytes)
     .bytes();
 }

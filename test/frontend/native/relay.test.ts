@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import test from 'ava';
-import { CLIENT_PACKETS, SERVER_PACKETS } from '../../../src/protocol/index.ts';
+import test, { type ExecutionContext } from 'ava';
+import { CLIENT_PACKETS, SERVER_PACKETS, skipBlock, type BlockShape } from '../../../src/protocol/index.ts';
 import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
 import { markedDispatcher, useNativeFrontEnd } from './helpers/front-end.ts';
 import { useNativeClient } from './helpers/native-client.ts';
@@ -202,6 +202,39 @@ test('what a statement holds is let go when it is over, whatever came of it', as
   await waitFor(() => held === 1, { message: 'the statement is held' });
   client.socket.destroy();
   await isLetGo('a client that left');
+});
+
+const STAGES = [0, 1, 3, 4, 7];
+
+test('a statement of ours is met at whatever stage its client would end it, and by whomever it is sent', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port);
+  for (const options of [{ isSecondary: true }, ...STAGES.map((stage) => ({ stage })), { stage: 1, isSecondary: true }]) {
+    t.is((await client.query('MARKED REFUSE', options)).exception?.code, 36);
+    t.deepEqual((await client.query('MARKED ASK SELECT 1', options)).rows, [['[["1"]]']], 'answered to the end');
+    t.deepEqual((await client.query('MARKED RUN SELECT 5', options)).rows, [['5']], 'answered to the end');
+  }
+});
+
+/** The columns of the first block of an answer, of which no more is read. */
+async function columnsAt(t: ExecutionContext, port: number, sql: string, stage: number): Promise<BlockShape['columns']> {
+  const client = await useNativeClient(t, port);
+  await client.send(client.queryBytes(sql, { stage }));
+  t.is(await client.reader.varuint(), SERVER_PACKETS.Data);
+  await client.reader.skipString();
+  return (await skipBlock(client.reader, { revision: client.revision, isCompressed: false })).columns;
+}
+
+test('a query that ends at another stage passes, with an answer of that shape', async (t) => {
+  const dispatcher = markedDispatcher();
+  const { port } = await useNativeFrontEnd(t, { dispatcher: { ...dispatcher, classify: () => 'whole' } });
+  const { nativePort } = await useClickHouse(t);
+  const aggregates = ['SELECT count() FROM numbers(10)', 'WITH 10 AS n SELECT uniq(number) FROM numbers(n)'];
+  for (const sql of [...aggregates, 'FROM numbers(3) SELECT sum(number)']) {
+    for (const stage of [0, 1]) t.deepEqual(await columnsAt(t, port, sql, stage), await columnsAt(t, nativePort, sql, stage), sql);
+    t.regex(JSON.stringify(await columnsAt(t, port, sql, 1)), /AggregateFunction/);
+  }
+  t.deepEqual(dispatcher.statements, []);
 });
 
 test('a running query is cancelled, and the connection goes on', async (t) => {
