@@ -118,7 +118,7 @@ export class Relay {
     this.#limits = limits;
     this.#upstream.once('close', () => this.#wait?.abort());
     this.#server.onPass = (piece) => {
-      this.isAnswered = endsAnAnswer(piece);
+      this.isAnswered = endsAnAnswer(piece) ?? this.isAnswered;
     };
   }
 
@@ -253,7 +253,7 @@ export class Relay {
     if (!isWhole) await client.want(INSERT_HEAD_BYTES);
     const statement = isWhole ? Buffer.from(await client.bytes(bytes)) : client.chunk.subarray(client.at, client.at + INSERT_HEAD_BYTES);
     if (isWhole) await skipQueryTail(client, this.#revision);
-    const query = { head, bytes: client.heldBytes() };
+    const query = { head, bytes: this.#patched(head, client.heldBytes()) };
     const { text, isUtf8 } = decodeUtf8(statement);
     const wires = { client, server: this.#server, revision: this.#revision };
     const session = createClientSession(wires, query);
@@ -439,10 +439,16 @@ function hasSettings({ settings }: QueryHead): boolean {
   return settings.to > settings.from;
 }
 
-/** A piece whose last packet is EndOfStream or Pong, or that is an Exception packet from its first byte to its last, the flag for nested ones. */
-function endsAnAnswer(piece: Buffer): boolean {
-  const last = piece[piece.length - 1];
-  if (last === SERVER_PACKETS.EndOfStream || last === SERVER_PACKETS.Pong) return true;
+/**
+ * Whether a piece's last packet is EndOfStream, or it is an Exception packet from its first byte to its last, the flag for nested ones. Pongs, which also come in the
+ * middle of an INSERT, say nothing: undefined when there is nothing else.
+ */
+function endsAnAnswer(piece: Buffer): boolean | undefined {
+  let end = piece.length;
+  while (piece[end - 1] === SERVER_PACKETS.Pong) end -= 1;
+  if (end === 0) return undefined;
+  const last = piece[end - 1];
+  if (last === SERVER_PACKETS.EndOfStream) return true;
   return last === 0 && piece[0] === SERVER_PACKETS.Exception && piece.toString('latin1', 6, 10) === 'DB::';
 }
 

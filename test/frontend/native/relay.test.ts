@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
-import { CLIENT_PACKETS, SERVER_PACKETS, skipBlock, type BlockShape } from '../../../src/protocol/index.ts';
+import { ByteWriter, CLIENT_PACKETS, SERVER_PACKETS, skipBlock, type BlockShape } from '../../../src/protocol/index.ts';
 import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
-import { markedDispatcher, useNativeFrontEnd } from './helpers/front-end.ts';
+import { markedDispatcher, serverHello, useNativeFrontEnd, useScriptedServer } from './helpers/front-end.ts';
 import { useNativeClient } from './helpers/native-client.ts';
 
 const REVISIONS = [54429, 54449, 54454, 54458, 54460, 54468, 54471, 54480, 54488];
@@ -62,6 +62,28 @@ test('a client newer than the gateway is lowered to what the gateway knows', asy
   t.is(client.revision, 54488);
   t.deepEqual((await client.query('SELECT 6')).rows, [['6']]);
   t.deepEqual((await client.query('MARKED RUN SELECT 5')).rows, [['5']]);
+});
+
+test('a client newer than the gateway says the lowered revision in helper queries, too', async (t) => {
+  const received: Buffer[] = [];
+  const server = await useScriptedServer(t, (socket) => {
+    socket.once('data', () => {
+      socket.write(serverHello());
+      socket.on('data', (bytes: Buffer) => {
+        received.push(bytes);
+        if (bytes.includes('SELECT')) socket.write(Buffer.from([SERVER_PACKETS.EndOfStream]));
+      });
+    });
+  });
+  const { port } = await useNativeFrontEnd(t, { upstream: { host: '127.0.0.1', port: server.port } });
+  const client = await useNativeClient(t, port, { revision: 54999 });
+  t.is((await client.query('MARKED ASK SELECT helper')).exception, undefined);
+  const all = Buffer.concat(received);
+  t.true(all.includes('SELECT helper'));
+  const revisionBytes = (revision: number): Buffer =>
+    new ByteWriter().string('test client').varuint(26).varuint(7).varuint(revision).bytes();
+  t.true(all.includes(revisionBytes(54488)));
+  t.false(all.includes(revisionBytes(54999)));
 });
 
 test('helper queries see the database, tables and settings of the session', async (t) => {
