@@ -27,7 +27,7 @@ export class Flow extends ByteReader {
   /** Up to where in `chunk` bytes have met their destiny: may be ahead of `at`, after `release`. */
   #settledTo = 0;
   #held: Buffer[] = [];
-  /** The piece that came while nobody was waiting. */
+  /** What came while nobody was waiting. */
   #arrived: Buffer | undefined;
   /** How many bytes may wait to go out while the next piece is read. */
   readonly #maxUnsentBytes: number;
@@ -114,6 +114,7 @@ export class Flow extends ByteReader {
       return await work(gone.signal);
     } finally {
       this.#listening = undefined;
+      this.#from.pause();
     }
   }
 
@@ -186,11 +187,9 @@ export class Flow extends ByteReader {
       const { resolve } = this.#waiting;
       this.#waiting = undefined;
       resolve(piece);
-    } else if (this.#listening === undefined) {
-      this.#arrived = piece;
     } else {
       this.#arrived = Buffer.concat([this.#arrived ?? EMPTY, piece]);
-      return this.#arrived.length < MOST_KEPT_BYTES;
+      return this.#listening !== undefined && this.#arrived.length < MOST_KEPT_BYTES;
     }
     return false;
   }
