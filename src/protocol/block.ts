@@ -44,7 +44,7 @@ async function readBlock(reader: ByteReader, { revision, isCompressed }: BlockEn
   for (let i = 0; i < columnCount; i += 1) {
     const column = { name: await source.string(), type: await source.string() };
     columns.push(column);
-    const hasKinds = hasFeature(revision, 'column serialization kinds') && (await source.u8()) === 1;
+    const hasKinds = hasFeature(revision, 'column serialization kinds') && (await source.u8()) !== 0;
     if (rows > 0) await onColumn(source, column.type, rows, hasKinds);
     else if (hasKinds) throw new ProtocolError('a column without rows has serialization kinds');
   }

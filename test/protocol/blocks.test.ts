@@ -82,6 +82,12 @@ test('columns packed as sparse, tuple of sparse and replicated are walked wherev
   t.is(shape.columns.length, 3);
 });
 
+test('every flag but 0 says that a column has kinds', async (t) => {
+  const bytes = block(20, [{ ...SPARSE, flag: '02 01' }], 54488);
+  const shape = await assertEveryCut(t, bytes, (reader) => skipBlock(reader, { revision: 54488, isCompressed: false }));
+  t.is(shape.columns.length, 1);
+});
+
 test('helper results are read as text, packed or not', async (t) => {
   const plain: Column = { name: 'n', type: 'Nullable(String)', data: '00'.repeat(19) + '01' + '0178'.repeat(19) + '00' };
   const bytes = block(20, [SPARSE, REPLICATED, plain], 54488);

@@ -88,7 +88,7 @@ test("a query of the gateway's own keeps who asks and leaves out what for", asyn
   t.is(textOf(read, own), 'SELECT currentDatabase()');
   t.deepEqual(own.subarray(read.clientInfo.from, read.clientInfo.to), FULL.subarray(head.clientInfo.from, head.clientInfo.to));
   t.deepEqual(own.subarray(read.text.to), FULL.subarray(head.text.to), 'query parameters');
-  t.is(read.settings.values.size, 0);
+  t.deepEqual([...read.settings.values], [['output_format_native_encode_types_in_binary_format', '0']]);
   t.false(read.isCompressed);
 });
 

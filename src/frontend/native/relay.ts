@@ -58,6 +58,7 @@ export interface RelayOptions {
 
 const PONG = Buffer.from([SERVER_PACKETS.Pong]);
 const SECONDARY_QUERY = 2;
+const BINARY_TYPES = 'input_format_native_decode_types_in_binary_format';
 const INSERT_START_BYTES = 4096;
 
 /**
@@ -74,7 +75,7 @@ const INSERT_START_BYTES = 4096;
  * The server's bytes pass unseen, except in two cases, when `followAnswer` takes them packet by packet until the answer's end:
  * - the action has `after`: it must run between the server's success and the client's knowledge of it;
  * - the query may be an INSERT whose blocks are not compressed: should one of them have a column that cannot be walked (`JSON`, states of aggregate
- *   functions), the client's bytes pass unseen, too (`#passUntilAnswered`), until the answer's end says that the INSERT is over.
+ *   functions, types that are no names), the client's bytes pass unseen, too (`#passUntilAnswered`), until the answer's end says that the INSERT is over.
  *
  * The protocol has one query at a time. So when a Query packet comes, the client has read the answer to the one before, and the server's
  * direction is between two packets.
@@ -100,6 +101,8 @@ export class Relay {
   #hasPinged = false;
   /** Whether the query that runs came from another server. */
   #isSecondary = false;
+  /** Whether the types in the blocks of the query that runs are no names. */
+  #hasBinaryTypes = false;
   readonly #signOfLifeMs: number;
   readonly #limits: StatementLimits;
   /** Ends the wait between the server's success and the client's knowledge of it. */
@@ -146,6 +149,7 @@ export class Relay {
   }
 
   async #passData(): Promise<void> {
+    if (this.#hasBinaryTypes && this.#following !== undefined) return this.#passUntilAnswered(this.#following);
     try {
       await skipClientData(this.#client, this.#encoding);
     } catch (error) {
@@ -176,6 +180,7 @@ export class Relay {
     const head = await this.#readHead(start);
     this.#encoding = { revision: this.#revision, isCompressed: head.isCompressed };
     this.#isSecondary = head.clientInfo.queryKind === SECONDARY_QUERY;
+    this.#hasBinaryTypes = ['1', 'true'].includes(head.settings.values.get(BINARY_TYPES)?.toLowerCase() ?? '');
     const isOurs = await this.#isForDispatcher(head);
     if (isOurs) await this.#handleStatement(head);
     else await this.#forward(head);
@@ -255,7 +260,7 @@ export class Relay {
     if (isWhole) await skipQueryTail(client, this.#revision);
     const query = { head, bytes: this.#patched(head, client.heldBytes()) };
     const { text, isUtf8 } = decodeUtf8(statement);
-    const wires = { client, server: this.#server, revision: this.#revision };
+    const wires = { client, server: this.#server, revision: this.#revision, giveUp: (error: unknown) => this.#giveUp(error) };
     const session = createClientSession(wires, query);
     const decided = await this.#dispatcher.dispatch(text, session);
     const action = knowingId(checked(decided, { text, isUtf8, statement }), head.id);
@@ -320,6 +325,11 @@ export class Relay {
     this.#client.drop();
     const packet = Buffer.concat([withTextOf(query, this.#revision, bytes, added), Buffer.from(start)]);
     this.#client.send(this.#patched(head, packet));
+  }
+
+  #giveUp(error: unknown): void {
+    this.#logger.error({ err: error }, 'an answer of the server cannot be followed: its connection is closed');
+    this.#upstream.destroy();
   }
 
   /** A Ping sent right before the statement is answered before it: the answer to a query of our own comes after the Pong. */

@@ -23,6 +23,8 @@ export interface Wires {
   readonly client: Flow;
   readonly server: Flow;
   readonly revision: number;
+  /** Called when the server has said what cannot be read: nobody knows where that ends, so the connection to it must. */
+  readonly giveUp: (error: unknown) => void;
 }
 
 /**
@@ -78,7 +80,17 @@ interface HelperAnswer {
   readonly rows: string[][];
 }
 
-async function exchange({ client, server, revision }: Wires, packet: Buffer): Promise<HelperAnswer> {
+async function exchange(wires: Wires, packet: Buffer): Promise<HelperAnswer> {
+  try {
+    return await exchangePackets(wires, packet);
+  } catch (error) {
+    if (error instanceof ClickHouseException || error instanceof EndOfBytes) throw error;
+    wires.giveUp(error);
+    throw clickhouseError('NETWORK_ERROR', 'The gateway cannot read the answer of ClickHouse, see its log', { cause: error });
+  }
+}
+
+async function exchangePackets({ client, server, revision }: Wires, packet: Buffer): Promise<HelperAnswer> {
   client.send(Buffer.concat([packet, emptyDataPacket(revision)]));
   const encoding = { revision, isCompressed: false };
   const rows: string[][] = [];

@@ -108,7 +108,7 @@ export function withTextOf(query: ReadQuery, revision: number, textBytes: number
 
 /**
  * A query of our own in the name of the client that sent `query`: its client info, roles and query parameters (as far as `query` was read), its settings
- * if `keepsSettings`, no id, no compression.
+ * if `keepsSettings`, no id, no compression, types as text.
  */
 export function ownQuery(query: ReadQuery, revision: number, sql: string, keepsSettings = false): Buffer {
   const { clientInfo, settings, roles } = query.head;
@@ -120,6 +120,8 @@ export function ownQuery(query: ReadQuery, revision: number, sql: string, keepsS
   const bytes = Buffer.byteLength(sql);
   const isLimited = keepsSettings && settings.values.has('max_query_size');
   if (isLimited || bytes >= DEFAULT_MAX_QUERY_BYTES) writer.raw(writeSetting(revision, 'max_query_size', bytes + 1));
+  // A session may ask for types that are not text. Its client can read them, so it is not older than the setting.
+  if (hasFeature(revision, 'chunked framing')) writer.raw(writeSetting(revision, 'output_format_native_encode_types_in_binary_format', 0));
   writer.string('').raw(part(query, roles.from, roles.to));
   if (hasFeature(revision, 'interserver secret')) writer.string('');
   writer.varuint(STAGE_COMPLETE).varuint(0).string(sql);

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { pino } from 'pino';
 import test, { type ExecutionContext } from 'ava';
 import { ByteWriter, CLIENT_PACKETS, SERVER_PACKETS, skipBlock, type BlockShape } from '../../../src/protocol/index.ts';
 import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
@@ -96,6 +97,30 @@ test('helper queries see the database, tables and settings of the session', asyn
   t.deepEqual((await client.query("MARKED ASK SELECT currentDatabase(), a, getSetting('max_threads') FROM tmp")).rows, [
     [JSON.stringify([[database, '7', '3']])],
   ]);
+});
+
+test('helper queries have types as text, whatever the session or the query asks for, also where settings may not change', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const settings = { output_format_native_encode_types_in_binary_format: '1' };
+  for (const sql of ['SET output_format_native_encode_types_in_binary_format = 1', 'SET readonly = 1']) {
+    const client = await useNativeClient(t, port);
+    t.is((await client.query(sql)).exception, undefined);
+    await client.send(client.queryBytes("MARKED ASK SELECT 1, 'a'", sql.includes('readonly') ? {} : { settings }));
+    t.is(await client.reader.varuint(), SERVER_PACKETS.Data);
+    await client.reader.want(100);
+    t.true(client.reader.chunk.includes('[["1","a"]]'));
+  }
+});
+
+test('an answer to a helper query that cannot be read ends the connection, and the log says why', async (t) => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const { port } = await useNativeFrontEnd(t, { logger });
+  const client = await useNativeClient(t, port, { revision: 54468 });
+  await client.query('SET output_format_native_encode_types_in_binary_format = 1');
+  t.regex((await client.query('MARKED ASK SELECT 1')).exception?.message ?? '', /cannot read the answer of ClickHouse/);
+  await t.throwsAsync(client.query('SELECT 1'), { name: 'EndOfBytes' });
+  t.regex(lines.join(''), /ProtocolError.*an answer of the server cannot be followed/);
 });
 
 test('an error of a helper query is told with its code and text', async (t) => {
