@@ -136,6 +136,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   const admin = await startAdminServer({
     host: config.host,
     port: config.adminPort,
+    logger,
     notReadyReasons: async () => {
       const { ok, reason } = await ready();
       return ok ? [] : [reason ?? 'not ready'];

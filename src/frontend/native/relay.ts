@@ -362,8 +362,10 @@ export class Relay {
       this.#following = undefined;
     });
     this.#following = following;
-    // Whoever needs the outcome awaits it; a broken connection is told by both sockets anyway.
-    following.catch(() => undefined);
+    // Whoever needs the outcome awaits it; a broken connection is told by both sockets anyway. Nobody knows where in the answer another fault leaves the server.
+    following.catch((error: unknown) => {
+      if (!(error instanceof EndOfBytes)) this.#giveUp(error);
+    });
   }
 
   async #follow({ after, notice, shownException, shownColumns, ended }: OnAnswer): Promise<AnswerEnd> {

@@ -10,6 +10,7 @@ import {
   renewCertificate,
   rereadAccepted,
   SEND_TIMEOUT_MS,
+  surviveAcceptFaults,
   type OwnCertificate,
 } from '../../sockets/index.ts';
 import { MAX_STATEMENT_BYTES, STATEMENT_MEMORY_BYTES, StatementMemory } from '../statement-memory.ts';
@@ -112,7 +113,7 @@ function listenFor(options: NativeFrontEndOptions, onClient: (socket: Socket) =>
   return server;
 }
 
-async function listen(server: Server, { host, port }: NativeFrontEndOptions): Promise<number> {
+async function listen(server: Server, { host, port, logger }: NativeFrontEndOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -120,6 +121,7 @@ async function listen(server: Server, { host, port }: NativeFrontEndOptions): Pr
       resolve();
     });
   });
+  surviveAcceptFaults(server, logger);
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : port;
 }

@@ -123,6 +123,22 @@ test('an answer to a helper query that cannot be read ends the connection, and t
   t.regex(lines.join(''), /ProtocolError.*an answer of the server cannot be followed/);
 });
 
+test('a fault of the gateway while an answer passes ends the connection, and the log says why', async (t) => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const dispatcher = markedDispatcher((statement) => ({
+    kind: 'run',
+    sql: statement.replace('MARKED', ''),
+    shownException: () => {
+      throw new TypeError('a fault');
+    },
+  }));
+  const { port } = await useNativeFrontEnd(t, { logger, dispatcher });
+  const client = await useNativeClient(t, port);
+  await t.throwsAsync(client.query('MARKED SELECT nope'), { name: 'EndOfBytes' });
+  t.regex(lines.join(''), /a fault.*an answer of the server cannot be followed/);
+});
+
 test('an error of a helper query is told with its code and text', async (t) => {
   const { port } = await useNativeFrontEnd(t);
   const client = await useNativeClient(t, port);
