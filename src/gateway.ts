@@ -196,6 +196,7 @@ async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Log
   const native = {
     ...shared,
     loginTimeoutMs: receiveTimeoutMs,
+    receiveTimeoutMs,
     upstream: { ...config.clickhouseNative, ...(config.clickhouseNativeSecure && { tls: serverTls(config) }) },
     ...(httpPort !== undefined && { httpPort }),
   };

@@ -21,9 +21,9 @@ import {
   type ReadQuery,
 } from '../../protocol/index.ts';
 import type { Action, ClientSession, Dispatcher, OnAnswer } from '../../query/index.ts';
-import { NO_STATEMENT_MEMORY, statementLimitBytes, type StatementMemory } from '../statement-memory.ts';
+import { statementLimitBytes, StatementShare, type StatementMemory } from '../statement-memory.ts';
 import { followAnswer, type AnswerEnd } from './answer.ts';
-import type { Flow } from './flow.ts';
+import { NothingCame, type Flow } from './flow.ts';
 import type { Login } from './handshake.ts';
 import { exceptionPacket, noticePacket } from './respond.ts';
 import { createClientSession, refusalOfSettings, type Wires } from './session.ts';
@@ -40,10 +40,12 @@ import {
   raisedQuerySize,
 } from './statement.ts';
 
-/** How much of statements is held. */
+/** How much of statements is held, and for how long. */
 export interface StatementLimits {
   readonly memory: StatementMemory;
   readonly maxStatementBytes: number;
+  /** How long the next piece of what is held, or of the blocks behind a refused statement, may take to come, in milliseconds. */
+  readonly receiveTimeoutMs: number;
 }
 
 export interface RelayOptions {
@@ -105,6 +107,8 @@ export class Relay {
   #hasBinaryTypes = false;
   readonly #signOfLifeMs: number;
   readonly #limits: StatementLimits;
+  /** What the bytes take that are held of a Query packet. */
+  readonly #share: StatementShare;
   /** Ends the wait between the server's success and the client's knowledge of it. */
   #wait: AbortController | undefined;
 
@@ -119,6 +123,7 @@ export class Relay {
     this.#logger = logger;
     this.#signOfLifeMs = signOfLifeMs;
     this.#limits = limits;
+    this.#share = new StatementShare(limits.memory);
     this.#upstream.once('close', () => this.#wait?.abort());
     this.#server.onPass = (piece) => {
       this.isAnswered = endsAnAnswer(piece) ?? this.isAnswered;
@@ -177,14 +182,44 @@ export class Relay {
   async #handleQuery(start: number): Promise<void> {
     await this.#following;
     this.isAnswered = false;
-    const head = await this.#readHead(start);
+    try {
+      await this.#answerQuery(start);
+    } finally {
+      this.#share.giveAll();
+    }
+    this.#hasPinged = false;
+  }
+
+  async #answerQuery(start: number): Promise<void> {
+    const head = await this.#held(async () => this.#readHead(start));
     this.#encoding = { revision: this.#revision, isCompressed: head.isCompressed };
     this.#isSecondary = head.clientInfo.queryKind === SECONDARY_QUERY;
     this.#hasBinaryTypes = ['1', 'true'].includes(head.settings.values.get(BINARY_TYPES)?.toLowerCase() ?? '');
-    const isOurs = await this.#isForDispatcher(head);
-    if (isOurs) await this.#handleStatement(head);
+    const isOurs = await this.#held(async () => this.#isForDispatcher(head));
+    if (isOurs) await this.#dispatchStatement(head);
     else await this.#forward(head);
-    this.#hasPinged = false;
+  }
+
+  /** Reads what is held meanwhile: it takes memory that others need. */
+  async #held<T>(read: () => Promise<T>): Promise<T> {
+    return this.#soon(read, (bytes) => this.#share.take(bytes));
+  }
+
+  /** Reads what a client sends without waiting for anything. */
+  async #soon<T>(read: () => Promise<T>, take: (bytes: number) => void = () => undefined): Promise<T> {
+    const { receiveTimeoutMs } = this.#limits;
+    this.#client.terms = { mostMs: receiveTimeoutMs, take };
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof ClickHouseException) throw new UnreadableQuery(error);
+      if (!(error instanceof NothingCame)) throw error;
+      throw new UnreadableQuery(
+        clickhouseError('SOCKET_TIMEOUT', `Timeout exceeded while reading from socket (${receiveTimeoutMs} ms)`, { cause: error }),
+      );
+    } finally {
+      this.#client.terms = undefined;
+    }
   }
 
   /** The server is idle and the client waits for an answer: it can be told what is wrong. */
@@ -229,6 +264,7 @@ export class Relay {
     const client = this.#client;
     if (this.#loweredRevision !== undefined) client.send(this.#patched(head, client.takeHeld()));
     client.pass();
+    this.#share.giveAll();
   }
 
   #patched(head: QueryHead, bytes: Buffer): Buffer {
@@ -240,24 +276,11 @@ export class Relay {
     return statementLimitBytes(maxQuerySize(head), this.#limits.maxStatementBytes);
   }
 
-  async #handleStatement(head: QueryHead): Promise<void> {
+  async #dispatchStatement(head: QueryHead): Promise<void> {
+    const client = this.#client;
     const bytes = head.text.to - head.text.from;
     const isWhole = bytes <= this.#limitBytes(head);
-    const { memory } = this.#limits;
-    const takenBytes = isWhole ? bytes : INSERT_HEAD_BYTES;
-    if (!memory.take(takenBytes)) throw new UnreadableQuery(clickhouseError('MEMORY_LIMIT_EXCEEDED', NO_STATEMENT_MEMORY));
-    try {
-      await this.#dispatchStatement(head, bytes, isWhole);
-    } finally {
-      memory.give(takenBytes);
-    }
-  }
-
-  async #dispatchStatement(head: QueryHead, bytes: number, isWhole: boolean): Promise<void> {
-    const client = this.#client;
-    if (!isWhole) await client.want(INSERT_HEAD_BYTES);
-    const statement = isWhole ? Buffer.from(await client.bytes(bytes)) : client.chunk.subarray(client.at, client.at + INSERT_HEAD_BYTES);
-    if (isWhole) await skipQueryTail(client, this.#revision);
+    const statement = await this.#held(async () => (isWhole ? this.#readStatement(bytes) : this.#readStatementHead()));
     const query = { head, bytes: this.#patched(head, client.heldBytes()) };
     const { text, isUtf8 } = decodeUtf8(statement);
     const wires = { client, server: this.#server, revision: this.#revision, giveUp: (error: unknown) => this.#giveUp(error) };
@@ -270,6 +293,19 @@ export class Relay {
       // Where no answer is followed, it is a refusal or a side is gone.
       void whenSettled(this.#following, decided.kind === 'refuse' ? undefined : decided.ended);
     }
+  }
+
+  async #readStatement(bytes: number): Promise<Buffer> {
+    const statement = Buffer.from(await this.#client.bytes(bytes));
+    await skipQueryTail(this.#client, this.#revision);
+    return statement;
+  }
+
+  /** Not consumed. */
+  async #readStatementHead(): Promise<Buffer> {
+    const client = this.#client;
+    await client.want(INSERT_HEAD_BYTES);
+    return client.chunk.subarray(client.at, client.at + INSERT_HEAD_BYTES);
   }
 
   async #act(action: Action, { query, bytes, isWhole, text, wires, session }: Decided): Promise<void> {
@@ -306,11 +342,13 @@ export class Relay {
         if (wrongSettings !== undefined) this.#server.send(exceptionPacket(wrongSettings));
         else if (this.#hasPinged) await this.#waitForPong(session);
         client.drop();
-        if (!isWhole) {
-          await client.skip(bytes);
-          await skipQueryTail(client, this.#revision);
-        }
-        await this.#swallowBlocks();
+        await this.#soon(async () => {
+          if (!isWhole) {
+            await client.skip(bytes);
+            await skipQueryTail(client, this.#revision);
+          }
+          await this.#swallowBlocks();
+        });
         if (wrongSettings === undefined) this.#server.send(exceptionPacket(action.exception));
       }
     }
