@@ -139,6 +139,28 @@ test('a Query packet whose text is longer than a string may be is refused', asyn
   await t.throwsAsync(readPacket(new BufferReader(bytes), 54460), { instanceOf: ProtocolError });
 });
 
+test('a Query packet with more settings or roles than anybody has is refused, also when they have one name', async (t) => {
+  const head = await readPacket(new BufferReader(GO), 54460);
+  const settings = Buffer.concat(Array.from({ length: 10_001 }, () => new ByteWriter().string('a').varuint(0).string('').bytes()));
+  const many = Buffer.concat([GO.subarray(0, head.settings.from), settings, GO.subarray(head.settings.to)]);
+  await t.throwsAsync(readPacket(new BufferReader(many), 54460), { instanceOf: ProtocolError, message: 'too many settings' });
+  const full = await readPacket(new BufferReader(FULL), 54488);
+  const beforeRoles = full.clientInfo.to - 1 - Buffer.from('r1_r2_').length;
+  t.is(FULL[beforeRoles], 2, 'the number of roles');
+  const roles = Buffer.concat([FULL.subarray(0, beforeRoles), new ByteWriter().varuint(10_001).bytes(), Buffer.alloc(20_000)]);
+  await t.throwsAsync(readPacket(new BufferReader(roles), 54488), { instanceOf: ProtocolError, message: 'too many roles' });
+});
+
+test('settings of a very old client that never end cost no more with each piece', async (t) => {
+  const start = oldQuery(Buffer.alloc(0), '').subarray(0, -4);
+  // Each reads as a name with a number and as a name with a string.
+  const piece = Buffer.from('\x01a\x01a'.repeat(1024), 'latin1');
+  const reader = new BufferReader(start, ...Array.from({ length: 500 }, () => piece));
+  const startedMs = performance.now();
+  await t.throwsAsync(readPacket(reader, 54412));
+  t.true(performance.now() - startedMs < 5_000, `${performance.now() - startedMs} ms`);
+});
+
 test('random bytes never do worse than being refused', async (t) => {
   let seed = 1;
   const random = (): number => (seed = (seed * 48_271) % 2_147_483_647);

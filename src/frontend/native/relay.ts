@@ -62,6 +62,8 @@ const PONG = Buffer.from([SERVER_PACKETS.Pong]);
 const SECONDARY_QUERY = 2;
 const BINARY_TYPES = 'input_format_native_decode_types_in_binary_format';
 const INSERT_START_BYTES = 4096;
+/** Settings, above all. */
+const MAX_HEAD_BYTES = 16 * 1024 * 1024;
 
 /**
  * What a client says after its login, packet by packet. The states are places in this file:
@@ -191,13 +193,22 @@ export class Relay {
   }
 
   async #answerQuery(start: number): Promise<void> {
-    const head = await this.#held(async () => this.#readHead(start));
+    const head = await this.#soon(
+      async () => this.#readHead(start),
+      (bytes) => this.#takeOfHead(bytes, start),
+    );
     this.#encoding = { revision: this.#revision, isCompressed: head.isCompressed };
     this.#isSecondary = head.clientInfo.queryKind === SECONDARY_QUERY;
     this.#hasBinaryTypes = ['1', 'true'].includes(head.settings.values.get(BINARY_TYPES)?.toLowerCase() ?? '');
     const isOurs = await this.#held(async () => this.#isForDispatcher(head));
     if (isOurs) await this.#dispatchStatement(head);
     else await this.#forward(head);
+  }
+
+  #takeOfHead(bytes: number, start: number): void {
+    this.#share.take(bytes);
+    if (this.#client.position - start > MAX_HEAD_BYTES)
+      throw new ProtocolError(`more than ${MAX_HEAD_BYTES} bytes in front of the statement`);
   }
 
   /** Reads what is held meanwhile: it takes memory that others need. */

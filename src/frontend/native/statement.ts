@@ -20,10 +20,11 @@ export async function classifyText(
 ): Promise<'forward' | 'whole'> {
   const bytes = head.text.to - head.text.from;
   for (let headBytes = FIRST_HEAD_BYTES; ; headBytes *= HEAD_GROWTH) {
-    const isComplete = bytes <= headBytes;
-    const decision = classify(await peekText(client, Math.min(bytes, headBytes)), isComplete);
+    const seenBytes = Math.min(bytes, headBytes, limitBytes + 1);
+    const isComplete = seenBytes === bytes;
+    const decision = classify(await peekText(client, seenBytes), isComplete);
     if (decision !== 'more') return decision;
-    if (isComplete || headBytes > limitBytes) return 'forward';
+    if (isComplete || seenBytes > limitBytes) return 'forward';
   }
 }
 

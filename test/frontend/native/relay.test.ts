@@ -172,6 +172,18 @@ test('a text of ours may be longer than max_query_size', async (t) => {
   t.deepEqual((await client.query('MARKED')).rows, [['400000']]);
 });
 
+test('of a statement whose kind does not show, no more is held than may be read', async (t) => {
+  const heads: number[] = [];
+  const classify = (head: string): 'more' => {
+    heads.push(head.length);
+    return 'more';
+  };
+  const { port } = await useNativeFrontEnd(t, { dispatcher: { ...markedDispatcher(), classify }, maxStatementBytes: 100_000 });
+  const client = await useNativeClient(t, port);
+  t.deepEqual((await client.query(`/*${' '.repeat(240_000)}*/ SELECT 6`)).rows, [['6']]);
+  t.deepEqual(heads, [1024, 8192, 65_536, 100_001]);
+});
+
 test('a statement of 30 MB that is not ours passes', async (t) => {
   const dispatcher = markedDispatcher();
   const { port } = await useNativeFrontEnd(t, { dispatcher });
