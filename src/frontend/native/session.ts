@@ -11,7 +11,6 @@ import {
   SERVER_PACKETS,
   skipBlock,
   skipServerPacket,
-  type BlockShape,
   type ReadQuery,
 } from '../../protocol/index.ts';
 import type { ClientSession } from '../../query/index.ts';
@@ -127,9 +126,9 @@ async function exchangePackets({ client, server, revision }: Wires, packet: Buff
 
   /** The first block has no rows and says the types, before any value must be read. */
   async function readBlock(): Promise<boolean> {
-    const block: BlockShape & { readonly values: string[][] } = await readRows(server, encoding);
-    rows.push(...block.values);
-    return block.columns.every(({ type }) => isReadable(type));
+    const { columns, values } = await readRows(server, encoding);
+    rows.push(...values);
+    return columns.every(({ type }) => isReadable(type));
   }
 }
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { pino } from 'pino';
 import test, { type ExecutionContext } from 'ava';
-import { ByteWriter, CLIENT_PACKETS, SERVER_PACKETS, skipBlock, type BlockShape } from '../../../src/protocol/index.ts';
+import { ByteWriter, CLIENT_PACKETS, SERVER_PACKETS, readRows, type Block } from '../../../src/protocol/index.ts';
 import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
 import { markedDispatcher, serverHello, useNativeFrontEnd, useScriptedServer } from './helpers/front-end.ts';
 import { useNativeClient } from './helpers/native-client.ts';
@@ -292,12 +292,12 @@ test('a statement of ours is met at whatever stage its client would end it, and 
 });
 
 /** The columns of the first block of an answer, of which no more is read. */
-async function columnsAt(t: ExecutionContext, port: number, sql: string, stage: number): Promise<BlockShape['columns']> {
+async function columnsAt(t: ExecutionContext, port: number, sql: string, stage: number): Promise<Block['columns']> {
   const client = await useNativeClient(t, port);
   await client.send(client.queryBytes(sql, { stage }));
   t.is(await client.reader.varuint(), SERVER_PACKETS.Data);
   await client.reader.skipString();
-  return (await skipBlock(client.reader, { revision: client.revision, isCompressed: false })).columns;
+  return (await readRows(client.reader, { revision: client.revision, isCompressed: false })).columns;
 }
 
 test('a query that ends at another stage passes, with an answer of that shape', async (t) => {
