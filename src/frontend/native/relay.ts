@@ -470,7 +470,7 @@ export class Relay {
     if (this.#upstream.destroyed) throw CLOSED;
   }
 
-  /** A server that writes to another expects no Progress. Source: ClickHouse `src/QueryPipeline/RemoteInserter.cpp`. */
+  /** A server that writes to another expects no Progress before 26.7, but always lines of its log. Source: ClickHouse `src/QueryPipeline/RemoteInserter.cpp`. */
   #signOfLife(): Buffer | undefined {
     return this.#isSecondary ? noticePacket('The gateway waits for Kafka', this.#encoding) : writeNoProgress(this.#revision);
   }
