@@ -136,6 +136,7 @@ async function openRooms(config: Config, logger: Logger, closing: Closing[]): Pr
   const admin = await startAdminServer({
     host: config.host,
     port: config.adminPort,
+    logger,
     notReadyReasons: async () => {
       const { ok, reason } = await ready();
       return ok ? [] : [reason ?? 'not ready'];
@@ -195,6 +196,7 @@ async function openFrontEnds(config: Config, dispatcher: Dispatcher, logger: Log
   const native = {
     ...shared,
     loginTimeoutMs: receiveTimeoutMs,
+    receiveTimeoutMs,
     upstream: { ...config.clickhouseNative, ...(config.clickhouseNativeSecure && { tls: serverTls(config) }) },
     ...(httpPort !== undefined && { httpPort }),
   };

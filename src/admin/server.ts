@@ -1,10 +1,13 @@
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import type { AddressInfo } from 'node:net';
+import type { Logger } from '../logger.ts';
+import { surviveAcceptFaults } from '../sockets/index.ts';
 
 export interface AdminOptions {
   readonly host: string;
   /** 0 takes a free port. */
   readonly port: number;
+  readonly logger: Logger;
   /** Why the gateway cannot do its work now, one sentence each; empty when it can. A throw counts as a reason. */
   notReadyReasons(): Promise<readonly string[]>;
   /** What `/status` answers, as JSON. */
@@ -43,6 +46,7 @@ export async function startAdminServer(options: AdminOptions): Promise<AdminServ
   addPages(server, options);
   addRefusals(server);
   await server.listen({ host: options.host, port: options.port });
+  surviveAcceptFaults(server.server, options.logger);
   return { port: (server.server.address() as AddressInfo).port, close: () => server.close() };
 }
 

@@ -1,3 +1,5 @@
+import { clickhouseError } from '../errors.ts';
+
 /** What the statements of all clients that are being read may take together: whoever sends them need not have proved who he is. */
 export class StatementMemory {
   readonly #maxBytes: number;
@@ -16,6 +18,27 @@ export class StatementMemory {
 
   give(bytes: number): void {
     this.#bytes -= bytes;
+  }
+}
+
+/** What one statement has taken of it so far. */
+export class StatementShare {
+  readonly #memory: StatementMemory;
+  #bytes = 0;
+
+  constructor(memory: StatementMemory) {
+    this.#memory = memory;
+  }
+
+  /** Throws an exception for the client when there is no room. */
+  take(bytes: number): void {
+    if (!this.#memory.take(bytes)) throw clickhouseError('MEMORY_LIMIT_EXCEEDED', NO_STATEMENT_MEMORY);
+    this.#bytes += bytes;
+  }
+
+  giveAll(): void {
+    this.#memory.give(this.#bytes);
+    this.#bytes = 0;
   }
 }
 

@@ -6,10 +6,21 @@ import { ProtocolError, type ByteReader } from './reader.ts';
 import { hasFeature } from './revisions.ts';
 import { ByteWriter } from './writer.ts';
 
-/** A block's columns, and how many rows it has; values are elsewhere. */
-export interface BlockShape {
-  readonly columns: readonly { readonly name: string; readonly type: string }[];
+/** How many columns and rows a block has. */
+export interface BlockSize {
+  readonly columns: number;
   readonly rows: number;
+}
+
+/** A block's columns, and its values as text, row by row. */
+export interface Block {
+  readonly columns: readonly Column[];
+  readonly values: string[][];
+}
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
 }
 
 /** What a block is packed in, and at which revision it is written. */
@@ -18,35 +29,46 @@ export interface BlockEncoding {
   readonly isCompressed: boolean;
 }
 
-/** Goes to the end of a block and says what it was. Rejects with `UnknownLayout` in the middle of it when a column cannot be walked. */
-export async function skipBlock(reader: ByteReader, encoding: BlockEncoding): Promise<BlockShape> {
-  return readBlock(reader, encoding, (source, type, rows, hasKinds) => skipColumn(source, layoutOf(type), rows, hasKinds));
-}
+/** The server's own limit. Source: ClickHouse `src/Formats/NativeReader.cpp`. */
+const MAX_COLUMNS = 1_000_000;
 
-/** Reads a block's values as text, row by row. */
-export async function readRows(reader: ByteReader, encoding: BlockEncoding): Promise<BlockShape & { readonly values: string[][] }> {
-  const columns: string[][] = [];
-  const shape = await readBlock(reader, encoding, async (source, type, rows, hasKinds) => {
-    columns.push(await readColumn(source, type, rows, hasKinds));
+/**
+ * Goes to the end of a block and says what it was, its columns to `onColumn` one by one. Rejects with `UnknownLayout` in the middle of it when a column cannot be walked.
+ */
+export async function skipBlock(
+  reader: ByteReader,
+  encoding: BlockEncoding,
+  onColumn: (column: Column) => unknown = () => undefined,
+): Promise<BlockSize> {
+  return walkBlock(reader, encoding, async (source, column, rows, hasKinds) => {
+    onColumn(column);
+    if (rows > 0) await skipColumn(source, layoutOf(column.type), rows, hasKinds);
   });
-  const values = Array.from({ length: shape.rows }, (_, row) => columns.map((column) => column[row] ?? ''));
-  return { ...shape, values };
 }
 
-type ReadColumn = (source: ByteReader, type: string, rows: number, hasKinds: boolean) => Promise<void>;
+export async function readRows(reader: ByteReader, encoding: BlockEncoding): Promise<Block> {
+  const columns: Column[] = [];
+  const texts: string[][] = [];
+  const { rows } = await walkBlock(reader, encoding, async (source, column, columnRows, hasKinds) => {
+    columns.push(column);
+    if (columnRows > 0) texts.push(await readColumn(source, column.type, columnRows, hasKinds));
+  });
+  return { columns, values: Array.from({ length: rows }, (_, row) => texts.map((column) => column[row] ?? '')) };
+}
 
-async function readBlock(reader: ByteReader, { revision, isCompressed }: BlockEncoding, onColumn: ReadColumn): Promise<BlockShape> {
+type OnColumn = (source: ByteReader, column: Column, rows: number, hasKinds: boolean) => Promise<void>;
+
+async function walkBlock(reader: ByteReader, { revision, isCompressed }: BlockEncoding, onColumn: OnColumn): Promise<BlockSize> {
   const source = isCompressed ? new FrameReader(reader) : reader;
   await skipBlockInfo(source, revision);
-  const columnCount = await source.varuint();
+  const columns = await source.varuint();
+  if (columns > MAX_COLUMNS) throw new ProtocolError(`a block of ${columns} columns`);
   const rows = await source.varuint();
-  const columns: { name: string; type: string }[] = [];
-  for (let i = 0; i < columnCount; i += 1) {
+  for (let i = 0; i < columns; i += 1) {
     const column = { name: await source.string(), type: await source.string() };
-    columns.push(column);
-    const hasKinds = hasFeature(revision, 'column serialization kinds') && (await source.u8()) === 1;
-    if (rows > 0) await onColumn(source, column.type, rows, hasKinds);
-    else if (hasKinds) throw new ProtocolError('a column without rows has serialization kinds');
+    const hasKinds = hasFeature(revision, 'column serialization kinds') && (await source.u8()) !== 0;
+    if (rows === 0 && hasKinds) throw new ProtocolError('a column without rows has serialization kinds');
+    await onColumn(source, column, rows, hasKinds);
   }
   return { columns, rows };
 }

@@ -103,6 +103,7 @@ export abstract class ByteReader {
 
   /** The next `count` bytes; keep a copy when they must outlive the piece they stand in. */
   async bytes(count: number): Promise<Buffer> {
+    checkCount(count);
     if (this.available >= count) {
       const found = this.chunk.subarray(this.at, this.at + count);
       this.at += count;
@@ -120,6 +121,7 @@ export abstract class ByteReader {
   }
 
   async skip(count: number): Promise<void> {
+    checkCount(count);
     let missing = count;
     for (;;) {
       const step = Math.min(missing, this.available);
@@ -164,8 +166,14 @@ export abstract class ByteReader {
 
   /** Waits until `count` bytes can be read without waiting; consumes none. */
   async want(count: number): Promise<void> {
+    checkCount(count);
     if (this.available < count) await this.more(count - this.available);
   }
+}
+
+/** What a peer claims is multiplied and added up: a number that cannot be counted to would be waited for without end. */
+function checkCount(count: number): void {
+  if (!Number.isSafeInteger(count) || count < 0) throw new ProtocolError(`${count} is no number of bytes`);
 }
 
 /** Reads pieces that are all there. */

@@ -1,3 +1,4 @@
+export { surviveAcceptFaults } from './accept-faults.ts';
 export { ConnectionLimit, MAX_CONNECTIONS } from './connection-limit.ts';
 export { freePiece, keepFreedMemory } from './freed-memory.ts';
 export { HANDSHAKE_TIMEOUT_MS, PROBE_DELAY_MS, SEND_TIMEOUT_MS } from './limits.ts';

@@ -1,11 +1,18 @@
 import test, { type ExecutionContext } from 'ava';
 import { startAdminServer } from '../../src/admin/index.ts';
+import { silentLogger } from '../../src/logger.ts';
 
 async function useAdmin(
   t: ExecutionContext,
   notReadyReasons: () => Promise<readonly string[]> = () => Promise.resolve([]),
 ): Promise<string> {
-  const admin = await startAdminServer({ host: '127.0.0.1', port: 0, notReadyReasons, status: () => ({ tables: [{ table: 'q' }] }) });
+  const admin = await startAdminServer({
+    host: '127.0.0.1',
+    port: 0,
+    logger: silentLogger(),
+    notReadyReasons,
+    status: () => ({ tables: [{ table: 'q' }] }),
+  });
   t.teardown(() => admin.close());
   return `http://127.0.0.1:${admin.port}`;
 }
@@ -68,7 +75,10 @@ test('any other path is 404, a path that cannot be decoded 400', async (t) => {
 test('a port in use rejects with the error of the system', async (t) => {
   const url = await useAdmin(t);
   const port = Number(new URL(url).port);
-  await t.throwsAsync(startAdminServer({ host: '127.0.0.1', port, notReadyReasons: () => Promise.resolve([]), status: () => ({}) }), {
-    code: 'EADDRINUSE',
-  });
+  await t.throwsAsync(
+    startAdminServer({ host: '127.0.0.1', port, logger: silentLogger(), notReadyReasons: () => Promise.resolve([]), status: () => ({}) }),
+    {
+      code: 'EADDRINUSE',
+    },
+  );
 });

@@ -1,9 +1,10 @@
-import { once } from 'node:events';
 import test, { type ExecutionContext } from 'ava';
 import { ClickHouseException } from '../../src/errors.ts';
-import { InsertRefused, useNativeClient, type ClientOptions } from '../frontend/native/helpers/native-client.ts';
+import { emptyBlock, SERVER_PACKETS, skipServerPacket } from '../../src/protocol/index.ts';
+import { InsertRefused, useNativeClient, type ClientOptions, type NativeClient } from '../frontend/native/helpers/native-client.ts';
+import { waitFor } from '../helpers/index.ts';
 import { ownClickHouse } from '../helpers/servers.ts';
-import { KAFKA_ENGINE, useWriting } from '../query/writing.ts';
+import { KAFKA_ENGINE, useWriting, type Writing } from '../query/writing.ts';
 
 ownClickHouse();
 
@@ -89,22 +90,31 @@ test('exceptions name the table and not its outbox', async (t) => {
   );
 });
 
+/** Reads the beginning of an answer up to the third packet of this type. */
+async function hearThree(client: NativeClient, wanted: number): Promise<void> {
+  for (let heard = 0; heard < 3;) {
+    const type = await client.reader.varuint();
+    await skipServerPacket(client.reader, type, { revision: client.revision, isCompressed: client.isCompressed });
+    if (type === wanted) heard += 1;
+  }
+}
+
+/** Deliveries take until the answer is called. */
+function holdDelivery(outboxes: Writing['outboxes']): () => void {
+  let deliver = (): void => undefined;
+  const delivery = new Promise<void>((resolve) => (deliver = resolve));
+  outboxes.delivered = async () => delivery;
+  return deliver;
+}
+
 test('a client that waits for Kafka hears that the gateway lives', async (t) => {
   const { client, outboxes } = await useQueue(t);
-  let wake = (): void => undefined;
-  const isWaiting = new Promise<void>((begins) => {
-    outboxes.delivered = async () => {
-      begins();
-      return new Promise((resolve) => (wake = resolve));
-    };
-  });
+  const deliver = holdDelivery(outboxes);
   await client.beginInsert('INSERT INTO q (a) VALUES');
-  const answer = client.endInsert();
-  await isWaiting;
-  const heard = client.socket.bytesRead;
-  while (client.socket.bytesRead < heard + 200) await once(client.socket, 'readable');
-  wake();
-  t.is((await answer).exception, undefined);
+  await client.send(client.dataBytes(emptyBlock(client.revision)));
+  await hearThree(client, SERVER_PACKETS.Progress);
+  deliver();
+  t.is((await client.readAnswer()).exception, undefined);
 });
 
 test('a Cancel ends the wait', async (t) => {
@@ -142,4 +152,44 @@ test('nobody waits for Kafka who does not wait for the server', async (t) => {
     undefined,
   );
   t.deepEqual(asked, ['prepare q']);
+});
+
+const ODD = {
+  'at stage FetchColumns': { stage: 0 },
+  'at stage WithMergeableState': { stage: 1 },
+  'from another server': { isSecondary: true },
+};
+
+for (const [name, options] of Object.entries(ODD)) {
+  test(`an INSERT and a DROP ${name} are what they are to every client`, async (t) => {
+    const { client, rows, asked, direct } = await useQueue(t);
+    await client.beginInsert('INSERT INTO q (a) VALUES', options);
+    await client.send(client.dataBytes(client.blockOf('a', 'UInt8', 2, Buffer.from([1, 2]))));
+    t.is((await client.endInsert()).exception, undefined);
+    t.is(await rows(), 's \t2\t3');
+    for (const sql of ['INSERT INTO q SELECT 1, 2', 'WITH 1 AS x INSERT INTO q SELECT x, 2']) {
+      t.is((await client.query(sql, options)).exception, undefined, sql);
+      t.is(await rows(), 's 32\t1\t1', sql);
+    }
+    t.is(asked.filter((what) => what === 'delivered q').length, 3);
+    t.is((await client.query('DESCRIBE TABLE q', options)).rows.map(([column]) => column).join(), 'a,s');
+    t.is((await client.query(`CREATE TABLE other (a UInt8) ${KAFKA_ENGINE}`, options)).exception, undefined);
+    t.is(await direct("SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = 'other'"), 'Null');
+    t.is((await client.query('DROP TABLE q SYNC', options)).exception, undefined);
+    t.true(asked.includes('beforeDrop q'));
+  });
+}
+
+test("another server's remote() writes through the gateway, however long the delivery takes", async (t) => {
+  const { client, rows, asked, direct, outboxes, nativePort, database } = await useQueue(t);
+  const deliver = holdDelivery(outboxes);
+  const inserting = direct(`INSERT INTO FUNCTION remote('127.0.0.1:${nativePort}', ${database}.q) SELECT number, 'x' FROM numbers(3)`);
+  await waitFor(() => asked.includes('delivered q'), { message: 'the rows to be delivered' });
+  // It hears signs of life that a server understands, as this one does, which began to wait later.
+  await client.send(client.queryBytes("INSERT INTO q SELECT 1, 'x'", { isSecondary: true }));
+  await hearThree(client, SERVER_PACKETS.Log);
+  deliver();
+  t.is(await inserting, '');
+  t.is((await client.readAnswer()).exception, undefined);
+  t.is(await rows(), 's 78\t4\t4');
 });

@@ -53,11 +53,7 @@ for (const column of COMMON) {
     const shape = await assertEveryCut(t, block(1, [column, { name: 'after', type: 'UInt8', data: '09' }]), (reader) =>
       skipBlock(reader, { revision: 54468, isCompressed: false }),
     );
-    t.is(shape.rows, 1);
-    t.deepEqual(shape.columns, [
-      { name: column.name, type: column.type },
-      { name: 'after', type: 'UInt8' },
-    ]);
+    t.deepEqual(shape, { columns: 2, rows: 1 });
   });
 }
 
@@ -79,7 +75,13 @@ const REPLICATED: Column = {
 test('columns packed as sparse, tuple of sparse and replicated are walked wherever they are cut', async (t) => {
   const bytes = block(20, [SPARSE, SPARSE_TUPLE, REPLICATED], 54488);
   const shape = await assertEveryCut(t, bytes, (reader) => skipBlock(reader, { revision: 54488, isCompressed: false }));
-  t.is(shape.columns.length, 3);
+  t.is(shape.columns, 3);
+});
+
+test('every flag but 0 says that a column has kinds', async (t) => {
+  const bytes = block(20, [{ ...SPARSE, flag: '02 01' }], 54488);
+  const shape = await assertEveryCut(t, bytes, (reader) => skipBlock(reader, { revision: 54488, isCompressed: false }));
+  t.is(shape.columns, 1);
 });
 
 test('helper results are read as text, packed or not', async (t) => {
@@ -115,7 +117,7 @@ test('a block of several compressed frames is walked wherever it is cut', async 
     compressFrame(part, i === 1 ? 'None' : 'LZ4'),
   );
   const shape = await assertEveryCut(t, Buffer.concat(frames), (reader) => skipBlock(reader, { revision: 54468, isCompressed: true }));
-  t.is(shape.columns.length, COMMON.length);
+  t.is(shape.columns, COMMON.length);
 });
 
 for (const type of [
@@ -125,18 +127,48 @@ for (const type of [
   'Array(JSON)',
   'Unheard',
   'FixedString(x)',
+  'constructor',
+  'toString',
+  '__proto__',
+  'Array(hasOwnProperty)',
   'Array('.repeat(200) + ')'.repeat(200),
 ]) {
   test(`a column of type ${type.slice(0, 40)} cannot be walked and says so`, async (t) => {
     const bytes = block(1, [{ name: 'x', type, data: '00' }]);
-    await t.throwsAsync(skipBlock(new BufferReader(bytes), { revision: 54468, isCompressed: false }), { instanceOf: ProtocolError });
+    await t.throwsAsync(skipBlock(new BufferReader(bytes), { revision: 54468, isCompressed: false }), { instanceOf: UnknownLayout });
   });
 }
 
 test('a column that cannot be walked does not matter without rows', async (t) => {
   const bytes = block(0, [{ name: 'x', type: 'JSON', data: '' }]);
   const shape = await skipBlock(new BufferReader(bytes), { revision: 54468, isCompressed: false });
-  t.deepEqual(shape, { columns: [{ name: 'x', type: 'JSON' }], rows: 0 });
+  t.deepEqual(shape, { columns: 1, rows: 0 });
+  const { columns } = await readRows(new BufferReader(bytes), { revision: 54468, isCompressed: false });
+  t.deepEqual(columns, [{ name: 'x', type: 'JSON' }]);
   const error = new UnknownLayout('JSON');
   t.is(error.type, 'JSON');
 });
+
+test('a block of more columns than the server takes is refused before they come', async (t) => {
+  const bytes = new ByteWriter().raw(emptyBlock(54468).subarray(0, -2)).varuint(1_000_001).varuint(0).bytes();
+  await t.throwsAsync(skipBlock(new BufferReader(bytes), { revision: 54468, isCompressed: false }), {
+    instanceOf: ProtocolError,
+    message: 'a block of 1000001 columns',
+  });
+});
+
+test('a block that claims more bytes than can be counted is refused', async (t) => {
+  const rows = 2 ** 52;
+  const wide = block(rows, [{ name: 'x', type: 'UInt64', data: '00' }]);
+  await t.throwsAsync(skipBlock(new BufferReader(wide), { revision: 54468, isCompressed: false }), { instanceOf: ProtocolError });
+});
+
+for (const count of [Number.NaN, -1, 1.5, 2 ** 53, Infinity]) {
+  test(`${count} bytes are not waited for`, async (t) => {
+    const reader = new BufferReader(Buffer.alloc(10));
+    await t.throwsAsync(reader.skip(count), { instanceOf: ProtocolError });
+    await t.throwsAsync(reader.bytes(count), { instanceOf: ProtocolError });
+    await t.throwsAsync(reader.want(count), { instanceOf: ProtocolError });
+    t.is(reader.position, 0);
+  });
+}

@@ -83,6 +83,28 @@ test('a packet that looks like a frame is told by its checksum', async (t) => {
   t.deepEqual(await readPackets(new BufferReader(...packets)), startsOf(packets));
 });
 
+test('a long packet that looks like a long frame is neither held nor taken for one', async (t) => {
+  const frame = compressFrame(Buffer.alloc((5 << 20) + 0xf0), 'None');
+  // Nobody looks at the checksum: read as a frame from two bytes before, it is one of ZSTD with a body of many MiB.
+  frame[14] = COMPRESSION_METHODS.ZSTD;
+  const misleading = packet(frame);
+  const packets = [packet(compressFrame(Buffer.alloc(50), 'None')), misleading, EMPTY];
+  t.true((readFrameHeader(misleading, 0)?.frameBytes ?? 0) > 4 << 20);
+  const bytes = Buffer.concat(packets);
+  class Watching extends BufferReader {
+    mostHeld = 0;
+    override async more(leastBytes?: number): Promise<void> {
+      await super.more(leastBytes);
+      this.mostHeld = Math.max(this.mostHeld, this.chunk.length);
+    }
+  }
+  const reader = new Watching(
+    ...Array.from({ length: Math.ceil(bytes.length / 65_536) }, (_, i) => bytes.subarray(i * 65_536, (i + 1) * 65_536)),
+  );
+  t.deepEqual(await readPackets(reader), startsOf(packets));
+  t.true(reader.mostHeld < 1 << 20, `${reader.mostHeld} bytes`);
+});
+
 /** Searching from 0 takes two minutes. */
 const FOUND_BEFORE = 82_520;
 

@@ -51,6 +51,29 @@ test("the server's Hello has the fields of the revision that the client announce
   t.deepEqual(writeServerHello(hello), old);
 });
 
+/** What a server of this revision says to a client that is newer. */
+const OLDER: Readonly<Record<number, Buffer>> = {
+  54465: hex(`00 ${string('ClickHouse')} 1708 c1a903 ${string('Etc/UTC')} ${string('vm')} 02 00 b17c7e6c0d833fb0`),
+  54471: hex(
+    `00 ${string('ClickHouse')} 180a c7a903 04 ${string('Etc/UTC')} ${string('vm')} 02 ${string('notchunked')} ${string('notchunked')} 00 b17c7e6c0d833fb0`,
+  ),
+  54478: hex(
+    `00 ${string('ClickHouse')} 1907 cea903 07 ${string('Etc/UTC')} ${string('vm')} 02 ${string('notchunked')} ${string('notchunked')} 00 b17c7e6c0d833fb0` +
+      `${string('async_insert')} 00 ${string('1')} 00 03`,
+  ),
+};
+
+for (const [revision, packet] of Object.entries(OLDER)) {
+  test(`the Hello of a server of revision ${revision} ends with the last field that it knows, however new the client is`, async (t) => {
+    const hello = await assertEveryCut(t, packet, async (reader) => {
+      await reader.u8();
+      return readServerHello(reader, 54488);
+    });
+    t.is(hello.revision, Number(revision));
+    t.deepEqual(writeServerHello(hello), packet);
+  });
+}
+
 test('the addendum has the fields of its revision', async (t) => {
   await assertEveryCut(t, hex(`${string('key')} ${string('notchunked')} ${string('notchunked')} 08`), async (reader) =>
     skipAddendum(reader, 54488),

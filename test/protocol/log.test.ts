@@ -12,24 +12,20 @@ for (const revision of [54406, 54412, 54441, 54454, 54480, 54481, 54488]) {
       t.is((await skipServerPacket(walked, SERVER_PACKETS.Log, { revision, isCompressed }))?.rows, 1);
       t.is(walked.position, packet.length);
 
-      const { columns } = await skipBlock(new BufferReader(packet.subarray(2)), {
-        revision,
-        isCompressed: isCompressed && revision >= 54481,
-      });
-      t.deepEqual(
-        columns.map(({ name, type }) => `${name} ${type}`),
-        [
-          'event_time DateTime',
-          'event_time_microseconds UInt32',
-          'host_name String',
-          'query_id String',
-          ...(revision < 54441 ? ['thread_number UInt32'] : []),
-          'thread_id UInt64',
-          'priority Int8',
-          'source String',
-          'text String',
-        ],
-      );
+      const columns: string[] = [];
+      const encoding = { revision, isCompressed: isCompressed && revision >= 54481 };
+      await skipBlock(new BufferReader(packet.subarray(2)), encoding, ({ name, type }) => columns.push(`${name} ${type}`));
+      t.deepEqual(columns, [
+        'event_time DateTime',
+        'event_time_microseconds UInt32',
+        'host_name String',
+        'query_id String',
+        ...(revision < 54441 ? ['thread_number UInt32'] : []),
+        'thread_id UInt64',
+        'priority Int8',
+        'source String',
+        'text String',
+      ]);
       if (!isCompressed) t.true(packet.includes(LINE.text));
     });
   }

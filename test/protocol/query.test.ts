@@ -46,7 +46,7 @@ test('a Query packet with every field is read wherever it is cut', async (t) => 
   const head = await assertEveryCut(t, FULL, (reader) => readPacket(reader, 54488));
   t.is(textOf(head, FULL), 'select {p:String}, 1 settings max_threads=1');
   t.deepEqual([...head.settings.values], [['max_block_size', '1000']]);
-  t.like(head, { stage: 2, isCompressed: true, clientInfo: { queryKind: 1 } });
+  t.like(head, { stage: { value: 2 }, isCompressed: true, clientInfo: { queryKind: 1 } });
 });
 
 test('a Query packet of clickhouse-go is read wherever it is cut', async (t) => {
@@ -62,6 +62,13 @@ test('another text leaves everything else of the packet as it was', async (t) =>
   const at = FULL.indexOf(text) - 1;
   const expected = [FULL.subarray(0, at), Buffer.from('\x08select 2'), FULL.subarray(at + 1 + text.length)];
   t.deepEqual(changed, Buffer.concat(expected));
+});
+
+test('a packet with another text asks for the whole answer', async (t) => {
+  const head = await readPacket(new BufferReader(GO), 54460);
+  const partial = Buffer.from(GO);
+  partial[head.stage.from] = 1;
+  t.deepEqual(withText({ head, bytes: partial }, 54460, "select 1 as x, 'abc' as s"), GO);
 });
 
 test('a long text brings the setting that lets it pass', async (t) => {
@@ -81,7 +88,7 @@ test("a query of the gateway's own keeps who asks and leaves out what for", asyn
   t.is(textOf(read, own), 'SELECT currentDatabase()');
   t.deepEqual(own.subarray(read.clientInfo.from, read.clientInfo.to), FULL.subarray(head.clientInfo.from, head.clientInfo.to));
   t.deepEqual(own.subarray(read.text.to), FULL.subarray(head.text.to), 'query parameters');
-  t.is(read.settings.values.size, 0);
+  t.deepEqual([...read.settings.values], [['output_format_native_encode_types_in_binary_format', '0']]);
   t.false(read.isCompressed);
 });
 
@@ -130,6 +137,28 @@ test('a Query packet whose text is longer than a string may be is refused', asyn
   const head = await readPacket(new BufferReader(GO), 54460);
   const bytes = Buffer.concat([GO.subarray(0, head.text.lengthAt), hex('8080808008'), Buffer.alloc(100)]);
   await t.throwsAsync(readPacket(new BufferReader(bytes), 54460), { instanceOf: ProtocolError });
+});
+
+test('a Query packet with more settings or roles than anybody has is refused, also when they have one name', async (t) => {
+  const head = await readPacket(new BufferReader(GO), 54460);
+  const settings = Buffer.concat(Array.from({ length: 10_001 }, () => new ByteWriter().string('a').varuint(0).string('').bytes()));
+  const many = Buffer.concat([GO.subarray(0, head.settings.from), settings, GO.subarray(head.settings.to)]);
+  await t.throwsAsync(readPacket(new BufferReader(many), 54460), { instanceOf: ProtocolError, message: 'too many settings' });
+  const full = await readPacket(new BufferReader(FULL), 54488);
+  const beforeRoles = full.clientInfo.to - 1 - Buffer.from('r1_r2_').length;
+  t.is(FULL[beforeRoles], 2, 'the number of roles');
+  const roles = Buffer.concat([FULL.subarray(0, beforeRoles), new ByteWriter().varuint(10_001).bytes(), Buffer.alloc(20_000)]);
+  await t.throwsAsync(readPacket(new BufferReader(roles), 54488), { instanceOf: ProtocolError, message: 'too many roles' });
+});
+
+test('settings of a very old client that never end cost no more with each piece', async (t) => {
+  const start = oldQuery(Buffer.alloc(0), '').subarray(0, -4);
+  // Each reads as a name with a number and as a name with a string.
+  const piece = Buffer.from('\x01a\x01a'.repeat(1024), 'latin1');
+  const reader = new BufferReader(start, ...Array.from({ length: 500 }, () => piece));
+  const startedMs = performance.now();
+  await t.throwsAsync(readPacket(reader, 54412));
+  t.true(performance.now() - startedMs < 5_000, `${performance.now() - startedMs} ms`);
 });
 
 test('random bytes never do worse than being refused', async (t) => {

@@ -11,6 +11,7 @@ import {
   PROBE_DELAY_MS,
   renewCertificate,
   SEND_TIMEOUT_MS,
+  surviveAcceptFaults,
   type OwnCertificate,
 } from '../../sockets/index.ts';
 import { clickhouseError } from '../../errors.ts';
@@ -93,6 +94,7 @@ export function createHttpFrontEnd(options: HttpFrontEndOptions): HttpFrontEnd {
   return {
     listen: async () => {
       await app.listen({ host: options.host, port: options.port });
+      surviveAcceptFaults(app.server, logger);
       const address = app.server.address();
       return typeof address === 'object' && address !== null ? address.port : options.port;
     },

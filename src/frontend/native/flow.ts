@@ -10,6 +10,19 @@ const MOST_KEPT_BYTES = 64 * 1024;
 /** What happens to bytes that the reader has consumed. */
 type Destiny = 'pass' | 'hold' | 'drop';
 
+/** What is asked of the pieces that a reader waits for. */
+export interface Terms {
+  /** How long the next may take to come, in milliseconds. */
+  readonly mostMs: number;
+  /** Called with the size of each; what it throws is the reader's. */
+  readonly take: (bytes: number) => void;
+}
+
+/** Nothing came in time. */
+export class NothingCame extends Error {
+  override readonly name = 'NothingCame';
+}
+
 /**
  * One direction of a connection: bytes from one socket to another, with back-pressure.
  *
@@ -27,7 +40,7 @@ export class Flow extends ByteReader {
   /** Up to where in `chunk` bytes have met their destiny: may be ahead of `at`, after `release`. */
   #settledTo = 0;
   #held: Buffer[] = [];
-  /** The piece that came while nobody was waiting. */
+  /** What came while nobody was waiting. */
   #arrived: Buffer | undefined;
   /** How many bytes may wait to go out while the next piece is read. */
   readonly #maxUnsentBytes: number;
@@ -37,6 +50,8 @@ export class Flow extends ByteReader {
   /** Called when the connection ends while nobody reads. */
   #listening: (() => void) | undefined;
   #waiting: { readonly resolve: (piece: Buffer) => void; readonly reject: (error: Error) => void } | undefined;
+  /** While a reader is held to them. */
+  terms: Terms | undefined;
   /** Called with every piece that goes out. */
   onPass: ((piece: Buffer) => void) | undefined;
 
@@ -114,6 +129,7 @@ export class Flow extends ByteReader {
       return await work(gone.signal);
     } finally {
       this.#listening = undefined;
+      this.#from.pause();
     }
   }
 
@@ -167,14 +183,24 @@ export class Flow extends ByteReader {
 
   protected override async nextChunk(): Promise<Buffer> {
     if (this.#isStuck()) await this.#sent();
-    const piece = this.#arrived;
+    const arrived = this.#arrived;
     this.#arrived = undefined;
-    if (piece !== undefined) return piece;
+    const piece = arrived ?? (await this.#nextPiece());
+    this.terms?.take(piece.length);
+    return piece;
+  }
+
+  async #nextPiece(): Promise<Buffer> {
     if (this.#isEnded) throw new EndOfBytes('the connection was closed');
-    return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      this.#from.resume();
-    });
+    const timer = this.terms && setTimeout(() => this.#fail(new NothingCame()), this.terms.mostMs);
+    try {
+      return await new Promise((resolve, reject) => {
+        this.#waiting = { resolve, reject };
+        this.#from.resume();
+      });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #arrive(piece: Buffer): boolean {
@@ -186,11 +212,9 @@ export class Flow extends ByteReader {
       const { resolve } = this.#waiting;
       this.#waiting = undefined;
       resolve(piece);
-    } else if (this.#listening === undefined) {
-      this.#arrived = piece;
     } else {
       this.#arrived = Buffer.concat([this.#arrived ?? EMPTY, piece]);
-      return this.#arrived.length < MOST_KEPT_BYTES;
+      return this.#listening !== undefined && this.#arrived.length < MOST_KEPT_BYTES;
     }
     return false;
   }
@@ -225,9 +249,14 @@ export class Flow extends ByteReader {
   #end(): void {
     this.#isEnded = true;
     this.#listening?.();
+    this.#fail(new EndOfBytes('the connection was closed'));
+  }
+
+  /** Ends the wait for a piece. */
+  #fail(error: Error): void {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    waiting?.reject(new EndOfBytes('the connection was closed'));
+    waiting?.reject(error);
   }
 
   /** Consumed bytes meet their destiny. */

@@ -52,7 +52,7 @@ export async function logIn(client: Flow, socket: Socket, options: LoginOptions)
   const announced = isInterserver ? hello.revision : Math.min(hello.revision, MAX_REVISION);
   client.send(writeClientHello({ ...hello, revision: announced }));
   if (isInterserver) return { server, upstream, revision: announced, isInterserver };
-  if (startsWith(hello.user, SSH_KEY_PREFIX)) await passChallenge(client, server);
+  if (startsWith(hello.user, SSH_KEY_PREFIX) && !(await passChallenge(client, server, socket))) return undefined;
   const answer = await receiveServerHello(server, announced, socket);
   if (answer === undefined) return undefined;
   if (insistsOnChunks(answer)) {
@@ -106,19 +106,37 @@ function closeTogether(client: Socket, upstream: Socket): void {
   upstream.on('close', () => client.destroySoon());
 }
 
-/** Proof of an SSH key: request, challenge, signature. */
-async function passChallenge(client: Flow, server: Flow): Promise<void> {
-  await passPacket(client, CLIENT_PACKETS.SSHChallengeRequest);
-  await passPacket(server, SERVER_PACKETS.SSHChallenge);
-  await passPacket(client, CLIENT_PACKETS.SSHChallengeResponse);
+/** Proof of an SSH key: request, challenge, signature. False: the server has said no instead of a challenge, its words have been passed on. */
+async function passChallenge(client: Flow, server: Flow, socket: Socket): Promise<boolean> {
+  client.pass();
+  await expectPacket(client, CLIENT_PACKETS.SSHChallengeRequest);
+  client.flush();
+  server.hold();
+  const type = await server.u8();
+  if (type === SERVER_PACKETS.Exception) {
+    await passRefusal(server, socket);
+    return false;
+  }
+  if (type !== SERVER_PACKETS.SSHChallenge) throw new ProtocolError(`unexpected packet ${type} during login by SSH key`);
+  await server.skipString();
+  server.pass();
+  server.flush();
+  await expectPacket(client, CLIENT_PACKETS.SSHChallengeResponse);
+  await client.skipString();
+  client.flush();
+  return true;
 }
 
-async function passPacket(flow: Flow, packet: number): Promise<void> {
-  flow.pass();
+async function expectPacket(flow: Flow, packet: number): Promise<void> {
   const type = await flow.u8();
   if (type !== packet) throw new ProtocolError(`unexpected packet ${type} during login by SSH key`);
-  if (packet !== CLIENT_PACKETS.SSHChallengeRequest) await flow.skipString();
-  flow.flush();
+}
+
+/** The rest of an Exception packet, after which there is nothing more. */
+async function passRefusal(server: Flow, socket: Socket): Promise<void> {
+  await readException(server);
+  server.relay();
+  socket.end();
 }
 
 /** The server's Hello, or undefined when it said no: its words have been passed on. */
@@ -131,9 +149,7 @@ async function receiveServerHello(server: Flow, announced: number, socket: Socke
     return hello;
   }
   if (type !== SERVER_PACKETS.Exception) throw new ProtocolError(`unexpected packet ${type} from the server during login`);
-  await readException(server);
-  server.relay();
-  socket.end();
+  await passRefusal(server, socket);
   return undefined;
 }
 

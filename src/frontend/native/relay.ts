@@ -21,9 +21,9 @@ import {
   type ReadQuery,
 } from '../../protocol/index.ts';
 import type { Action, ClientSession, Dispatcher, OnAnswer } from '../../query/index.ts';
-import { NO_STATEMENT_MEMORY, statementLimitBytes, type StatementMemory } from '../statement-memory.ts';
+import { statementLimitBytes, StatementShare, type StatementMemory } from '../statement-memory.ts';
 import { followAnswer, type AnswerEnd } from './answer.ts';
-import type { Flow } from './flow.ts';
+import { NothingCame, type Flow } from './flow.ts';
 import type { Login } from './handshake.ts';
 import { exceptionPacket, noticePacket } from './respond.ts';
 import { createClientSession, refusalOfSettings, type Wires } from './session.ts';
@@ -33,16 +33,19 @@ import {
   enlargedQuerySize,
   INSERT_HEAD_BYTES,
   isInsert,
+  isRead,
   maxQuerySize,
   mayBeInsert,
   peekText,
   raisedQuerySize,
 } from './statement.ts';
 
-/** How much of statements is held. */
+/** How much of statements is held, and for how long. */
 export interface StatementLimits {
   readonly memory: StatementMemory;
   readonly maxStatementBytes: number;
+  /** How long the next piece of what is held, or of the blocks behind a refused statement, may take to come, in milliseconds. */
+  readonly receiveTimeoutMs: number;
 }
 
 export interface RelayOptions {
@@ -57,7 +60,10 @@ export interface RelayOptions {
 
 const PONG = Buffer.from([SERVER_PACKETS.Pong]);
 const SECONDARY_QUERY = 2;
+const BINARY_TYPES = 'input_format_native_decode_types_in_binary_format';
 const INSERT_START_BYTES = 4096;
+/** Settings, above all. */
+const MAX_HEAD_BYTES = 16 * 1024 * 1024;
 
 /**
  * What a client says after its login, packet by packet. The states are places in this file:
@@ -73,7 +79,7 @@ const INSERT_START_BYTES = 4096;
  * The server's bytes pass unseen, except in two cases, when `followAnswer` takes them packet by packet until the answer's end:
  * - the action has `after`: it must run between the server's success and the client's knowledge of it;
  * - the query may be an INSERT whose blocks are not compressed: should one of them have a column that cannot be walked (`JSON`, states of aggregate
- *   functions), the client's bytes pass unseen, too (`#passUntilAnswered`), until the answer's end says that the INSERT is over.
+ *   functions, types that are no names), the client's bytes pass unseen, too (`#passUntilAnswered`), until the answer's end says that the INSERT is over.
  *
  * The protocol has one query at a time. So when a Query packet comes, the client has read the answer to the one before, and the server's
  * direction is between two packets.
@@ -99,8 +105,12 @@ export class Relay {
   #hasPinged = false;
   /** Whether the query that runs came from another server. */
   #isSecondary = false;
+  /** Whether the types in the blocks of the query that runs are no names. */
+  #hasBinaryTypes = false;
   readonly #signOfLifeMs: number;
   readonly #limits: StatementLimits;
+  /** What the bytes take that are held of a Query packet. */
+  readonly #share: StatementShare;
   /** Ends the wait between the server's success and the client's knowledge of it. */
   #wait: AbortController | undefined;
 
@@ -115,9 +125,10 @@ export class Relay {
     this.#logger = logger;
     this.#signOfLifeMs = signOfLifeMs;
     this.#limits = limits;
+    this.#share = new StatementShare(limits.memory);
     this.#upstream.once('close', () => this.#wait?.abort());
     this.#server.onPass = (piece) => {
-      this.isAnswered = endsAnAnswer(piece);
+      this.isAnswered = endsAnAnswer(piece) ?? this.isAnswered;
     };
   }
 
@@ -145,6 +156,7 @@ export class Relay {
   }
 
   async #passData(): Promise<void> {
+    if (this.#hasBinaryTypes && this.#following !== undefined) return this.#passUntilAnswered(this.#following);
     try {
       await skipClientData(this.#client, this.#encoding);
     } catch (error) {
@@ -172,13 +184,53 @@ export class Relay {
   async #handleQuery(start: number): Promise<void> {
     await this.#following;
     this.isAnswered = false;
-    const head = await this.#readHead(start);
+    try {
+      await this.#answerQuery(start);
+    } finally {
+      this.#share.giveAll();
+    }
+    this.#hasPinged = false;
+  }
+
+  async #answerQuery(start: number): Promise<void> {
+    const head = await this.#soon(
+      async () => this.#readHead(start),
+      (bytes) => this.#takeOfHead(bytes, start),
+    );
     this.#encoding = { revision: this.#revision, isCompressed: head.isCompressed };
     this.#isSecondary = head.clientInfo.queryKind === SECONDARY_QUERY;
-    const isOurs = await this.#isForDispatcher(head);
-    if (isOurs) await this.#handleStatement(head);
+    this.#hasBinaryTypes = ['1', 'true'].includes(head.settings.values.get(BINARY_TYPES)?.toLowerCase() ?? '');
+    const isOurs = await this.#held(async () => this.#isForDispatcher(head));
+    if (isOurs) await this.#dispatchStatement(head);
     else await this.#forward(head);
-    this.#hasPinged = false;
+  }
+
+  #takeOfHead(bytes: number, start: number): void {
+    this.#share.take(bytes);
+    if (this.#client.position - start > MAX_HEAD_BYTES)
+      throw new ProtocolError(`more than ${MAX_HEAD_BYTES} bytes in front of the statement`);
+  }
+
+  /** Reads what is held meanwhile: it takes memory that others need. */
+  async #held<T>(read: () => Promise<T>): Promise<T> {
+    return this.#soon(read, (bytes) => this.#share.take(bytes));
+  }
+
+  /** Reads what a client sends without waiting for anything. */
+  async #soon<T>(read: () => Promise<T>, take: (bytes: number) => void = () => undefined): Promise<T> {
+    const { receiveTimeoutMs } = this.#limits;
+    this.#client.terms = { mostMs: receiveTimeoutMs, take };
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof ClickHouseException) throw new UnreadableQuery(error);
+      if (!(error instanceof NothingCame)) throw error;
+      throw new UnreadableQuery(
+        clickhouseError('SOCKET_TIMEOUT', `Timeout exceeded while reading from socket (${receiveTimeoutMs} ms)`, { cause: error }),
+      );
+    } finally {
+      this.#client.terms = undefined;
+    }
   }
 
   /** The server is idle and the client waits for an answer: it can be told what is wrong. */
@@ -193,12 +245,19 @@ export class Relay {
     }
   }
 
+  /**
+   * Also of a client that wants no complete answer, or is another server: what a statement does is the same. Only of queries the answer then has another
+   * shape, which is the server's to make.
+   */
   async #isForDispatcher(head: QueryHead): Promise<boolean> {
-    if (this.#isSecondary || head.stage !== STAGE_COMPLETE) return false;
+    const client = this.#client;
     const limitBytes = this.#limitBytes(head);
-    const decision = await classifyText(this.#client, head, limitBytes, (text, complete) => this.#dispatcher.classify(text, complete));
-    const isTooLong = head.text.to - head.text.from > limitBytes;
-    return decision === 'whole' && (!isTooLong || isInsert(await peekText(this.#client, INSERT_START_BYTES)));
+    const decision = await classifyText(client, head, limitBytes, (text, complete) => this.#dispatcher.classify(text, complete));
+    if (decision === 'forward') return false;
+    const bytes = head.text.to - head.text.from;
+    const start = await peekText(client, Math.min(bytes, INSERT_START_BYTES));
+    if (head.stage.value !== STAGE_COMPLETE && isRead(start)) return false;
+    return bytes <= limitBytes || isInsert(start);
   }
 
   /** Sends the packet on as it is; of its text only the beginning has been read. */
@@ -216,6 +275,7 @@ export class Relay {
     const client = this.#client;
     if (this.#loweredRevision !== undefined) client.send(this.#patched(head, client.takeHeld()));
     client.pass();
+    this.#share.giveAll();
   }
 
   #patched(head: QueryHead, bytes: Buffer): Buffer {
@@ -227,27 +287,14 @@ export class Relay {
     return statementLimitBytes(maxQuerySize(head), this.#limits.maxStatementBytes);
   }
 
-  async #handleStatement(head: QueryHead): Promise<void> {
+  async #dispatchStatement(head: QueryHead): Promise<void> {
+    const client = this.#client;
     const bytes = head.text.to - head.text.from;
     const isWhole = bytes <= this.#limitBytes(head);
-    const { memory } = this.#limits;
-    const takenBytes = isWhole ? bytes : INSERT_HEAD_BYTES;
-    if (!memory.take(takenBytes)) throw new UnreadableQuery(clickhouseError('MEMORY_LIMIT_EXCEEDED', NO_STATEMENT_MEMORY));
-    try {
-      await this.#dispatchStatement(head, bytes, isWhole);
-    } finally {
-      memory.give(takenBytes);
-    }
-  }
-
-  async #dispatchStatement(head: QueryHead, bytes: number, isWhole: boolean): Promise<void> {
-    const client = this.#client;
-    if (!isWhole) await client.want(INSERT_HEAD_BYTES);
-    const statement = isWhole ? Buffer.from(await client.bytes(bytes)) : client.chunk.subarray(client.at, client.at + INSERT_HEAD_BYTES);
-    if (isWhole) await skipQueryTail(client, this.#revision);
-    const query = { head, bytes: client.heldBytes() };
+    const statement = await this.#held(async () => (isWhole ? this.#readStatement(bytes) : this.#readStatementHead()));
+    const query = { head, bytes: this.#patched(head, client.heldBytes()) };
     const { text, isUtf8 } = decodeUtf8(statement);
-    const wires = { client, server: this.#server, revision: this.#revision };
+    const wires = { client, server: this.#server, revision: this.#revision, giveUp: (error: unknown) => this.#giveUp(error) };
     const session = createClientSession(wires, query);
     const decided = await this.#dispatcher.dispatch(text, session);
     const action = knowingId(checked(decided, { text, isUtf8, statement }), head.id);
@@ -257,6 +304,19 @@ export class Relay {
       // Where no answer is followed, it is a refusal or a side is gone.
       void whenSettled(this.#following, decided.kind === 'refuse' ? undefined : decided.ended);
     }
+  }
+
+  async #readStatement(bytes: number): Promise<Buffer> {
+    const statement = Buffer.from(await this.#client.bytes(bytes));
+    await skipQueryTail(this.#client, this.#revision);
+    return statement;
+  }
+
+  /** Not consumed. */
+  async #readStatementHead(): Promise<Buffer> {
+    const client = this.#client;
+    await client.want(INSERT_HEAD_BYTES);
+    return client.chunk.subarray(client.at, client.at + INSERT_HEAD_BYTES);
   }
 
   async #act(action: Action, { query, bytes, isWhole, text, wires, session }: Decided): Promise<void> {
@@ -293,11 +353,13 @@ export class Relay {
         if (wrongSettings !== undefined) this.#server.send(exceptionPacket(wrongSettings));
         else if (this.#hasPinged) await this.#waitForPong(session);
         client.drop();
-        if (!isWhole) {
-          await client.skip(bytes);
-          await skipQueryTail(client, this.#revision);
-        }
-        await this.#swallowBlocks();
+        await this.#soon(async () => {
+          if (!isWhole) {
+            await client.skip(bytes);
+            await skipQueryTail(client, this.#revision);
+          }
+          await this.#swallowBlocks();
+        });
         if (wrongSettings === undefined) this.#server.send(exceptionPacket(action.exception));
       }
     }
@@ -312,6 +374,11 @@ export class Relay {
     this.#client.drop();
     const packet = Buffer.concat([withTextOf(query, this.#revision, bytes, added), Buffer.from(start)]);
     this.#client.send(this.#patched(head, packet));
+  }
+
+  #giveUp(error: unknown): void {
+    this.#logger.error({ err: error }, 'an answer of the server cannot be followed: its connection is closed');
+    this.#upstream.destroy();
   }
 
   /** A Ping sent right before the statement is answered before it: the answer to a query of our own comes after the Pong. */
@@ -344,8 +411,10 @@ export class Relay {
       this.#following = undefined;
     });
     this.#following = following;
-    // Whoever needs the outcome awaits it; a broken connection is told by both sockets anyway.
-    following.catch(() => undefined);
+    // Whoever needs the outcome awaits it; a broken connection is told by both sockets anyway. Nobody knows where in the answer another fault leaves the server.
+    following.catch((error: unknown) => {
+      if (!(error instanceof EndOfBytes)) this.#giveUp(error);
+    });
   }
 
   async #follow({ after, notice, shownException, shownColumns, ended }: OnAnswer): Promise<AnswerEnd> {
@@ -388,7 +457,7 @@ export class Relay {
   async #waitFor(after: NonNullable<OnAnswer['after']>): Promise<void> {
     const wait = new AbortController();
     this.#wait = wait;
-    const sign = writeNoProgress(this.#revision);
+    const sign = this.#signOfLife();
     const signs = setInterval(() => sign && this.#server.send(sign), this.#signOfLifeMs);
     try {
       await after(wait.signal);
@@ -399,6 +468,11 @@ export class Relay {
       this.#wait = undefined;
     }
     if (this.#upstream.destroyed) throw CLOSED;
+  }
+
+  /** A server that writes to another expects no Progress before 26.7, but always lines of its log. Source: ClickHouse `src/QueryPipeline/RemoteInserter.cpp`. */
+  #signOfLife(): Buffer | undefined {
+    return this.#isSecondary ? noticePacket('The gateway waits for Kafka', this.#encoding) : writeNoProgress(this.#revision);
   }
 }
 
@@ -426,10 +500,16 @@ function hasSettings({ settings }: QueryHead): boolean {
   return settings.to > settings.from;
 }
 
-/** A piece whose last packet is EndOfStream or Pong, or that is an Exception packet from its first byte to its last, the flag for nested ones. */
-function endsAnAnswer(piece: Buffer): boolean {
-  const last = piece[piece.length - 1];
-  if (last === SERVER_PACKETS.EndOfStream || last === SERVER_PACKETS.Pong) return true;
+/**
+ * Whether a piece's last packet is EndOfStream, or it is an Exception packet from its first byte to its last, the flag for nested ones. Pongs, which also come in the
+ * middle of an INSERT, say nothing: undefined when there is nothing else.
+ */
+function endsAnAnswer(piece: Buffer): boolean | undefined {
+  let end = piece.length;
+  while (piece[end - 1] === SERVER_PACKETS.Pong) end -= 1;
+  if (end === 0) return undefined;
+  const last = piece[end - 1];
+  if (last === SERVER_PACKETS.EndOfStream) return true;
   return last === 0 && piece[0] === SERVER_PACKETS.Exception && piece.toString('latin1', 6, 10) === 'DB::';
 }
 

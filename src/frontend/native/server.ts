@@ -10,6 +10,7 @@ import {
   renewCertificate,
   rereadAccepted,
   SEND_TIMEOUT_MS,
+  surviveAcceptFaults,
   type OwnCertificate,
 } from '../../sockets/index.ts';
 import { MAX_STATEMENT_BYTES, STATEMENT_MEMORY_BYTES, StatementMemory } from '../statement-memory.ts';
@@ -34,6 +35,8 @@ export interface NativeFrontEndOptions {
   readonly handshakeTimeoutMs?: number;
   /** In milliseconds, whoever has not logged in by then is cut off; 30,000 when absent. */
   readonly loginTimeoutMs?: number;
+  /** How long a statement that is read may pause, in milliseconds; 60,000 when absent. */
+  readonly receiveTimeoutMs?: number;
   /** How long a client may take nothing of what waits for it, in milliseconds; 3,600,000 when absent. */
   readonly sendTimeoutMs?: number;
   /** What statements may take together while they are read, in bytes; 256 MiB when absent. */
@@ -57,6 +60,7 @@ export interface NativeFrontEnd {
 
 const DEFAULT_GRACE_MS = 10_000;
 const LOGIN_TIMEOUT_MS = 30_000;
+const RECEIVE_TIMEOUT_MS = 60_000;
 // Clients give up after 300 s of silence, some of them after less.
 const SIGN_OF_LIFE_MS = 10_000;
 const IDLE_CHECK_MS = 20;
@@ -74,6 +78,7 @@ export function createNativeFrontEnd(options: NativeFrontEndOptions): NativeFron
     limits: {
       memory: new StatementMemory(options.statementMemoryBytes ?? STATEMENT_MEMORY_BYTES),
       maxStatementBytes: options.maxStatementBytes ?? MAX_STATEMENT_BYTES,
+      receiveTimeoutMs: options.receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS,
     },
     ...(options.httpPort === undefined ? {} : { httpPort: options.httpPort }),
   };
@@ -112,7 +117,7 @@ function listenFor(options: NativeFrontEndOptions, onClient: (socket: Socket) =>
   return server;
 }
 
-async function listen(server: Server, { host, port }: NativeFrontEndOptions): Promise<number> {
+async function listen(server: Server, { host, port, logger }: NativeFrontEndOptions): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
@@ -120,6 +125,7 @@ async function listen(server: Server, { host, port }: NativeFrontEndOptions): Pr
       resolve();
     });
   });
+  surviveAcceptFaults(server, logger);
   const address = server.address();
   return typeof address === 'object' && address !== null ? address.port : port;
 }

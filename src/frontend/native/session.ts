@@ -11,7 +11,6 @@ import {
   SERVER_PACKETS,
   skipBlock,
   skipServerPacket,
-  type BlockShape,
   type ReadQuery,
 } from '../../protocol/index.ts';
 import type { ClientSession } from '../../query/index.ts';
@@ -23,6 +22,8 @@ export interface Wires {
   readonly client: Flow;
   readonly server: Flow;
   readonly revision: number;
+  /** Called when the server has said what cannot be read: nobody knows where that ends, so the connection to it must. */
+  readonly giveUp: (error: unknown) => void;
 }
 
 /**
@@ -78,7 +79,17 @@ interface HelperAnswer {
   readonly rows: string[][];
 }
 
-async function exchange({ client, server, revision }: Wires, packet: Buffer): Promise<HelperAnswer> {
+async function exchange(wires: Wires, packet: Buffer): Promise<HelperAnswer> {
+  try {
+    return await exchangePackets(wires, packet);
+  } catch (error) {
+    if (error instanceof ClickHouseException || error instanceof EndOfBytes) throw error;
+    wires.giveUp(error);
+    throw clickhouseError('NETWORK_ERROR', 'The gateway cannot read the answer of ClickHouse, see its log', { cause: error });
+  }
+}
+
+async function exchangePackets({ client, server, revision }: Wires, packet: Buffer): Promise<HelperAnswer> {
   client.send(Buffer.concat([packet, emptyDataPacket(revision)]));
   const encoding = { revision, isCompressed: false };
   const rows: string[][] = [];
@@ -115,9 +126,9 @@ async function exchange({ client, server, revision }: Wires, packet: Buffer): Pr
 
   /** The first block has no rows and says the types, before any value must be read. */
   async function readBlock(): Promise<boolean> {
-    const block: BlockShape & { readonly values: string[][] } = await readRows(server, encoding);
-    rows.push(...block.values);
-    return block.columns.every(({ type }) => isReadable(type));
+    const { columns, values } = await readRows(server, encoding);
+    rows.push(...values);
+    return columns.every(({ type }) => isReadable(type));
   }
 }
 

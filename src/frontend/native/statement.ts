@@ -20,10 +20,11 @@ export async function classifyText(
 ): Promise<'forward' | 'whole'> {
   const bytes = head.text.to - head.text.from;
   for (let headBytes = FIRST_HEAD_BYTES; ; headBytes *= HEAD_GROWTH) {
-    const isComplete = bytes <= headBytes;
-    const decision = classify(await peekText(client, Math.min(bytes, headBytes)), isComplete);
+    const seenBytes = Math.min(bytes, headBytes, limitBytes + 1);
+    const isComplete = seenBytes === bytes;
+    const decision = classify(await peekText(client, seenBytes), isComplete);
     if (decision !== 'more') return decision;
-    if (isComplete || headBytes > limitBytes) return 'forward';
+    if (isComplete || seenBytes > limitBytes) return 'forward';
   }
 }
 
@@ -65,6 +66,12 @@ export function isInsert(text: string): boolean {
 export function mayBeInsert(text: string): boolean {
   const first = firstWord(text);
   return first === 'INSERT' || (first === 'WITH' && /\binsert\b/i.test(text));
+}
+
+/** A statement that only reads; of one that begins with WITH, no if in doubt. */
+export function isRead(text: string): boolean {
+  const first = firstWord(text);
+  return first === 'SELECT' || first === 'FROM' || (first === 'WITH' && !mayBeInsert(text));
 }
 
 function firstWord(text: string): string | undefined {

@@ -25,7 +25,8 @@ export class UnknownLayout extends ProtocolError {
   }
 }
 
-const FIXED_BYTES: Readonly<Record<string, number>> = {
+// Maps: a client may call a type `constructor`.
+const FIXED_BYTES: ReadonlyMap<string, number> = new Map([
   ...names(1, 'UInt8 Int8 Bool Enum8 Nothing'),
   ...names(2, 'UInt16 Int16 Date Enum16 BFloat16'),
   ...names(4, 'UInt32 Int32 Float32 DateTime Date32 IPv4 Time Decimal32'),
@@ -34,17 +35,17 @@ const FIXED_BYTES: Readonly<Record<string, number>> = {
   ...names(8, 'IntervalDay IntervalWeek IntervalMonth IntervalQuarter IntervalYear'),
   ...names(16, 'UInt128 Int128 UUID IPv6 Decimal128'),
   ...names(32, 'UInt256 Int256 Decimal256'),
-};
+]);
 
-const ALIASES: Readonly<Record<string, string>> = {
-  Point: 'Tuple(Float64, Float64)',
-  Ring: 'Array(Point)',
-  LineString: 'Array(Point)',
-  MultiPoint: 'Array(Point)',
-  Polygon: 'Array(Ring)',
-  MultiLineString: 'Array(LineString)',
-  MultiPolygon: 'Array(Polygon)',
-};
+const ALIASES: ReadonlyMap<string, string> = new Map([
+  ['Point', 'Tuple(Float64, Float64)'],
+  ['Ring', 'Array(Point)'],
+  ['LineString', 'Array(Point)'],
+  ['MultiPoint', 'Array(Point)'],
+  ['Polygon', 'Array(Ring)'],
+  ['MultiLineString', 'Array(LineString)'],
+  ['MultiPolygon', 'Array(Polygon)'],
+]);
 
 const MAX_DEPTH = 100;
 
@@ -54,9 +55,9 @@ export function layoutOf(type: string, depth = 0): Layout {
   const { name, parameters } = splitTypeName(type);
   const inner = (at: number): Layout => layoutOf(parameters[at] ?? '', depth + 1);
   const elements = (): Layout[] => parameters.map((element) => layoutOf(withoutElementName(element), depth + 1));
-  const bytes = FIXED_BYTES[name];
+  const bytes = FIXED_BYTES.get(name);
   if (bytes !== undefined) return { kind: 'fixed', bytes };
-  const alias = ALIASES[name];
+  const alias = ALIASES.get(name);
   if (alias !== undefined) return layoutOf(alias, depth + 1);
   switch (name) {
     case 'String':
@@ -86,8 +87,8 @@ export function layoutOf(type: string, depth = 0): Layout {
   }
 }
 
-function names(bytes: number, list: string): Record<string, number> {
-  return Object.fromEntries(list.split(' ').map((name) => [name, bytes]));
+function names(bytes: number, list: string): [string, number][] {
+  return list.split(' ').map((name) => [name, bytes]);
 }
 
 function positive(type: string, parameter: string | undefined): number {

@@ -19,6 +19,7 @@ const INTERFACE_TCP = 1;
 const INTERFACE_HTTP = 2;
 const MAX_QUERY_KIND = 2;
 const TRACE_CONTEXT_BYTES = 24;
+const MAX_ROLES = 10_000;
 
 /** Goes over the client info of a Query packet. Source: ClickHouse `src/Interpreters/ClientInfo.cpp`. */
 export async function readClientInfo(reader: ByteReader, revision: number): Promise<ClientInfo> {
@@ -67,6 +68,8 @@ async function skipContexts(reader: ByteReader, revision: number): Promise<void>
   if (hasFeature(revision, 'client agent')) await reader.skipString();
   if (hasFeature(revision, 'internal query flag')) await reader.u8();
   if (hasFeature(revision, 'current roles') && (await reader.u8()) !== 0) {
-    await reader.skipStrings(await reader.varuint());
+    const roles = await reader.varuint();
+    if (roles > MAX_ROLES) throw new ProtocolError('too many roles');
+    await reader.skipStrings(roles);
   }
 }

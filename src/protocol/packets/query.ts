@@ -17,7 +17,8 @@ export interface QueryHead {
   readonly settings: Span & { readonly values: ReadonlyMap<string, string> };
   /** Roles on behalf of which another server asks; empty below revision 54472. */
   readonly roles: Span;
-  readonly stage: number;
+  /** How far the server is to go: a number, `STAGE_COMPLETE` for all the way. */
+  readonly stage: Span & { readonly value: number };
   /** Whether blocks of this query are compressed, in both directions. */
   readonly isCompressed: boolean;
   /** The statement's bytes; before them stands their number. */
@@ -41,8 +42,8 @@ export async function readQueryHead(reader: ByteReader, revision: number, start:
     if (hasFeature(revision, 'interserver roles')) await reader.skipString();
   });
   if (hasFeature(revision, 'interserver secret')) await reader.skipString();
-  const stage = await reader.varuint();
-  if (stage > MAX_STAGE) throw new ProtocolError(`unknown query stage ${stage}`);
+  const stage = await spanning(reader, async () => ({ value: await reader.varuint() }));
+  if (stage.value > MAX_STAGE) throw new ProtocolError(`unknown query stage ${stage.value}`);
   const isCompressed = await readFlag(reader);
   const lengthAt = reader.position;
   const bytes = await reader.varuint();
@@ -86,26 +87,28 @@ function part({ head, bytes }: ReadQuery, from: number, to?: number): Buffer {
 /** Settings to add to a packet's own, which they follow and so overrule. */
 export type AddedSettings = Readonly<Record<string, number>>;
 
-/** The same packet with another text, and settings that it needs. */
+/** The same packet with another text, and settings that it needs; to be carried out to the end. */
 export function withText(query: ReadQuery, revision: number, sql: string, added: AddedSettings = {}): Buffer {
   const bytes = Buffer.from(sql);
   return Buffer.concat([withTextOf(query, revision, bytes.length, added), bytes, part(query, query.head.text.to)]);
 }
 
-/** The same packet up to the first byte of its text, of which there will be `textBytes`. */
+/** The same packet up to the first byte of its text, of which there will be `textBytes`; to be carried out to the end. */
 export function withTextOf(query: ReadQuery, revision: number, textBytes: number, added: AddedSettings): Buffer {
-  const { settings, text } = query.head;
+  const { settings, stage, text } = query.head;
   const writer = new ByteWriter().raw(part(query, query.head.start, settings.to));
   for (const [name, value] of Object.entries(added)) writer.raw(writeSetting(revision, name, value));
   return writer
-    .raw(part(query, settings.to, text.lengthAt))
+    .raw(part(query, settings.to, stage.from))
+    .varuint(STAGE_COMPLETE)
+    .raw(part(query, stage.to, text.lengthAt))
     .varuint(textBytes)
     .bytes();
 }
 
 /**
  * A query of our own in the name of the client that sent `query`: its client info, roles and query parameters (as far as `query` was read), its settings
- * if `keepsSettings`, no id, no compression.
+ * if `keepsSettings`, no id, no compression, types as text.
  */
 export function ownQuery(query: ReadQuery, revision: number, sql: string, keepsSettings = false): Buffer {
   const { clientInfo, settings, roles } = query.head;
@@ -117,6 +120,8 @@ export function ownQuery(query: ReadQuery, revision: number, sql: string, keepsS
   const bytes = Buffer.byteLength(sql);
   const isLimited = keepsSettings && settings.values.has('max_query_size');
   if (isLimited || bytes >= DEFAULT_MAX_QUERY_BYTES) writer.raw(writeSetting(revision, 'max_query_size', bytes + 1));
+  // A session may ask for types that are not text. Its client can read them, so it is not older than the setting.
+  if (hasFeature(revision, 'chunked framing')) writer.raw(writeSetting(revision, 'output_format_native_encode_types_in_binary_format', 0));
   writer.string('').raw(part(query, roles.from, roles.to));
   if (hasFeature(revision, 'interserver secret')) writer.string('');
   writer.varuint(STAGE_COMPLETE).varuint(0).string(sql);

@@ -21,50 +21,52 @@ export interface ServerHello {
 const MAX_PASSWORD_RULES = 256;
 
 /**
- * Reads what follows the packet's number. Which fields there are depends on `announced`, the revision that the server was told.
+ * Reads what follows the packet's number. Which fields there are depends on `announced`, the revision that the server was told, and on the server's own: it sends
+ * none that it does not know.
  */
 export async function readServerHello(reader: ByteReader, announced: number): Promise<ServerHello> {
   const name = Buffer.from(await reader.stringBytes());
   const majorVersion = await reader.varuint();
   const minorVersion = await reader.varuint();
   const revision = await reader.varuint();
-  const identity = await readIdentity(reader, announced);
-  const framing = hasFeature(announced, 'chunked framing') ? { send: await reader.string(), receive: await reader.string() } : undefined;
-  const rest = await readRest(reader, announced);
+  const known = Math.min(announced, revision);
+  const identity = await readIdentity(reader, known);
+  const framing = hasFeature(known, 'chunked framing') ? { send: await reader.string(), receive: await reader.string() } : undefined;
+  const rest = await readRest(reader, known);
   return { name, majorVersion, minorVersion, revision, identity, ...(framing && { framing }), rest };
 }
 
-async function readIdentity(reader: ByteReader, announced: number): Promise<Buffer> {
+async function readIdentity(reader: ByteReader, known: number): Promise<Buffer> {
   const copy = new ByteWriter();
-  if (hasFeature(announced, 'parallel replicas version')) copy.varuint(await reader.varuint());
-  if (hasFeature(announced, 'server timezone')) copy.string(Buffer.from(await reader.stringBytes()));
-  if (hasFeature(announced, 'server display name')) copy.string(Buffer.from(await reader.stringBytes()));
-  if (hasFeature(announced, 'version patch')) copy.varuint(await reader.varuint());
+  if (hasFeature(known, 'parallel replicas version')) copy.varuint(await reader.varuint());
+  if (hasFeature(known, 'server timezone')) copy.string(Buffer.from(await reader.stringBytes()));
+  if (hasFeature(known, 'server display name')) copy.string(Buffer.from(await reader.stringBytes()));
+  if (hasFeature(known, 'version patch')) copy.varuint(await reader.varuint());
   return copy.bytes();
 }
 
-async function readRest(reader: ByteReader, announced: number): Promise<Buffer> {
+async function readRest(reader: ByteReader, known: number): Promise<Buffer> {
   const copy = new ByteWriter();
   const string = async (): Promise<number> => {
     const bytes = Buffer.from(await reader.stringBytes());
     copy.string(bytes);
     return bytes.length;
   };
-  if (hasFeature(announced, 'password rules')) {
+  if (hasFeature(known, 'password rules')) {
     const rules = await reader.varuint();
     if (rules > MAX_PASSWORD_RULES) throw new ProtocolError('the server has too many password rules');
     copy.varuint(rules);
     for (let i = 0; i < 2 * rules; i += 1) await string();
   }
-  if (hasFeature(announced, 'interserver nonce')) copy.raw(Buffer.from(await reader.bytes(8)));
-  if (hasFeature(announced, 'settings in hello')) {
+  if (hasFeature(known, 'interserver nonce')) copy.raw(Buffer.from(await reader.bytes(8)));
+  if (hasFeature(known, 'settings in hello')) {
     while ((await string()) > 0) {
       copy.varuint(await reader.varuint());
       await string();
     }
   }
-  if (hasFeature(announced, 'query plan version')) copy.varuint(await reader.varuint());
-  if (hasFeature(announced, 'cluster function version')) copy.varuint(await reader.varuint());
+  if (hasFeature(known, 'query plan version')) copy.varuint(await reader.varuint());
+  if (hasFeature(known, 'cluster function version')) copy.varuint(await reader.varuint());
   return copy.bytes();
 }
 

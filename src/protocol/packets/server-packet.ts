@@ -1,4 +1,4 @@
-import { skipBlock, type BlockEncoding, type BlockShape } from '../block.ts';
+import { skipBlock, type BlockEncoding, type BlockSize } from '../block.ts';
 import { compressFrame, FrameReader } from '../compression.ts';
 import { SERVER_PACKETS } from '../packet-types.ts';
 import { ProtocolError, type ByteReader } from '../reader.ts';
@@ -7,10 +7,10 @@ import { ByteWriter } from '../writer.ts';
 import { readException } from './exception.ts';
 
 /**
- * Goes to the end of a packet of the server after its number `type`; answers the shape of the block in it, if it holds one.
+ * Goes to the end of a packet of the server after its number `type`; answers the size of the block in it, if it holds one.
  * Rejects with `UnknownLayout` when a column cannot be walked.
  */
-export async function skipServerPacket(reader: ByteReader, type: number, encoding: BlockEncoding): Promise<BlockShape | undefined> {
+export async function skipServerPacket(reader: ByteReader, type: number, encoding: BlockEncoding): Promise<BlockSize | undefined> {
   const { revision } = encoding;
   switch (type) {
     case SERVER_PACKETS.Data:

@@ -6,6 +6,10 @@ const MAX_VALUE_BYTES = 16 * 1024 * 1024;
 /** Settings of a very old client are found by reading to the end of its Query packet, which must be there whole. */
 const MAX_BINARY_QUERY_BYTES = 8 * 1024 * 1024;
 const MAX_SETTINGS = 10_000;
+/** All of them are looked at again when more comes. */
+const MAX_BINARY_SETTINGS_BYTES = 64 * 1024;
+/** Places at which one may begin, counting those that turn out to be none. */
+const MAX_BINARY_READINGS = 2_000;
 
 /**
  * Reads the settings of a Query packet up to the empty name that ends them, which is not consumed. Also reads query parameters, which have the same shape.
@@ -18,10 +22,10 @@ export async function readSettings(reader: ByteReader, revision: number): Promis
     await skipBinarySettings(reader);
     return settings;
   }
-  for (;;) {
+  for (let count = 0; ; count += 1) {
     await reader.want(1);
     if (reader.chunk[reader.at] === 0) return settings;
-    if (settings.size === MAX_SETTINGS) throw new ProtocolError('too many settings');
+    if (count === MAX_SETTINGS) throw new ProtocolError('too many settings');
     const name = await reader.string();
     await reader.varuint();
     settings.set(name, await reader.string(MAX_VALUE_BYTES));
@@ -41,35 +45,37 @@ export function writeSetting(revision: number, name: string, value: number): Buf
  */
 async function skipBinarySettings(reader: ByteReader): Promise<void> {
   for (;;) {
-    const end = findBinaryEnd(reader.chunk, reader.at);
-    if (end !== undefined) {
-      reader.at = end;
+    const found = findBinaryEnd(reader.chunk, reader.at);
+    if (found.end !== undefined) {
+      reader.at = found.end;
       return;
     }
-    if (reader.available > MAX_BINARY_QUERY_BYTES) throw new ProtocolError('cannot find the end of the settings');
-    await reader.more();
+    await reader.more(found.needed - reader.chunk.length);
   }
 }
 
-/** Where the empty name that ends the settings stands, or undefined when no reading of the bytes makes sense (yet). */
-function findBinaryEnd(bytes: Buffer, start: number): number | undefined {
+type Found = { readonly end: number } | { readonly end?: undefined; readonly needed: number };
+
+/** Where the empty name that ends the settings stands, or how long the bytes must at least be to tell. */
+function findBinaryEnd(bytes: Buffer, start: number): Found {
+  let needed = Infinity;
   const seen = new Set<number>();
   const open = [start];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    if (seen.has(at)) continue;
+    if (seen.has(at) || at - start > MAX_BINARY_SETTINGS_BYTES) continue;
+    if (seen.size === MAX_BINARY_READINGS) throw new ProtocolError('too many settings');
     seen.add(at);
-    if (bytes[at] === 0) {
-      if (isQueryEnd(bytes, at + 1)) return at;
-      continue;
+    const isEnd = bytes[at] === 0;
+    const end = isEnd ? endOfQuery(bytes, at + 1) : endOfString(bytes, at);
+    if (end === undefined || end - start > MAX_BINARY_QUERY_BYTES) continue;
+    if (end > bytes.length) needed = Math.min(needed, end);
+    else if (isEnd) return { end: at };
+    else if (SETTING_NAME.test(bytes.toString('latin1', at + 1, end))) {
+      for (const next of [endOfVaruint(bytes, end), endOfString(bytes, end)]) if (next !== undefined) open.push(next);
     }
-    const name = endOfString(bytes, at);
-    if (name === undefined || !SETTING_NAME.test(bytes.toString('latin1', at + 1, name))) continue;
-    const asNumber = endOfVaruint(bytes, name);
-    const asString = endOfString(bytes, name);
-    if (asNumber !== undefined) open.push(asNumber);
-    if (asString !== undefined) open.push(asString);
   }
-  return undefined;
+  if (needed === Infinity) throw new ProtocolError('cannot find the end of the settings');
+  return { needed };
 }
 
 const SETTING_NAME = /^[a-z][a-z0-9_]*$/;
@@ -77,23 +83,25 @@ const MAX_STAGE = 4;
 const DATA = 2;
 const SCALAR = 7;
 
-/** Stage, compression, text, and the number of the packet that clients send next. */
-function isQueryEnd(bytes: Buffer, at: number): boolean {
-  if ((bytes[at] ?? 255) > MAX_STAGE || (bytes[at + 1] ?? 255) > 1) return false;
+// The ends below may be behind what has come: then at least so many bytes are needed to go on. Undefined: it is no such thing.
+
+/** Of stage, compression, text, and the number of the packet that clients send next. */
+function endOfQuery(bytes: Buffer, at: number): number | undefined {
+  if ((bytes[at] ?? 0) > MAX_STAGE || (bytes[at + 1] ?? 0) > 1) return undefined;
   const end = endOfString(bytes, at + 2);
-  return end !== undefined && (bytes[end] === DATA || bytes[end] === SCALAR);
+  const next = end === undefined ? undefined : bytes[end];
+  return end === undefined || (next !== undefined && next !== DATA && next !== SCALAR) ? undefined : end + 1;
 }
 
 function endOfVaruint(bytes: Buffer, at: number): number | undefined {
-  for (let i = at; i < bytes.length && i < at + 10; i += 1) if ((bytes[i] ?? 0) < 0x80) return i + 1;
+  for (let i = at; i < at + 10; i += 1) if (i >= bytes.length || (bytes[i] ?? 0) < 0x80) return i + 1;
   return undefined;
 }
 
 function endOfString(bytes: Buffer, at: number): number | undefined {
   const start = endOfVaruint(bytes, at);
-  if (start === undefined) return undefined;
+  if (start === undefined || start > bytes.length) return start;
   let length = 0;
   for (let i = start - 1; i >= at; i -= 1) length = length * 128 + ((bytes[i] ?? 0) & 0x7f);
-  const end = start + length;
-  return end <= bytes.length ? end : undefined;
+  return start + length;
 }

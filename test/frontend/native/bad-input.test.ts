@@ -87,6 +87,16 @@ test('a broken Query packet is answered with an exception', async (t) => {
   }
 });
 
+test('more settings than fit into 16 MiB are refused', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port);
+  const settings = Object.fromEntries(Array.from({ length: 18 }, (_, i) => [`custom_${i}`, 'x'.repeat(1 << 20)]));
+  await client.send(client.queryBytes('SELECT 1', { settings }));
+  const { exception } = await client.readAnswer();
+  t.is(exception?.code, 101);
+  t.regex(exception?.message ?? '', /more than 16777216 bytes in front of the statement/);
+});
+
 test('an unknown packet closes the connection, as the server does', async (t) => {
   const { port } = await useNativeFrontEnd(t);
   for (const type of [0, 11, 13, 14, 15, 99]) {

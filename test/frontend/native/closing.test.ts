@@ -1,5 +1,6 @@
 import test from 'ava';
-import { useClickHouse, waitFor } from '../../helpers/index.ts';
+import { CLIENT_PACKETS, SERVER_PACKETS } from '../../../src/protocol/index.ts';
+import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
 import { useNativeFrontEnd } from './helpers/front-end.ts';
 import { useConnection, useNativeClient } from './helpers/native-client.ts';
 
@@ -26,6 +27,26 @@ test('closing lets a running query end and cuts idle connections at once', async
   t.deepEqual((await answer).rows, [['0']]);
   await closing;
   t.true(Date.now() - started < 10_000);
+});
+
+test('closing lets an INSERT end whose client has pinged', async (t) => {
+  const clickHouse = await useClickHouse(t);
+  const database = await useDatabase(t);
+  await clickHouse.query(`CREATE TABLE ${database}.t (x UInt8) ENGINE = Memory`);
+  const { port, close } = await useNativeFrontEnd(t, { graceMs: 20_000 });
+  const inserting = await useNativeClient(t, port);
+  const pinging = await useNativeClient(t, port);
+  await inserting.beginInsert(`INSERT INTO ${database}.t VALUES`);
+  for (const client of [inserting, pinging]) {
+    await client.send(Buffer.from([CLIENT_PACKETS.Ping]));
+    t.is(await client.reader.u8(), SERVER_PACKETS.Pong);
+  }
+  const closing = close();
+  await t.throwsAsync(pinging.reader.u8(), { name: 'EndOfBytes' }, 'it is idle');
+  await inserting.send(inserting.dataBytes(inserting.blockOf('x', 'UInt8', 3, Buffer.from([1, 2, 3]))));
+  t.is((await inserting.endInsert()).exception, undefined);
+  await closing;
+  t.is(await clickHouse.query(`SELECT sum(x) FROM ${database}.t`), '6');
 });
 
 test('closing cuts what runs longer than the grace period', async (t) => {

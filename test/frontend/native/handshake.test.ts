@@ -5,9 +5,11 @@ import {
   BufferReader,
   ByteWriter,
   CLIENT_PACKETS,
+  readException,
   readServerHello,
   SERVER_PACKETS,
   writeClientHello,
+  writeException,
 } from '../../../src/protocol/index.ts';
 import { waitFor } from '../../helpers/index.ts';
 import { serverHello, useNativeFrontEnd, useScriptedServer } from './helpers/front-end.ts';
@@ -89,6 +91,21 @@ test('a login by SSH key is passed on: request, challenge, signature', async (t)
   t.is(await client.reader.string(), 'prove it');
   await client.send(new ByteWriter().u8(CLIENT_PACKETS.SSHChallengeResponse).string('signed').bytes());
   t.is(await client.reader.u8(), SERVER_PACKETS.Hello);
+});
+
+test('a server that has no challenge for an SSH key is heard: its exception reaches the client', async (t) => {
+  const refusal = { code: 516, className: 'DB::Exception', message: 'DB::Exception: me: Authentication failed' };
+  const server = await useScriptedServer(t, (socket) => {
+    socket.on('data', (bytes: Buffer) => {
+      if (bytes.at(-1) === CLIENT_PACKETS.SSHChallengeRequest) socket.end(writeException(refusal));
+    });
+  });
+  const { port } = await useNativeFrontEnd(t, upstreamOf(server.port));
+  const client = await useConnection(t, port, { user: ' SSH KEY AUTHENTICATION me' });
+  await client.send(Buffer.concat([client.helloBytes(), Buffer.from([CLIENT_PACKETS.SSHChallengeRequest])]));
+  t.is(await client.reader.u8(), SERVER_PACKETS.Exception);
+  t.deepEqual(await readException(client.reader), refusal);
+  await t.throwsAsync(client.reader.u8(), { name: 'EndOfBytes' });
 });
 
 test('a login by SSH key from a client newer than the gateway is refused with a reason', async (t) => {

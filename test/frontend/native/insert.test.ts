@@ -1,5 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
-import { CLIENT_PACKETS, SERVER_PACKETS } from '../../../src/protocol/index.ts';
+import { ByteWriter, CLIENT_PACKETS, emptyBlock, SERVER_PACKETS } from '../../../src/protocol/index.ts';
 import { useClickHouse, useDatabase } from '../../helpers/index.ts';
 import { useNativeFrontEnd } from './helpers/front-end.ts';
 import { useNativeClient, type ClientOptions, type NativeClient } from './helpers/native-client.ts';
@@ -124,4 +124,19 @@ test('an external table with a column that cannot be walked is refused with a re
   const { exception } = await client.query('SELECT finalizeAggregation(s) FROM ext', { tables });
   t.is(exception?.code, 48);
   t.regex(exception?.message ?? '', /AggregateFunction\(sum, UInt64\)/);
+});
+
+test('an INSERT whose types are no names passes, and the connection goes on', async (t) => {
+  const { client, count } = await useTable(t, 's String');
+  const settings = { input_format_native_decode_types_in_binary_format: '1' };
+  const info = emptyBlock(client.revision).subarray(0, -2);
+  // The number of String is 21.
+  const block = new ByteWriter().raw(info).varuint(1).varuint(1).string('s').u8(0x15).u8(0).string('x').bytes();
+  for (let round = 0; round < 2; round += 1) {
+    await client.beginInsert('INSERT INTO t VALUES', { settings });
+    await client.send(client.dataBytes(block));
+    t.is((await client.endInsert()).exception, undefined);
+    await assertUsable(t, client);
+  }
+  t.is(await count(), '2');
 });

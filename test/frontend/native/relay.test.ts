@@ -1,8 +1,9 @@
 import { once } from 'node:events';
-import test from 'ava';
-import { CLIENT_PACKETS, SERVER_PACKETS } from '../../../src/protocol/index.ts';
+import { pino } from 'pino';
+import test, { type ExecutionContext } from 'ava';
+import { ByteWriter, CLIENT_PACKETS, SERVER_PACKETS, readRows, type Block } from '../../../src/protocol/index.ts';
 import { useClickHouse, useDatabase, waitFor } from '../../helpers/index.ts';
-import { markedDispatcher, useNativeFrontEnd } from './helpers/front-end.ts';
+import { markedDispatcher, serverHello, useNativeFrontEnd, useScriptedServer } from './helpers/front-end.ts';
 import { useNativeClient } from './helpers/native-client.ts';
 
 const REVISIONS = [54429, 54449, 54454, 54458, 54460, 54468, 54471, 54480, 54488];
@@ -64,6 +65,28 @@ test('a client newer than the gateway is lowered to what the gateway knows', asy
   t.deepEqual((await client.query('MARKED RUN SELECT 5')).rows, [['5']]);
 });
 
+test('a client newer than the gateway says the lowered revision in helper queries, too', async (t) => {
+  const received: Buffer[] = [];
+  const server = await useScriptedServer(t, (socket) => {
+    socket.once('data', () => {
+      socket.write(serverHello());
+      socket.on('data', (bytes: Buffer) => {
+        received.push(bytes);
+        if (bytes.includes('SELECT')) socket.write(Buffer.from([SERVER_PACKETS.EndOfStream]));
+      });
+    });
+  });
+  const { port } = await useNativeFrontEnd(t, { upstream: { host: '127.0.0.1', port: server.port } });
+  const client = await useNativeClient(t, port, { revision: 54999 });
+  t.is((await client.query('MARKED ASK SELECT helper')).exception, undefined);
+  const all = Buffer.concat(received);
+  t.true(all.includes('SELECT helper'));
+  const revisionBytes = (revision: number): Buffer =>
+    new ByteWriter().string('test client').varuint(26).varuint(7).varuint(revision).bytes();
+  t.true(all.includes(revisionBytes(54488)));
+  t.false(all.includes(revisionBytes(54999)));
+});
+
 test('helper queries see the database, tables and settings of the session', async (t) => {
   const { port } = await useNativeFrontEnd(t);
   const database = await useDatabase(t);
@@ -74,6 +97,46 @@ test('helper queries see the database, tables and settings of the session', asyn
   t.deepEqual((await client.query("MARKED ASK SELECT currentDatabase(), a, getSetting('max_threads') FROM tmp")).rows, [
     [JSON.stringify([[database, '7', '3']])],
   ]);
+});
+
+test('helper queries have types as text, whatever the session or the query asks for, also where settings may not change', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const settings = { output_format_native_encode_types_in_binary_format: '1' };
+  for (const sql of ['SET output_format_native_encode_types_in_binary_format = 1', 'SET readonly = 1']) {
+    const client = await useNativeClient(t, port);
+    t.is((await client.query(sql)).exception, undefined);
+    await client.send(client.queryBytes("MARKED ASK SELECT 1, 'a'", sql.includes('readonly') ? {} : { settings }));
+    t.is(await client.reader.varuint(), SERVER_PACKETS.Data);
+    await client.reader.want(100);
+    t.true(client.reader.chunk.includes('[["1","a"]]'));
+  }
+});
+
+test('an answer to a helper query that cannot be read ends the connection, and the log says why', async (t) => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const { port } = await useNativeFrontEnd(t, { logger });
+  const client = await useNativeClient(t, port, { revision: 54468 });
+  await client.query('SET output_format_native_encode_types_in_binary_format = 1');
+  t.regex((await client.query('MARKED ASK SELECT 1')).exception?.message ?? '', /cannot read the answer of ClickHouse/);
+  await t.throwsAsync(client.query('SELECT 1'), { name: 'EndOfBytes' });
+  t.regex(lines.join(''), /ProtocolError.*an answer of the server cannot be followed/);
+});
+
+test('a fault of the gateway while an answer passes ends the connection, and the log says why', async (t) => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const dispatcher = markedDispatcher((statement) => ({
+    kind: 'run',
+    sql: statement.replace('MARKED', ''),
+    shownException: () => {
+      throw new TypeError('a fault');
+    },
+  }));
+  const { port } = await useNativeFrontEnd(t, { logger, dispatcher });
+  const client = await useNativeClient(t, port);
+  await t.throwsAsync(client.query('MARKED SELECT nope'), { name: 'EndOfBytes' });
+  t.regex(lines.join(''), /a fault.*an answer of the server cannot be followed/);
 });
 
 test('an error of a helper query is told with its code and text', async (t) => {
@@ -107,6 +170,18 @@ test('a text of ours may be longer than max_query_size', async (t) => {
   const { port } = await useNativeFrontEnd(t, { dispatcher });
   const client = await useNativeClient(t, port);
   t.deepEqual((await client.query('MARKED')).rows, [['400000']]);
+});
+
+test('of a statement whose kind does not show, no more is held than may be read', async (t) => {
+  const heads: number[] = [];
+  const classify = (head: string): 'more' => {
+    heads.push(head.length);
+    return 'more';
+  };
+  const { port } = await useNativeFrontEnd(t, { dispatcher: { ...markedDispatcher(), classify }, maxStatementBytes: 100_000 });
+  const client = await useNativeClient(t, port);
+  t.deepEqual((await client.query(`/*${' '.repeat(240_000)}*/ SELECT 6`)).rows, [['6']]);
+  t.deepEqual(heads, [1024, 8192, 65_536, 100_001]);
 });
 
 test('a statement of 30 MB that is not ours passes', async (t) => {
@@ -202,6 +277,39 @@ test('what a statement holds is let go when it is over, whatever came of it', as
   await waitFor(() => held === 1, { message: 'the statement is held' });
   client.socket.destroy();
   await isLetGo('a client that left');
+});
+
+const STAGES = [0, 1, 3, 4, 7];
+
+test('a statement of ours is met at whatever stage its client would end it, and by whomever it is sent', async (t) => {
+  const { port } = await useNativeFrontEnd(t);
+  const client = await useNativeClient(t, port);
+  for (const options of [{ isSecondary: true }, ...STAGES.map((stage) => ({ stage })), { stage: 1, isSecondary: true }]) {
+    t.is((await client.query('MARKED REFUSE', options)).exception?.code, 36);
+    t.deepEqual((await client.query('MARKED ASK SELECT 1', options)).rows, [['[["1"]]']], 'answered to the end');
+    t.deepEqual((await client.query('MARKED RUN SELECT 5', options)).rows, [['5']], 'answered to the end');
+  }
+});
+
+/** The columns of the first block of an answer, of which no more is read. */
+async function columnsAt(t: ExecutionContext, port: number, sql: string, stage: number): Promise<Block['columns']> {
+  const client = await useNativeClient(t, port);
+  await client.send(client.queryBytes(sql, { stage }));
+  t.is(await client.reader.varuint(), SERVER_PACKETS.Data);
+  await client.reader.skipString();
+  return (await readRows(client.reader, { revision: client.revision, isCompressed: false })).columns;
+}
+
+test('a query that ends at another stage passes, with an answer of that shape', async (t) => {
+  const dispatcher = markedDispatcher();
+  const { port } = await useNativeFrontEnd(t, { dispatcher: { ...dispatcher, classify: () => 'whole' } });
+  const { nativePort } = await useClickHouse(t);
+  const aggregates = ['SELECT count() FROM numbers(10)', 'WITH 10 AS n SELECT uniq(number) FROM numbers(n)'];
+  for (const sql of [...aggregates, 'FROM numbers(3) SELECT sum(number)']) {
+    for (const stage of [0, 1]) t.deepEqual(await columnsAt(t, port, sql, stage), await columnsAt(t, nativePort, sql, stage), sql);
+    t.regex(JSON.stringify(await columnsAt(t, port, sql, 1)), /AggregateFunction/);
+  }
+  t.deepEqual(dispatcher.statements, []);
 });
 
 test('a running query is cancelled, and the connection goes on', async (t) => {

@@ -3,6 +3,7 @@ import { connect, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import test, { type ExecutionContext } from 'ava';
 import { acceptedConnections, isProbed, useCertificate, useClickHouse, uniqueName, useTlsProxy, waitFor } from '../../helpers/index.ts';
+import { CLIENT_PACKETS } from '../../../src/protocol/index.ts';
 import { serverHello, useNativeFrontEnd, useScriptedServer } from './helpers/front-end.ts';
 import { NativeClient, useNativeClient } from './helpers/native-client.ts';
 
@@ -65,6 +66,60 @@ test('who is logged in may be silent for as long as it likes', async (t) => {
   const client = await useNativeClient(t, port);
   await t.throwsAsync(once(client.socket, 'close', { signal: AbortSignal.timeout(2 * TIMEOUT_MS) }), { name: 'AbortError' });
   t.deepEqual((await client.query('SELECT 7')).rows, [['7']]);
+});
+
+/** A Query packet up to its text, which it says to be of so many bytes. */
+function announcement(client: NativeClient, bytes: number): Buffer {
+  const packet = client.queryBytes('x'.repeat(bytes), { settings: { max_query_size: '0' } });
+  return packet.subarray(0, packet.indexOf('xxxx'));
+}
+
+test('who stops in the middle of a statement is told so, and its connection ends', async (t) => {
+  const { port } = await useNativeFrontEnd(t, { receiveTimeoutMs: TIMEOUT_MS });
+  const beginnings: ((client: NativeClient) => Buffer)[] = [
+    () => Buffer.from([CLIENT_PACKETS.Query]),
+    (client) => announcement(client, 1_000_000),
+    (client) => Buffer.concat([announcement(client, 1_000_000), Buffer.from('MARKED ASK SELECT 1')]),
+    (client) => client.queryBytes('MARKED ASK SELECT 1').subarray(0, -30),
+    // The empty block is missing.
+    (client) => client.queryBytes('MARKED REFUSE').subarray(0, -14),
+  ];
+  await Promise.all(
+    beginnings.map(async (beginning) => {
+      const client = await useNativeClient(t, port);
+      await client.send(beginning(client));
+      const { exception } = await client.readAnswer();
+      t.deepEqual(
+        [exception?.code, exception?.message],
+        [209, `DB::Exception: Timeout exceeded while reading from socket (${TIMEOUT_MS} ms)`],
+      );
+      await t.throwsAsync(client.reader.u8(), { name: 'EndOfBytes' });
+    }),
+  );
+});
+
+test('who announces long statements and does not send them leaves the memory to others', async (t) => {
+  const { port } = await useNativeFrontEnd(t, { statementMemoryBytes: 64 << 20 });
+  for (let i = 0; i < 4; i += 1) {
+    const silent = await useNativeClient(t, port);
+    await silent.send(Buffer.concat([announcement(silent, 60 << 20), Buffer.from('MARKED')]));
+    await silent.send(Buffer.alloc(10_000));
+  }
+  const client = await useNativeClient(t, port);
+  const long = `MARKED RUN SELECT length('${'x'.repeat(8 << 20)}') AS n`;
+  t.deepEqual((await client.query(long, { settings: { max_query_size: '0' } })).rows, [[String(8 << 20)]]);
+});
+
+test('more than the memory for statements is refused, and is free again when its client has left', async (t) => {
+  const { port } = await useNativeFrontEnd(t, { statementMemoryBytes: 1 << 20 });
+  const client = await useNativeClient(t, port);
+  for (let round = 0; round < 3; round += 1) {
+    const greedy = await useNativeClient(t, port);
+    const { exception } = await greedy.query(`MARKED REFUSE ${'x'.repeat(2 << 20)}`, { settings: { max_query_size: '0' } });
+    t.is(exception?.code, 241);
+    const rest = 'x'.repeat(600_000);
+    t.deepEqual((await client.query(`MARKED RUN SELECT length('${rest}') AS n`, { settings: { max_query_size: '0' } })).rows, [['600000']]);
+  }
 });
 
 test('who does not end its TLS handshake is cut off', async (t) => {

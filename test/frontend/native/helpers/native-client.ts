@@ -34,6 +34,10 @@ export interface QueryOptions {
   readonly queryId?: string;
   /** Data packets between the Query and the empty block. */
   readonly tables?: Buffer;
+  /** How far the server goes with it; 2, to the end, when absent. */
+  readonly stage?: number;
+  /** As another server sends it on behalf of a query of its own. */
+  readonly isSecondary?: boolean;
 }
 
 type Rows = readonly (readonly string[])[];
@@ -137,15 +141,16 @@ export class NativeClient {
     return writer.bytes();
   }
 
-  queryBytes(sql: string | Buffer, { settings = {}, parameters = {}, queryId = '', tables = Buffer.alloc(0) }: QueryOptions = {}): Buffer {
+  queryBytes(sql: string | Buffer, options: QueryOptions = {}): Buffer {
+    const { settings = {}, parameters = {}, queryId = '', tables = Buffer.alloc(0), stage = 2, isSecondary = false } = options;
     const has = (feature: Parameters<typeof hasFeature>[1]): boolean => hasFeature(this.revision, feature);
-    const writer = new ByteWriter().varuint(CLIENT_PACKETS.Query).string(queryId).raw(this.#clientInfo());
+    const writer = new ByteWriter().varuint(CLIENT_PACKETS.Query).string(queryId).raw(this.#clientInfo(isSecondary));
     for (const [name, value] of Object.entries(settings)) writer.string(name).varuint(0).string(value);
     writer.string('');
     if (has('interserver roles')) writer.string('');
     if (has('interserver secret')) writer.string('');
     writer
-      .varuint(2)
+      .varuint(stage)
       .varuint(this.isCompressed ? 1 : 0)
       .string(sql);
     if (has('query parameters')) {
@@ -158,9 +163,13 @@ export class NativeClient {
       .bytes();
   }
 
-  #clientInfo(): Buffer {
+  #clientInfo(isSecondary: boolean): Buffer {
     const has = (feature: Parameters<typeof hasFeature>[1]): boolean => hasFeature(this.revision, feature);
-    const writer = new ByteWriter().u8(1).string('').string('').string('0.0.0.0:0');
+    const writer = new ByteWriter()
+      .u8(isSecondary ? 2 : 1)
+      .string('')
+      .string('')
+      .string('0.0.0.0:0');
     if (has('query start time')) writer.raw(Buffer.alloc(8));
     writer.u8(1).string('').string('host').string('test client').varuint(26).varuint(7).varuint(this.#announced);
     if (has('quota key in client info')) writer.string('');
