@@ -128,7 +128,7 @@ export const ENGINE_SETTINGS = {
   kafka_partitioner: extension(
     'string',
     'consistent_random',
-    "Written: librdkafka's consistent_random (CRC-32 of the key), murmur2_random (as Java clients do) or random.",
+    "Written: librdkafka's consistent_random (CRC-32 of the key), murmur2_random (as Java clients do), fnv1a_random (as Sarama does), each without _random (messages without key in one partition), or random.",
   ),
   kafka_wait_for_delivery: extension('bool', '1', 'INSERT is answered when Kafka has acknowledged its rows; 0: when the outbox has them.'),
   kafka_delivery_timeout_ms: extension(

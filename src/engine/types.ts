@@ -4,7 +4,7 @@ export const KEY_FORMATS = ['JSONEachRow', 'RawBLOB'] as const;
 export type KeyFormat = (typeof KEY_FORMATS)[number];
 
 /** librdkafka's names and rules (`partitioner` in its CONFIGURATION.md). */
-export const PARTITIONERS = ['consistent_random', 'murmur2_random', 'random'] as const;
+export const PARTITIONERS = ['consistent_random', 'consistent', 'murmur2_random', 'murmur2', 'fnv1a_random', 'fnv1a', 'random'] as const;
 export type PartitionerName = (typeof PARTITIONERS)[number];
 
 /** How rows of a table become messages. */

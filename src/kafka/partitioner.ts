@@ -4,14 +4,31 @@ import type { PartitionerName } from '../engine/index.ts';
 export const ANY_PARTITION = -1;
 
 /**
- * The partition, below `count`, of a message whose key is `source` from `keyStart` (-1: null) up to `keyEnd`.
- * `consistent_random`: CRC-32 of the key; any partition when the key is null or empty. `murmur2_random`: as Java's producers do, murmur2 of the key, also of an
- * empty one; any partition when it is null. Source: librdkafka's src/rdkafka_msg.c.
+ * The partition, below `count`, of a message whose key is `source` from `keyStart` (-1: null) up to `keyEnd`. `consistent`: CRC-32 of the key; `murmur2`: as Java's
+ * producers do; `fnv1a`: as Sarama's do. These put all messages without key into one partition; with `_random` they go to any, of `consistent_random` those with an empty
+ * key, too. Source: librdkafka's src/rdkafka_msg.c.
  */
 export function partitionOf(partitioner: PartitionerName, source: Buffer, keyStart: number, keyEnd: number, count: number): number {
-  if (partitioner === 'random' || keyStart < 0) return ANY_PARTITION;
-  if (partitioner === 'murmur2_random') return (murmur2(source, keyStart, keyEnd) & 0x7fff_ffff) % count;
-  return keyStart === keyEnd ? ANY_PARTITION : crc32(source, keyStart, keyEnd) % count;
+  if (partitioner === 'random') return ANY_PARTITION;
+  const [start, end] = keyStart < 0 ? [0, 0] : [keyStart, keyEnd];
+  switch (partitioner) {
+    case 'consistent_random':
+      return start === end ? ANY_PARTITION : crc32(source, start, end) % count;
+    case 'murmur2_random':
+      return keyStart < 0 ? ANY_PARTITION : positive(murmur2(source, start, end)) % count;
+    case 'fnv1a_random':
+      return keyStart < 0 ? ANY_PARTITION : fnv1a(source, start, end) % count;
+    case 'consistent':
+      return crc32(source, start, end) % count;
+    case 'murmur2':
+      return positive(murmur2(source, start, end)) % count;
+    case 'fnv1a':
+      return fnv1a(source, start, end) % count;
+  }
+}
+
+function positive(hash: number): number {
+  return hash & 0x7fff_ffff;
 }
 
 const CRC32_TABLE = crc32Table(0xedb8_8320);
@@ -53,4 +70,13 @@ function murmur2(bytes: Buffer, start: number, end: number): number {
   if (left >= 1) hash = Math.imul(hash ^ (bytes[position] as number), MURMUR2_FACTOR);
   hash = Math.imul(hash ^ (hash >>> 13), MURMUR2_FACTOR);
   return hash ^ (hash >>> 15);
+}
+
+const FNV_OFFSET = 0x811c_9dc5;
+const FNV_PRIME = 0x0100_0193;
+
+function fnv1a(bytes: Buffer, start: number, end: number): number {
+  let hash = FNV_OFFSET;
+  for (let position = start; position < end; position += 1) hash = Math.imul(hash ^ (bytes[position] as number), FNV_PRIME);
+  return Math.abs(hash | 0);
 }

@@ -37,7 +37,7 @@ export const WORKS: Readonly<Record<string, ValueType>> = {
   'compression.level': integer(-1, 12),
   'transaction.timeout.ms': integer(1000, MAX_INT32),
   'message.max.bytes': integer(1000, 1_000_000_000),
-  partitioner: oneOf(['consistent_random', 'murmur2_random', 'random']),
+  partitioner: oneOf(['consistent_random', 'consistent', 'murmur2_random', 'murmur2', 'fnv1a_random', 'fnv1a', 'random']),
   'security.protocol': oneOf(['plaintext', 'ssl', 'sasl_plaintext', 'sasl_ssl']),
   'sasl.mechanism': TEXT,
   'sasl.username': TEXT,

@@ -3,9 +3,11 @@ import kafkajs from 'kafkajs';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { debianProgram } from '../parts/debian.ts';
+import { partitionOf } from '../../src/kafka/index.ts';
 import { readCommitted } from '../helpers/read-committed.ts';
 import { uniqueName, useTopic, waitFor } from '../helpers/index.ts';
 import { useStream, type Stream } from '../helpers/stream.ts';
+import { schemaFile } from './formats/schemas.ts';
 
 const COLUMNS = '(id UInt64, name String)';
 
@@ -92,6 +94,27 @@ test('key, time, partition and headers of a message are named in the INSERT, and
   );
   const ends = await stream.kafka.endOffsets(stream.topic);
   t.true((ends.find(({ partition }) => partition === 2)?.high ?? 0n) > 0n);
+});
+
+test('keys go to the partitions that kafka_partitioner says', async (t) => {
+  const partitions = 5;
+  const stream = await useStream(t, { partitions });
+  const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+  await stream.sql(
+    `CREATE TABLE queue ${COLUMNS} ${stream.engine({ settings: "kafka_partitioner = 'murmur2_random'" })}`,
+    `INSERT INTO queue (id, _key) VALUES ${keys.map((key, id) => `(${id}, '${key}')`).join(', ')}`,
+  );
+  const counts = Array.from({ length: partitions }, () => 0n);
+  for (const key of keys) {
+    const partition = partitionOf('murmur2_random', Buffer.from(key), 0, key.length, partitions);
+    counts[partition] = (counts[partition] ?? 0n) + 1n;
+  }
+  const ends = await stream.kafka.endOffsets(stream.topic);
+  // Behind the messages of a transaction stands its end.
+  t.deepEqual(
+    ends.sort((a, b) => a.partition - b.partition).map(({ high }) => (high === 0n ? 0n : high - 1n)),
+    counts,
+  );
 });
 
 test('a view gives keys and tombstones to the messages it writes', async (t) => {
@@ -210,6 +233,27 @@ test('a partition that the topic does not have is told, and nothing of the INSER
   // Its neighbours in time hear nothing of it, before and after the outbox was looked into again.
   for (let i = 0; i < 3; i += 1) await stream.sql('INSERT INTO queue (id, _partition) VALUES (3, 1)');
   t.deepEqual(texts(await readCommitted(t, stream.kafka, stream.topic, 3)), Array(3).fill('{"id":3,"name":""}\n'));
+});
+
+test('a value that the format cannot write is put aside with its INSERT, in the words of the server, and the others go on', async (t) => {
+  const stream = await useStream(t);
+  const settings = `kafka_schema = '${schemaFile('small.proto')}:Small'`;
+  await stream.sql(
+    `CREATE TABLE source (id UInt64) ENGINE = MergeTree ORDER BY id`,
+    `CREATE TABLE queue (id UInt64) ${stream.engine({ format: 'Protobuf', settings })}`,
+    'CREATE MATERIALIZED VIEW to_queue TO queue AS SELECT id FROM source',
+    'INSERT INTO queue VALUES (1)',
+  );
+  await t.throwsAsync(stream.sql('INSERT INTO queue VALUES (2), (5000000000)'), {
+    message: /^Code: 1001\. .*5000000000.*The 2 rows that were inserted together are put aside, none of them was sent: .*ATTACH PART/s,
+  });
+  await stream.sql('INSERT INTO source VALUES (6000000000)', 'INSERT INTO source VALUES (3)', 'INSERT INTO queue VALUES (4)');
+  const messages = await readCommitted(t, stream.kafka, stream.topic, 3);
+  t.deepEqual(
+    messages.map(({ value }) => value?.toString('hex')),
+    ['020801', '020803', '020804'],
+  );
+  t.is((await outboxOf(stream))?.parked.length, 2);
 });
 
 test('an INSERT hears nothing of the rows that another one had put aside at the same time', async (t) => {

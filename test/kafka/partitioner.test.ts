@@ -34,7 +34,8 @@ const landing = test.macro({
 });
 
 test(landing, 'consistent_random', someKeys);
-test(landing, 'murmur2_random', [Buffer.alloc(0), ...someKeys]);
+for (const partitioner of ['murmur2_random', 'fnv1a_random', 'consistent', 'murmur2', 'fnv1a'] as const)
+  test(landing, partitioner, [Buffer.alloc(0), ...someKeys]);
 
 test('consistent_random is the CRC-32 of the key', (t) => {
   fc.assert(fc.property(fc.uint8Array({ minLength: 1 }), (key) => of('consistent_random', Buffer.from(key)) === crc32(key) % PARTITIONS));
@@ -52,10 +53,13 @@ test('murmur2_random is the partition of Java producers', (t) => {
 });
 
 test('messages without key may go to any partition, and those with an empty one where librdkafka lets them', (t) => {
+  const withoutKey = (partitioner: PartitionerName): number => partitionOf(partitioner, Buffer.from('value'), -1, -1, PARTITIONS);
   const partitions = (['consistent_random', 'murmur2_random', 'random'] as const).map((partitioner) => [
-    partitionOf(partitioner, Buffer.alloc(0), -1, -1, PARTITIONS),
+    withoutKey(partitioner),
     of(partitioner, Buffer.alloc(0)),
   ]);
+  t.is(withoutKey('fnv1a_random'), ANY_PARTITION);
+  for (const partitioner of ['consistent', 'murmur2', 'fnv1a'] as const) t.is(withoutKey(partitioner), of(partitioner, Buffer.alloc(0)));
   const ofEmpty = (kafkajsMurmur2(Buffer.alloc(0)) & 0x7fff_ffff) % PARTITIONS;
   t.deepEqual(partitions, [
     [ANY_PARTITION, ANY_PARTITION],
