@@ -14,6 +14,11 @@ export interface OutboxSign extends Id {
   readonly sign: string;
 }
 
+/** It went away with its database, say. */
+export class OutboxGone extends Error {
+  override readonly name = 'OutboxGone';
+}
+
 const IS_PART = `active AND rows > 0`;
 
 /** One query for all outboxes of the server. */
@@ -26,7 +31,7 @@ export async function readSigns(client: Pick<ServiceClient, 'rows'>): Promise<Ou
 
 /**
  * The parts of an outbox, whatever it is called by now, in the order in which they were inserted: another gateway may have renamed it, and given its name to another
- * one, since the catalog was read. Throws when it is gone.
+ * one, since the catalog was read. Throws `OutboxGone` when it is.
  */
 export async function readParts(client: Pick<ServiceClient, 'rows'>, outbox: Outbox): Promise<Part[]> {
   const parts = (await partsAt(client, outbox, outbox)) ?? (await partsAt(client, outbox, await nameNow(client, outbox)));
@@ -75,7 +80,7 @@ async function nameNow(client: Pick<ServiceClient, 'rows'>, outbox: Outbox): Pro
   const [id] = await client.rows<Id>(
     `SELECT database, name FROM system.tables WHERE startsWith(name, ${quoteString(outboxName(''))}) AND ${UUID_OF_OUTBOX} = ${quoteString(outbox.uuid)}`,
   );
-  if (id === undefined) throw new Error(`the outbox ${tableNameText(outbox)} is gone`);
+  if (id === undefined) throw new OutboxGone(`the outbox ${tableNameText(outbox)} is gone`);
   return id;
 }
 

@@ -3,7 +3,7 @@ import type { ServiceClient } from '../clickhouse/index.ts';
 import { nameBehindOutbox } from '../engine/index.ts';
 import { clickhouseError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { readDetached, readParts, readRefusing, readSigns, statementsForDetached } from './outbox-parts.ts';
+import { OutboxGone, readDetached, readParts, readRefusing, readSigns, statementsForDetached } from './outbox-parts.ts';
 import type { OutboxReport } from './outbox-status.ts';
 import {
   adoptOutbox,
@@ -307,6 +307,8 @@ export class Producers {
       await work();
       this.#troubles.delete(outbox);
     } catch (error) {
+      // The catalog will know it in a moment.
+      if (error instanceof OutboxGone) return;
       const reason = error instanceof Error ? error.message : String(error);
       if (this.#troubles.get(outbox) !== reason) this.#logger.warn({ err: error, outbox }, 'an outbox cannot be looked after');
       this.#troubles.set(outbox, reason);

@@ -29,12 +29,12 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
   const clickHouse = await useClickHouse(t);
   const gateway = options.gateway ?? (await useSharedGateway(t));
   assertNoStranger(t);
-  t.teardown(() => {
-    if (!t.passed) t.log(lastWarnings(gateway.logs()));
-  });
   const topic = await useTopic(t, options.partitions ?? 1);
   const database = await useDatabase(t);
   const group = uniqueName(t, 'group');
+  t.teardown(() => {
+    if (!t.passed) t.log(lastWarnings(gateway.logs(), database));
+  });
   const sql = async (...statements: string[]): Promise<string> => {
     let answer = '';
     for (const statement of statements) answer = await send(gateway.url, database, statement);
@@ -68,9 +68,10 @@ export async function useStream(t: ExecutionContext, options: { partitions?: num
 const SHOWN_WARNINGS = 10;
 const SHOWN_CHARACTERS = 300;
 
-/** What the gateway last complained of, for whoever sees only the report of a test that failed. */
-function lastWarnings(logs: string): string {
-  const complaints = logs.split('\n').filter((line) => /^\{"level":[4-9]0\b/.test(line));
+/** What the gateway last complained of, in this database or none, for whoever sees only the report of a test that failed. */
+function lastWarnings(logs: string, database: string): string {
+  const isOurs = (line: string): boolean => line.includes(database) || !line.includes('db_');
+  const complaints = logs.split('\n').filter((line) => /^\{"level":[4-9]0\b/.test(line) && isOurs(line));
   return complaints
     .slice(-SHOWN_WARNINGS)
     .map((line) => line.slice(0, SHOWN_CHARACTERS))

@@ -10,7 +10,7 @@ const FILES = {
   'tight-rows.template': '<<${data}>>',
   'message.proto':
     'syntax = "proto3"; message Row { uint64 id = 1; string name = 2; optional string note = 3; repeated string tags = 4; double price = 5; }',
-  'small.proto': 'syntax = "proto3"; message Small { int32 id = 1; }',
+  'colour.proto': 'syntax = "proto3"; enum Colour { RED = 0; GREEN = 1; BLUE = 2; } message Row { Colour colour = 1; }',
 } as const;
 
 const folder = makeFolder('schemas');
