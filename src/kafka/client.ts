@@ -145,12 +145,28 @@ function openReusing({ host, port, onConnect }: Parameters<ISocketFactory>[0]): 
   return socket;
 }
 
+/** How long the same complaint is not told again: while a broker is away there are several a second. */
+const TOLD_AGAIN_MS = 60_000;
+const MOST_REMEMBERED = 100;
+/** What was told through each logger, whichever client told it, and when. */
+const toldBy = new WeakMap<Logger, Map<string, number>>();
+
+function isNews(logger: Logger, text: string): boolean {
+  const told = toldBy.get(logger) ?? new Map<string, number>();
+  toldBy.set(logger, told);
+  const [nowMs, lastMs] = [performance.now(), told.get(text)];
+  if (lastMs !== undefined && nowMs - lastMs < TOLD_AGAIN_MS) return false;
+  if (told.size >= MOST_REMEMBERED) told.clear();
+  told.set(text, nowMs);
+  return true;
+}
+
 /** kafkajs logs each refused request and each retried failure as an error; the former is thrown to the caller as well, so it is not told twice. */
 function logTo(logger: Logger, isWorthTelling: () => boolean): logCreator {
   return () =>
     ({ namespace, level, log: { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...fields } }) => {
       const isFailure = level <= kafkajs.logLevel.ERROR && !message.startsWith('Response ') && isWorthTelling();
-      const write = isFailure ? logger.warn.bind(logger) : logger.debug.bind(logger);
+      const write = isFailure && isNews(logger, `${namespace} ${message}`) ? logger.warn.bind(logger) : logger.debug.bind(logger);
       // What brokers answer to credentials is part of the exchange that proves them.
       const told = /\bSasl/i.test(message) ? { ...fields, data: '[HIDDEN]', payload: '[HIDDEN]' } : fields;
       write({ kafkajs: namespace, ...told, detail: message }, 'kafka client');

@@ -1,6 +1,7 @@
 import net from 'node:net';
 import test from 'ava';
-import { KafkaProduceError } from '../../src/kafka/index.ts';
+import { pino } from 'pino';
+import { createTransactionalProducer, KafkaProduceError } from '../../src/kafka/index.ts';
 import { freePort, uniqueName, useOwnKafka, waitFor } from '../helpers/index.ts';
 import { readWithLibrdkafka } from './librdkafka/client.ts';
 import { createProducer, failureOf, openProducer, sendAll, visibleMessages } from './open-producer.ts';
@@ -20,6 +21,20 @@ test('opening fails within about ten seconds when no broker answers, whether it 
     t.regex(failure.message, /^Local: /);
     t.true(Date.now() - startedAt < 12_000);
   }
+});
+
+test('while a broker is away the log says so once a minute, however often it is tried', async (t) => {
+  const lines: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
+  const options = { brokers: [`127.0.0.1:${await freePort()}`], clientId: 'sluice-test', security: {}, transactionTimeoutMs: 60_000 };
+  for (let attempt = 0; attempt < 2; attempt += 1) {
+    const producer = createTransactionalProducer({ ...options, transactionalId: uniqueName(t, 'id') }, logger);
+    await failureOf(t, producer.open());
+    await producer.close();
+  }
+  const told = lines.filter((line) => line.includes('ECONNREFUSED')).map((line) => (JSON.parse(line) as { detail: string }).detail);
+  t.true(told.length > 0);
+  t.deepEqual(told, [...new Set(told)]);
 });
 
 test('a broker that is restarted in the middle: what is sent goes on, once and in order, or fails as retriable and goes on anew', async (t) => {
