@@ -10,8 +10,8 @@ const FATAL_LINE = /^[\d.]+ [\d:.]+ \[ \d+ \] \{[^}]*\} <Fatal> /m;
 
 const HERE = fileURLToPath(new URL('./clickhouse/', import.meta.url));
 
-// The library is a command line client: it listens for as long as its last query runs.
-const SERVE_FOREVER = `SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT sleepEachRow(3) FROM numbers(1000000000)
+// The library is a command line client: it listens for as long as its last query runs. HTTP comes last: whoever gets an answer there finds the native port open.
+const SERVE_FOREVER = `SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP; SELECT sleepEachRow(3) FROM numbers(1000000000)
   SETTINGS function_sleep_max_microseconds_per_block = 0, max_block_size = 1 FORMAT Null`;
 
 export interface ClickHouseOptions {
