@@ -1,8 +1,8 @@
 import { tableNameText, type Outbox } from '../catalog/index.ts';
 import type { ServiceClient } from '../clickhouse/index.ts';
-import { OUTBOX_COMMENT_PREFIX, outboxName } from '../engine/index.ts';
+import { OUTBOX_COMMENT_PREFIX, outboxName, QUERY_COLUMN } from '../engine/index.ts';
 import { ClickHouseException, ERROR_CODES } from '../errors.ts';
-import { quoteString } from '../sql/index.ts';
+import { quoteIdentifier, quoteString } from '../sql/index.ts';
 import { NO_UUID } from './outbox-table.ts';
 import type { Part } from './position.ts';
 
@@ -136,6 +136,17 @@ export async function readDetached(client: Pick<ServiceClient, 'rows'>, outbox?:
     if (error instanceof ClickHouseException && error.code === ERROR_CODES.ACCESS_DENIED) return [];
     throw error;
   }
+}
+
+/** The block that a part's name tells (`all_5_5_0`: 5). */
+export function blockOf(name: string): number {
+  return Number(/_(\d+)_\d+_\d+(?:_\d+)?$/.exec(name)?.[1] ?? -1);
+}
+
+/** Whether something that the query with this id brought is in the outbox. */
+export async function hasRowsOf(client: Pick<ServiceClient, 'rows'>, outbox: Id, queryId: string): Promise<boolean> {
+  const isIts = `startsWith(${quoteIdentifier(QUERY_COLUMN)}, ${quoteString(`${queryId} `)})`;
+  return (await client.rows(`SELECT 1 FROM ${tableNameText(outbox)} WHERE ${isIts} LIMIT 1`)).length > 0;
 }
 
 /** Statements for a person: to send a part that was put aside, and to throw it away. */

@@ -23,8 +23,11 @@ import {
 } from './messages/index.ts';
 import {
   acceptInserts,
+  blockOf,
   detachPart,
   dropParts,
+  hasRowsOf,
+  readDetached,
   readParts,
   refuseInserts,
   statementsForDetached,
@@ -193,10 +196,35 @@ export class TableProducer {
       throw this.#queued('TIMEOUT_EXCEEDED', `ClickHouse does not tell of them: ${error instanceof Error ? error.message : String(error)}`);
     }
     // It may have been put aside before anybody waited for it.
-    const parked = this.#parkedBlocks.find(({ block, query }) => block > (since ?? -1) && mayBeOf(query, queryId));
-    if (parked !== undefined) throw parked.error();
+    this.#assertNotParked(since, queryId);
+    const known = new Set(this.#recorder.parked.map(({ part }) => part));
     const late = (): ClickHouseException => this.#queued('TIMEOUT_EXCEEDED', `Kafka has not acknowledged them within ${timeoutMs} ms`);
     await withDeadline(timeoutMs, [signal], async (either) => this.#waiters.wait(this.#unsent, { since, queryId, signal: either, late }));
+    await this.#assertNoneAside(known, since, queryId);
+  }
+
+  #assertNotParked(since: number | undefined, queryId: string | undefined): void {
+    const parked = this.#parkedBlocks.find(({ block, query }) => block > (since ?? -1) && mayBeOf(query, queryId));
+    if (parked !== undefined) throw parked.error();
+  }
+
+  /**
+   * To whoever waits, a part that is gone is sent; but another gateway may have put it aside, and nobody can read from there whose it was: it was not the query's whose
+   * rows are there. `known`: parts that were aside before.
+   */
+  async #assertNoneAside(known: ReadonlySet<string>, since: number | undefined, queryId: string | undefined): Promise<void> {
+    const { client } = this.#context;
+    const isNew = ({ part }: DetachedPart): boolean => !known.has(part) && blockOf(part) > (since ?? -1);
+    const aside = (await readDetached(client, this.#outbox).catch(() => [])).find(isNew);
+    this.#assertNotParked(since, queryId);
+    if (aside === undefined || this.#parkedBlocks.some(({ block }) => block === blockOf(aside.part))) return;
+    if (queryId !== undefined && (await hasRowsOf(client, this.#outbox, queryId).catch(() => true))) return;
+    const statements = statementsForDetached(this.#outbox, { name: aside.part });
+    throw new ClickHouseException(
+      1001,
+      'STD_EXCEPTION',
+      putAsideText('Another gateway put rows aside, its log tells why', 'The rows', statements),
+    );
   }
 
   /**
@@ -421,9 +449,7 @@ export class TableProducer {
     await detachPart(this.#context.client, this.#outbox, part);
     const statements = statementsForDetached(this.#outbox, part);
     this.#recorder.park({ part: part.name, rows: part.rows, time: new Date().toISOString(), reason, ...statements });
-    const text =
-      `${reason}. The ${part.rows} rows that were inserted together are put aside, none of them was sent: ` +
-      `send them again when the reason is gone by ${statements.send}, or throw them away by ${statements.drop}`;
+    const text = putAsideText(reason, `The ${part.rows} rows`, statements);
     this.#logger.error({ part: part.name, rows: part.rows, reason, ...statements }, 'rows cannot be sent, they are put aside');
     this.#recorder.exception(text);
     const putAside = (): ClickHouseException => new ClickHouseException(1001, 'STD_EXCEPTION', text);
@@ -550,6 +576,13 @@ export class TableProducer {
 function untilOneOf(ends: readonly Part[], parts: readonly Part[]): readonly Part[] {
   const end = parts.findIndex((part) => ends.includes(part));
   return end === -1 ? parts : parts.slice(0, end);
+}
+
+function putAsideText(reason: string, rows: string, { send, drop }: { readonly send: string; readonly drop: string }): string {
+  return (
+    `${reason}. ${rows} that were inserted together are put aside, none of them was sent: ` +
+    `send them again when the reason is gone by ${send}, or throw them away by ${drop}`
+  );
 }
 
 function timeText(ms: number | undefined): string | null {

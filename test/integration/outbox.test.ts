@@ -189,6 +189,24 @@ test.serial(
   },
 );
 
+test.serial('of two gateways either may put rows aside, and the one that took the INSERT says so', async (t) => {
+  const [one, other] = [await useGateway(t), await useGateway(t)];
+  const stream = await useStream(t, { partitions: 1, gateway: one });
+  const insert = async ({ url }: GatewayPart, sql: string): Promise<string> =>
+    (await fetch(`${url}/?database=${stream.database}`, { method: 'POST', body: sql })).text();
+  await stream.sql(`CREATE TABLE queue ${COLUMNS} ${stream.engine()}`);
+  await waitFor(async () => (await insert(other, "INSERT INTO queue VALUES (0, 'known')")) === '', { message: 'both to know the table' });
+  for (let id = 1; id <= 24; id += 1) {
+    const gateway = id % 2 === 0 ? one : other;
+    const [refused, sent] = await Promise.all([
+      insert(gateway, `INSERT INTO queue (id, _partition) VALUES (${id}, 55)`),
+      insert(gateway, `INSERT INTO queue VALUES (${id}, 'sent')`),
+    ]);
+    t.regex(refused, /^Code: 1001\. .*put aside, none of them was sent: /, String(id));
+    t.is(sent, '', String(id));
+  }
+});
+
 test.serial('a table that is made anew with the same columns, with the right broker for example, sends the rows that wait', async (t) => {
   const stream = await useStream(t, { partitions: 1 });
   const create = (brokers: string, columns = COLUMNS): string =>
