@@ -1,9 +1,10 @@
 import { clickhouseError } from '../errors.ts';
+import { PARTITIONERS } from '../librdkafka/index.ts';
 import type { ColumnDeclaration, CreateTable } from '../sql/index.ts';
 import { needsCarriers } from './carriers.ts';
 import type { SettingValue } from './setting-values.ts';
 import type { EngineSettingName } from './settings.ts';
-import { KEY_FORMATS, PARTITIONERS } from './types.ts';
+import { KEY_FORMATS } from './types.ts';
 
 type Values = ReadonlyMap<EngineSettingName, SettingValue>;
 

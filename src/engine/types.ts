@@ -1,10 +1,9 @@
-import type { RoleProperties } from '../librdkafka/index.ts';
+import type { PARTITIONERS, RoleProperties } from '../librdkafka/index.ts';
 
 export const KEY_FORMATS = ['JSONEachRow', 'RawBLOB'] as const;
 export type KeyFormat = (typeof KEY_FORMATS)[number];
 
 /** librdkafka's names and rules (`partitioner` in its CONFIGURATION.md). */
-export const PARTITIONERS = ['consistent_random', 'consistent', 'murmur2_random', 'murmur2', 'fnv1a_random', 'fnv1a', 'random'] as const;
 export type PartitionerName = (typeof PARTITIONERS)[number];
 
 /** How rows of a table become messages. */

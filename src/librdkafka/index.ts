@@ -1,6 +1,6 @@
 /** What the properties of librdkafka mean here, and how they are written: sections, topics, named collections. */
 export type { ConfigNode } from './node.ts';
-export { isSecretProperty, numberOf, type KafkaProperties, type RoleProperties } from './properties.ts';
+export { isSecretProperty, numberOf, PARTITIONERS, type KafkaProperties, type RoleProperties } from './properties.ts';
 export {
   EMPTY_SECTION,
   mapProperties,

@@ -15,6 +15,9 @@ export interface RoleProperties {
 
 const MAX_INT32 = 2 ** 31 - 1;
 
+/** Names of `partitioner`. */
+export const PARTITIONERS = ['consistent_random', 'consistent', 'murmur2_random', 'murmur2', 'fnv1a_random', 'fnv1a', 'random'] as const;
+
 /** Properties that the gateway follows. */
 export const WORKS: Readonly<Record<string, ValueType>> = {
   'metadata.broker.list': TEXT,
@@ -37,7 +40,7 @@ export const WORKS: Readonly<Record<string, ValueType>> = {
   'compression.level': integer(-1, 12),
   'transaction.timeout.ms': integer(1000, MAX_INT32),
   'message.max.bytes': integer(1000, 1_000_000_000),
-  partitioner: oneOf(['consistent_random', 'consistent', 'murmur2_random', 'murmur2', 'fnv1a_random', 'fnv1a', 'random']),
+  partitioner: oneOf(PARTITIONERS),
   'security.protocol': oneOf(['plaintext', 'ssl', 'sasl_plaintext', 'sasl_ssl']),
   'sasl.mechanism': TEXT,
   'sasl.username': TEXT,

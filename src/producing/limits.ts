@@ -25,10 +25,9 @@ export function fullSentence(
   const share = isFull ? ACCEPTED_AGAIN : 1;
   const isOver = (value: number, limit: number): boolean => limit > 0 && value > limit * share;
   const reason = problem === undefined ? '' : `; nothing is sent now: ${problem}`;
-  const sentence = (held: string, setting: string, limit: number): string =>
-    `The outbox of ${database}.${table} is full: ${held}, and ${setting} = ${limit}${reason}`;
-  if (isOver(unsent.length, MOST_PARTS))
-    return `The outbox of ${database}.${table} is full: the rows of ${unsent.length} INSERTs wait to be sent, and it takes ${MOST_PARTS}${reason}`;
+  const full = (held: string, most: string): string => `The outbox of ${database}.${table} is full: ${held}, and ${most}${reason}`;
+  const sentence = (held: string, setting: string, limit: number): string => full(held, `${setting} = ${limit}`);
+  if (isOver(unsent.length, MOST_PARTS)) return full(`the rows of ${unsent.length} INSERTs wait to be sent`, `it takes ${MOST_PARTS}`);
   if (isOver(rows, limits.outboxMaxRows)) return sentence(`${rows} rows wait to be sent`, 'kafka_outbox_max_rows', limits.outboxMaxRows);
   if (isOver(bytes, limits.outboxMaxBytes))
     return sentence(`${bytes} bytes wait to be sent`, 'kafka_outbox_max_bytes', limits.outboxMaxBytes);

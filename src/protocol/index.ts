@@ -1,4 +1,4 @@
-export { emptyBlock, readRows, skipBlock, type Block, type BlockEncoding, type BlockSize } from './block.ts';
+export { emptyBlock, readRows, skipBlock, type Block, type BlockEncoding } from './block.ts';
 export { cityHash128 } from './city-hash.ts';
 export { layoutOf, UnknownLayout, type Layout } from './columns/layout.ts';
 export { isReadable } from './columns/read.ts';

@@ -291,8 +291,8 @@ export class OffsetJournal {
       const bytes = printIntents([intent]).length;
       const keys = intent.ranges.map(partitionKey).filter((key) => positions.has(key));
       const isInPlace = generationId !== undefined && intent.ranges.every((range) => this.#isOfGeneration(range, generationId));
-      const hasRoom =
-        keys.every((key) => !used.has(key) || (used.get(key) ?? 0) + bytes <= this.#metadataBytes) && !this.#isTooLong(intent);
+      const isOnly = intent.ranges.length === 1 && !keys.some((key) => used.has(key));
+      const hasRoom = isOnly || keys.every((key) => (used.get(key) ?? 0) + bytes <= this.#metadataBytes);
       if (!isRecorded && !(isInPlace && hasRoom)) continue;
       fitting.add(intent.id);
       for (const key of keys) used.set(key, (used.get(key) ?? 0) + bytes);
